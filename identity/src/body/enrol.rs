@@ -1,0 +1,96 @@
+//! How a device, a user or a group becomes part of the fleet.
+
+use crate::codec::Bytes;
+use crate::key::PublicKey;
+use crate::principal::{DeviceId, Principal, UserId};
+use crate::record;
+use crate::signed::StatementId;
+
+record! {
+    /// A device joins; signed by an enrol operator, or by the key of an invite that its refs name.
+    pub struct Enrol("enrol") {
+        /// The device's key.
+        1 => key: PublicKey,
+        /// Its name.
+        2 => device: DeviceId,
+        /// The site it belongs to.
+        3 => site: Option<String>,
+        /// What it is.
+        4 => kind: DeviceKind,
+        /// Whose agents run there.
+        5 => owner: UserId,
+        /// The device key's signature over `possession_words`.
+        6 => possession: Bytes,
+    }
+}
+
+impl Enrol {
+    /// What the device key signs to show that it is there: never a COSE structure.
+    pub fn possession_words(fleet: &[u8], key: &PublicKey, device: &DeviceId) -> Vec<u8> {
+        let mut words = b"belay possession 1\0".to_vec();
+        words.extend_from_slice(fleet);
+        words.extend_from_slice(&key.0);
+        words.extend_from_slice(device.as_str().as_bytes());
+        words
+    }
+}
+
+crate::codes! {
+    /// What a device is; phones are leaves.
+    pub enum DeviceKind {
+        /// A laptop or desktop.
+        Laptop = 1 "laptop",
+        /// A phone: relays nothing.
+        Phone = 2 "phone",
+        /// A robot.
+        Robot = 3 "robot",
+        /// A gateway.
+        Gateway = 4 "gateway",
+        /// A server.
+        Server = 5 "server",
+    }
+}
+
+record! {
+    /// A one-use grant to a fresh key; the expiry stands in the statement.
+    pub struct Invite("invite") {
+        /// The fresh key.
+        1 => key: PublicKey,
+        /// The device that decides between two uses.
+        2 => witness: DeviceId,
+        /// The name it may enrol; any where absent.
+        3 => device: Option<DeviceId>,
+        /// The owner that the enrolment must name.
+        4 => owner: UserId,
+    }
+}
+
+record! {
+    /// The first enrolment of an invite that its witness saw.
+    pub struct Witness("witness") {
+        /// The invite.
+        1 => invite: StatementId,
+        /// The enrolment.
+        2 => enrol: StatementId,
+    }
+}
+
+record! {
+    /// A user, project or policy class exists.
+    pub struct Named("name") {
+        /// Its id.
+        1 => id: Principal,
+    }
+}
+
+record! {
+    /// Where a device can be reached and what it can do; a register.
+    pub struct Presence("presence") {
+        /// Multiaddresses.
+        1 => addresses: Vec<String>,
+        /// Words for what it can do.
+        2 => capabilities: Vec<String>,
+        /// Load in thousandths of one core.
+        3 => load: u64,
+    }
+}

@@ -1,0 +1,113 @@
+//! Root epochs: who may say what, sealed by the threshold of the epoch before.
+
+use crate::key::PublicKey;
+use crate::principal::{OperatorId, TrustDomain};
+use crate::record;
+use crate::signed::StatementId;
+use crate::statement::{Class, Incarnation, LogId, Scope};
+
+record! {
+    /// One epoch of the root: keys, operators, and a pin for every log.
+    pub struct Root("root") {
+        /// The fleet's trust domain; the same in every epoch.
+        1 => domain: TrustDomain,
+        /// The epoch's number, from 1.
+        2 => number: u64,
+        /// The root keys.
+        3 => keys: Vec<PublicKey>,
+        /// How many of them must approve; more than half.
+        4 => threshold: u64,
+        /// Who holds which roles by which keys.
+        5 => operators: Vec<Operator>,
+        /// Where every log stood; grants beyond are void.
+        6 => pins: Vec<Pin>,
+        /// Orders at or below the pins that go on counting.
+        7 => reaffirmed: Vec<StatementId>,
+        /// The lowest release version per ring.
+        8 => floors: Vec<RingFloor>,
+        /// Operators whose orders above the pins are void, with the reason.
+        9 => removals: Vec<Removal>,
+        /// When it was proposed, Unix milliseconds.
+        10 => wall_ms: u64,
+    }
+}
+
+record! {
+    /// One principal's yes to one proposal.
+    pub struct Approve("approve") {
+        /// The proposal.
+        1 => of: StatementId,
+    }
+}
+
+record! {
+    /// One operator of an epoch; one key of his is one line.
+    pub struct Operator("operator") {
+        /// Who he is.
+        1 => id: OperatorId,
+        /// One of his keys.
+        2 => key: PublicKey,
+        /// What he may do.
+        3 => roles: Vec<Role>,
+    }
+}
+
+crate::codes! {
+    /// What an operator may sign.
+    pub enum Role {
+        /// Releases.
+        Policy = 1 "policy",
+        /// Orders, lifts and restores.
+        Security = 2 "security",
+        /// Enrolments, users and groups.
+        Enrol = 3 "enrol",
+        /// Reading everything.
+        Audit = 4 "audit",
+    }
+}
+
+record! {
+    /// Where a log stood when an epoch was made.
+    pub struct Pin("pin") {
+        /// The author's key.
+        1 => key: PublicKey,
+        /// The log's class.
+        2 => class: Class,
+        /// The log's scope.
+        3 => scope: Scope,
+        /// The log's incarnation.
+        4 => incarnation: Incarnation,
+        /// The last number inside.
+        5 => seq: u64,
+        /// The hash of that statement.
+        6 => id: StatementId,
+    }
+}
+
+impl Pin {
+    /// The log that is pinned.
+    pub fn log(&self) -> LogId {
+        let Self { key, class, scope, incarnation, .. } = self;
+        LogId { key: *key, class: *class, scope: scope.clone(), incarnation: *incarnation }
+    }
+}
+
+record! {
+    /// The lowest release version that a ring may fall to.
+    pub struct RingFloor("ring floor") {
+        /// The ring's name.
+        1 => ring: String,
+        /// The release.
+        2 => release: StatementId,
+    }
+}
+
+record! {
+    /// A removal for cause: the one thing that voids orders above a pin.
+    pub struct Removal("removal") {
+        /// Who is removed.
+        1 => operator: OperatorId,
+        /// Why.
+        2 => reason: String,
+    }
+}

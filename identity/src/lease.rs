@@ -1,0 +1,152 @@
+//! The words of a lease: a draw by nonce, and the answer of somebody entitled.
+//!
+//! The holder draws a nonce at t0 on its boot clock, the answer signs it, the lease ends at t0 + A
+//! (Gray and Cheriton 1989: the holder counts from when it asked). A replayed or delayed answer can
+//! therefore never make a lease longer.
+//!
+//! Refused here: saying who is entitled, and when a lease ends. That is the engine's decision.
+
+use crate::body::ReleaseVersion;
+use crate::codec::{CodecError, Problem, Value};
+use crate::key::PublicKey;
+use crate::limits::STATEMENT_BYTES_MAX;
+use crate::record;
+use crate::signed::{Content, StatementId};
+use crate::statement::LogHead;
+
+record! {
+    /// Asks for a lease: the device's own, or that of one award.
+    pub struct Draw("draw") {
+        /// Fresh for every draw.
+        1 => nonce: [u8; 16],
+        /// The award whose lease is asked for; absent for the device's own.
+        2 => award: Option<StatementId>,
+        /// Hash of the order heads that the asker holds.
+        3 => heads: [u8; 32],
+    }
+}
+
+record! {
+    /// Grants a device lease; signed by a beacon.
+    pub struct Answer("answer") {
+        /// The draw's nonce.
+        1 => nonce: [u8; 16],
+        /// The device that drew it.
+        2 => holder: PublicKey,
+        /// Order logs that this beacon holds on disk and the asker did not show; none where equal.
+        3 => heads: Vec<LogHead>,
+        /// The release in force at the beacon.
+        4 => release: Option<StatementId>,
+        /// Its version.
+        5 => version: Option<ReleaseVersion>,
+        /// How old the beacon's own freshness is, milliseconds; 0 at a root beacon.
+        6 => upstream_age_ms: u64,
+        /// The beacon's wall clock, Unix milliseconds.
+        7 => wall_ms: u64,
+    }
+}
+
+record! {
+    /// Grants a task lease; signed by the delegator's device while its own lease holds.
+    pub struct TaskAnswer("task answer") {
+        /// The draw's nonce.
+        1 => nonce: [u8; 16],
+        /// The device that drew it.
+        2 => holder: PublicKey,
+        /// The award it keeps alive.
+        3 => award: StatementId,
+    }
+}
+
+record! {
+    /// Asks a device to take work: the delegation comes beside it as a statement.
+    pub struct Offer("offer") {
+        /// Fresh for every offer.
+        1 => nonce: [u8; 16],
+        /// The delegation under which it would run.
+        2 => delegation: StatementId,
+        /// The command line, program first.
+        3 => argv: Vec<String>,
+    }
+}
+
+record! {
+    /// Holds a place for an offer for a short time.
+    pub struct Bid("bid") {
+        /// The offer's nonce.
+        1 => nonce: [u8; 16],
+        /// The device that offered.
+        2 => offerer: PublicKey,
+        /// How long the reservation stands, milliseconds.
+        3 => reserved_ms: u64,
+    }
+}
+
+record! {
+    /// Says No to an offer or an award, with the reason that the offerer may show.
+    pub struct Refuse("refuse") {
+        /// The offer's nonce.
+        1 => nonce: [u8; 16],
+        /// The device that offered.
+        2 => offerer: PublicKey,
+        /// Why, and what would change it.
+        3 => reason: String,
+    }
+}
+
+/// What two devices say to each other about leases and offers; never a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Talk {
+    /// Asks for a lease.
+    Draw(Draw),
+    /// Grants a device lease.
+    Answer(Answer),
+    /// Grants a task lease.
+    TaskAnswer(TaskAnswer),
+    /// Offers work.
+    Offer(Offer),
+    /// Holds a place.
+    Bid(Bid),
+    /// Says No.
+    Refuse(Refuse),
+}
+
+impl Content for Talk {
+    fn kind(&self) -> &str {
+        match self {
+            Talk::Draw(_) => "draw",
+            Talk::Answer(_) => "answer",
+            Talk::TaskAnswer(_) => "task-answer",
+            Talk::Offer(_) => "offer",
+            Talk::Bid(_) => "bid",
+            Talk::Refuse(_) => "refuse",
+        }
+    }
+
+    fn payload(&self) -> Value {
+        match self {
+            Talk::Draw(body) => body.to_value(),
+            Talk::Answer(body) => body.to_value(),
+            Talk::TaskAnswer(body) => body.to_value(),
+            Talk::Offer(body) => body.to_value(),
+            Talk::Bid(body) => body.to_value(),
+            Talk::Refuse(body) => body.to_value(),
+        }
+    }
+
+    fn decode(kind: &str, payload: Value) -> Result<Self, CodecError> {
+        match kind {
+            "draw" => Draw::from_value(payload).map(Talk::Draw),
+            "answer" => Answer::from_value(payload).map(Talk::Answer),
+            "task-answer" => TaskAnswer::from_value(payload).map(Talk::TaskAnswer),
+            "offer" => Offer::from_value(payload).map(Talk::Offer),
+            "bid" => Bid::from_value(payload).map(Talk::Bid),
+            "refuse" => Refuse::from_value(payload).map(Talk::Refuse),
+            _ => Err(CodecError::Shape { record: "talk", problem: Problem::Invalid }),
+        }
+    }
+
+    fn bytes_max(_kind: &str) -> usize {
+        STATEMENT_BYTES_MAX
+    }
+}
