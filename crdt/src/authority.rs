@@ -1,0 +1,497 @@
+//! Authority: which root stands, who holds what, and which statements count.
+//!
+//! Two passes. The first, here, says who ever held what in any valid epoch, and which grants and
+//! orders count by epoch, role, pin and fork. The second, in `orders`, removes what orders cut. An
+//! order counts by what its author *ever* held, so nothing that arrives later (a rival epoch, a
+//! fork, an order against its author) can weaken it: only a seal of the standing root that does not
+//! re-affirm it, a removal for cause, or an answer by name.
+//!
+//! Refused here: clocks, subjects of orders, and what a device or a credential's key may say (the
+//! registry and the tasks decide that; their pins and forks are judged here).
+
+mod roots;
+mod seals;
+
+use crate::rules::{AtPin, Rules};
+use crate::set::Set;
+use belay_identity::body::{Body, Direction, Role, Root};
+use belay_identity::principal::{OperatorId, Principal};
+use belay_identity::{LogId, PublicKey, Statement, StatementId, Verified};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Who may say what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    roots: roots::Roots,
+    seals: seals::Seals,
+    forks: BTreeMap<LogId, u64>,
+    /// Every key's places in all valid epochs.
+    tenures: BTreeMap<PublicKey, Vec<Tenure>>,
+    rules: Table,
+}
+
+/// One valid epoch of the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Epoch {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The id of its proposal.
+    pub id: StatementId,
+    /// What it says.
+    pub root: Root,
+}
+
+/// Against which grants an order counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Against all of them.
+    All,
+    /// Only against grants of this epoch and those before it.
+    UpTo(u64),
+}
+
+impl Reach {
+    /// True when it counts against a grant of this epoch; one of an unknown epoch is reached.
+    pub fn covers(self, epoch: Option<u64>) -> bool {
+        match self {
+            Reach::All => true,
+            Reach::UpTo(last) => epoch.is_none_or(|epoch| epoch <= last),
+        }
+    }
+
+    /// The lesser of this reach and `UpTo(last)`.
+    pub(crate) fn at_most(self, last: u64) -> Self {
+        match self {
+            Reach::All => Reach::UpTo(last),
+            Reach::UpTo(before) => Reach::UpTo(before.min(last)),
+        }
+    }
+}
+
+/// Why a statement does not count; shown to people as it stands.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Void {
+    /// Asked of the wrong kind.
+    #[error("it is of another kind than was asked for")]
+    Kind,
+    /// Made under an epoch that is not held or not valid yet.
+    #[error("it was made under root epoch {0}, which does not stand here")]
+    Epoch(u64),
+    /// Its author did not hold the role.
+    #[error("its key was not entitled to say this; it needs the role {0}")]
+    Role(&'static str),
+    /// Above the pin of a later epoch.
+    #[error("root epoch {0} sealed its log without it; issue it again")]
+    Outside(u64),
+    /// At or after a fork of its log.
+    #[error("its author signed two statements with number {0} or below; issue it by a new log")]
+    Forked(u64),
+    /// Its author was removed for cause.
+    #[error("root epoch {0} removed its author for cause")]
+    Removed(u64),
+    /// Its author's root key signed two successors of one epoch.
+    #[error("its root key approved two rival epochs; let another root key say it")]
+    CutRoot,
+    /// An order that an epoch sealed and did not re-affirm.
+    #[error("root epoch {0} sealed it without re-affirming it")]
+    Sealed(u64),
+    /// Not enough principals approved it.
+    #[error("{have} of {need} operators have said yes; let another one approve it")]
+    Approvals {
+        /// How many did.
+        have: usize,
+        /// How many it needs.
+        need: usize,
+    },
+    /// More wide orders than a key may give alone.
+    #[error("its key has given 32 wide orders in this epoch; let a second operator approve it")]
+    Budget,
+    /// An order on an operator without end and without a second operator.
+    #[error("one operator alone may hold another for 24 hours only: name an end or a co-signer")]
+    Alone,
+    /// A subject that this kind of order cannot have.
+    #[error("a revoke or restore names exactly one principal or group")]
+    Subject,
+    /// Its author's grants are cut.
+    #[error("the order {0} holds its author's grants")]
+    Held(StatementId),
+}
+
+/// One key's place in one valid epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Tenure {
+    number: u64,
+    epoch: StatementId,
+    author: Principal,
+    roles: Vec<Role>,
+}
+
+impl Tenure {
+    fn held(&self, author: &Principal, role: Role) -> bool {
+        let root = matches!(self.author, Principal::Root(_));
+        self.author == *author && (root || self.roles.contains(&role))
+    }
+}
+
+impl Authority {
+    /// Folds the root epochs, pins, forks and removals of a set.
+    pub fn fold(set: &Set) -> Self {
+        Self::fold_by(set, &Rules::OURS)
+    }
+
+    pub(crate) fn fold_by(set: &Set, rules: &Rules) -> Self {
+        let roots = roots::fold(set, rules);
+        let seals = seals::fold(set, roots.valid.values());
+        let tenures = tenures(roots.valid.values());
+        Self { roots, seals, forks: set.forks(), tenures, rules: Table(*rules) }
+    }
+
+    /// The standing epoch.
+    pub fn standing(&self) -> Option<&Epoch> {
+        self.epochs().last()
+    }
+
+    /// The standing branch from epoch 1.
+    pub fn epochs(&self) -> impl DoubleEndedIterator<Item = &Epoch> {
+        self.roots.standing.iter().filter_map(|id| self.roots.valid.get(id))
+    }
+
+    /// The epoch of the standing branch with this number.
+    pub fn epoch(&self, number: u64) -> Option<&Epoch> {
+        let at = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.roots.valid.get(self.roots.standing.get(at)?)
+    }
+
+    /// Valid epochs of branches that do not stand: their removals and old orders count.
+    pub fn rivals(&self) -> impl Iterator<Item = &Epoch> {
+        self.roots.valid.values().filter(|epoch| !self.roots.standing.contains(&epoch.id))
+    }
+
+    /// Root keys that approved two rival epochs: nothing else that they grant counts.
+    pub fn cut_root_keys(&self) -> &BTreeSet<PublicKey> {
+        &self.roots.cut
+    }
+
+    /// True when this key held the role as an operator in any valid epoch of any branch.
+    pub fn role_ever(&self, key: &PublicKey, role: Role) -> bool {
+        self.tenures_of(key)
+            .any(|tenure| is_operator(&tenure.author) && tenure.roles.contains(&role))
+    }
+
+    /// True when this operator's key holds the role in the standing epoch.
+    pub fn role_now(&self, key: &PublicKey, role: Role) -> bool {
+        self.standing().is_some_and(|epoch| self.role_at(key, role, epoch.number))
+    }
+
+    /// True when this operator's key holds the role in the standing branch's epoch of this number,
+    /// and is not removed for cause there.
+    pub fn role_at(&self, key: &PublicKey, role: Role, number: u64) -> bool {
+        self.operator_at(key, role, number).is_some()
+    }
+
+    /// The operator whose key held this role in the standing branch's epoch of this number.
+    pub fn operator_at(&self, key: &PublicKey, role: Role, number: u64) -> Option<&OperatorId> {
+        let root = &self.epoch(number)?.root;
+        let line = root.operators.iter().find(|line| line.key == *key)?;
+        let holds = line.roles.contains(&role) && !self.removed_from(&line.id, number);
+        holds.then_some(&line.id)
+    }
+
+    /// The operator whose key this is in the latest epoch of the standing branch that knows it.
+    pub fn operator(&self, key: &PublicKey) -> Option<&OperatorId> {
+        let line = |epoch: &'_ Epoch| epoch.root.operators.iter().position(|o| o.key == *key);
+        self.epochs().rev().find_map(|epoch| Some(&epoch.root.operators[line(epoch)?].id))
+    }
+
+    /// True for a key of the standing root that is not cut.
+    pub fn is_root_key(&self, key: &PublicKey) -> bool {
+        let keys = self.standing().is_some_and(|epoch| epoch.root.keys.contains(key));
+        keys && !self.roots.cut.contains(key)
+    }
+
+    /// Every key that ever was a root's or an operator's: whose order logs lease answers name.
+    pub fn order_keys(&self) -> BTreeSet<PublicKey> {
+        self.tenures.keys().copied().collect()
+    }
+
+    /// Operators with the security role in the standing epoch.
+    pub fn security_operators(&self) -> usize {
+        let number = self.standing().map_or(0, |epoch| epoch.number);
+        self.operators_at(Role::Security, number).len()
+    }
+
+    /// The operators with a role in the standing branch's epoch of this number.
+    pub fn operators_at(&self, role: Role, number: u64) -> BTreeSet<&OperatorId> {
+        let lines = self.epoch(number).into_iter().flat_map(|epoch| &epoch.root.operators);
+        lines.filter_map(|line| self.operator_at(&line.key, role, number)).collect()
+    }
+
+    /// Whether a grant counts: epoch, role of the author, pins, forks. Its expiry is the gate's; a
+    /// record of what was done is never voided.
+    pub fn grant_counts(&self, grant: &Verified<Statement>) -> Result<(), Void> {
+        match grant.body.direction() {
+            Some(Direction::Grant) => {}
+            Some(Direction::Record) => return Ok(()),
+            Some(Direction::Order) | None => return Err(Void::Kind),
+        }
+        if matches!(grant.body, Body::Root(_)) {
+            let valid = self.roots.valid.contains_key(&grant.id());
+            return if valid { Ok(()) } else { Err(Void::Epoch(grant.epoch)) };
+        }
+        self.epoch(grant.epoch).ok_or(Void::Epoch(grant.epoch))?;
+        self.author_may(grant)?;
+        self.not_removed(grant)?;
+        self.inside_pins(grant)?;
+        self.not_forked(grant)
+    }
+
+    fn author_may(&self, grant: &Verified<Statement>) -> Result<(), Void> {
+        let role = required_role(&grant.body);
+        let (is_root, is_operator) =
+            (matches!(grant.author, Principal::Root(_)), is_operator(&grant.author));
+        if role == Required::OfAnother || !(is_root || is_operator) {
+            let free = role == Required::OfAnother || role == Required::Invited;
+            return if free { Ok(()) } else { Err(Void::Role(role.word())) };
+        }
+        let epoch = self.epoch(grant.epoch).ok_or(Void::Epoch(grant.epoch))?;
+        let held = self.tenures_of(&grant.key()).any(|tenure| {
+            tenure.epoch == epoch.id
+                && tenure.author == grant.author
+                && (is_root || role.met_by(&tenure.roles))
+        });
+        if held { Ok(()) } else { Err(Void::Role(role.word())) }
+    }
+
+    fn inside_pins(&self, grant: &Verified<Statement>) -> Result<(), Void> {
+        let later = self.epochs().filter(|epoch| epoch.number > grant.epoch);
+        match later.into_iter().find(|epoch| !self.covers(epoch, grant)) {
+            Some(epoch) => Err(Void::Outside(epoch.number)),
+            None => Ok(()),
+        }
+    }
+
+    fn not_forked(&self, grant: &Verified<Statement>) -> Result<(), Void> {
+        if self.standing().is_some_and(|epoch| self.covers(epoch, grant)) {
+            return Ok(());
+        }
+        let root = matches!(grant.author, Principal::Root(_));
+        if root && self.roots.cut.contains(&grant.key()) {
+            return Err(Void::CutRoot);
+        }
+        match self.forks.get(&grant.log(grant.key())) {
+            Some(fork) if grant.seq >= *fork => Err(Void::Forked(*fork)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether an order counts, and against what. Proofs and cancels are judged by who reads them.
+    pub fn order_counts(&self, order: &Verified<Statement>) -> Result<Reach, Void> {
+        if matches!(order.body, Body::Proof(_) | Body::Cancel(_)) {
+            return Ok(Reach::All);
+        }
+        if order.body.direction() != Some(Direction::Order) {
+            return Err(Void::Kind);
+        }
+        let epoch = self.order_epoch(order).ok_or(Void::Role(Role::Security.as_str()))?;
+        self.not_removed(order)?;
+        let mut reach = Ok(Reach::All);
+        for later in self.epochs().filter(|later| later.number > epoch) {
+            let at = self.at_pin(later, order);
+            let left = (self.rules.0.order_at_pin)(reach.clone().ok(), at, later.number);
+            reach = left.ok_or(reach.err().unwrap_or(Void::Sealed(later.number)));
+        }
+        reach
+    }
+
+    /// The epoch that an order belongs to: the latest up to the one it names in which its author
+    /// held the role, so that who has left cannot name a later one.
+    pub(crate) fn order_epoch(&self, order: &Verified<Statement>) -> Option<u64> {
+        let key = order.key();
+        let held = self.tenures_of(&key).filter(|t| t.held(&order.author, Role::Security));
+        let numbers: BTreeSet<u64> = held.map(|tenure| tenure.number).collect();
+        let up_to = numbers.range(..=order.epoch).next_back().copied();
+        up_to.or_else(|| numbers.first().map(|first| order.epoch.min(*first)))
+    }
+
+    /// Re-affirmed is what any valid epoch of this number re-affirms: a rival that comes to stand
+    /// must not free what the other one had kept.
+    fn at_pin(&self, epoch: &Epoch, order: &Verified<Statement>) -> AtPin {
+        let keeps = |one: &Epoch| one.root.reaffirmed.contains(&order.id());
+        if self.any_epochs(epoch.number).any(keeps) {
+            AtPin::Reaffirmed
+        } else if self.covers(epoch, order) {
+            AtPin::Inside
+        } else {
+            AtPin::Above
+        }
+    }
+
+    /// True when the author of an order held the security role in any valid epoch of this number.
+    pub(crate) fn ordered_by_holder_in(&self, order: &Verified<Statement>, number: u64) -> bool {
+        let key = order.key();
+        let mut tenures = self.tenures_of(&key).filter(|tenure| tenure.number == number);
+        tenures.any(|tenure| tenure.held(&order.author, Role::Security))
+    }
+
+    /// Who adds his word to an order by this approval: whoever ever held the role, root included.
+    /// What makes an order stronger is as hard to void as the order.
+    pub(crate) fn cosigner<'a>(&self, approval: &'a Verified<Statement>) -> Option<&'a Principal> {
+        let key = approval.key();
+        let mut tenures = self.tenures_of(&key);
+        let held = tenures.any(|tenure| tenure.held(&approval.author, Role::Security));
+        (held && self.not_removed(approval).is_ok()).then_some(&approval.author)
+    }
+
+    /// True when this statement's author held the role in some valid epoch of this number.
+    pub(crate) fn held_in(&self, by: &Verified<Statement>, role: Role, epoch: &Epoch) -> bool {
+        let key = by.key();
+        let mut tenures = self.tenures_of(&key).filter(|tenure| tenure.epoch == epoch.id);
+        tenures.any(|tenure| tenure.held(&by.author, role))
+    }
+
+    /// Valid epochs of any branch with this number.
+    pub(crate) fn any_epochs(&self, number: u64) -> impl Iterator<Item = &Epoch> {
+        self.roots.valid.values().filter(move |epoch| epoch.number == number)
+    }
+
+    /// A removal for cause, in any valid epoch, voids what the removed one says above its pins,
+    /// until a later epoch of the standing branch names him again.
+    fn not_removed(&self, statement: &Verified<Statement>) -> Result<(), Void> {
+        let Principal::Operator(author) = &statement.author else { return Ok(()) };
+        let removals = self.roots.valid.values().filter(|epoch| removes(epoch, author));
+        for epoch in removals {
+            let covered = self.covers(epoch, statement);
+            let again = self.named_again(author, epoch.number, statement.epoch);
+            if !covered && !again {
+                return Err(Void::Removed(epoch.number));
+            }
+        }
+        Ok(())
+    }
+
+    fn removed_from(&self, operator: &OperatorId, number: u64) -> bool {
+        let removals = self.roots.valid.values().filter(|epoch| removes(epoch, operator));
+        removals.into_iter().any(|epoch| {
+            epoch.number <= number && !self.named_again(operator, epoch.number, number)
+        })
+    }
+
+    /// True when the standing branch names him in the epoch `number`, later than `removed`.
+    fn named_again(&self, operator: &OperatorId, removed: u64, number: u64) -> bool {
+        let named = |epoch: &Epoch| epoch.root.operators.iter().any(|line| line.id == *operator);
+        number > removed && self.epoch(number).is_some_and(named)
+    }
+
+    fn covers(&self, epoch: &Epoch, statement: &Verified<Statement>) -> bool {
+        self.seals.get(&epoch.id).is_some_and(|seal| seal.contains(&statement.id()))
+    }
+
+    fn tenures_of(&self, key: &PublicKey) -> impl Iterator<Item = &Tenure> {
+        self.tenures.get(key).into_iter().flatten()
+    }
+}
+
+fn removes(epoch: &Epoch, operator: &OperatorId) -> bool {
+    epoch.root.removals.iter().any(|removal| removal.operator == *operator)
+}
+
+fn is_operator(author: &Principal) -> bool {
+    matches!(author, Principal::Operator(_))
+}
+
+fn tenures<'a>(epochs: impl Iterator<Item = &'a Epoch>) -> BTreeMap<PublicKey, Vec<Tenure>> {
+    let mut tenures: BTreeMap<PublicKey, Vec<Tenure>> = BTreeMap::new();
+    for Epoch { number, id, root } in epochs {
+        let at = |author: Principal, roles: &[Role]| Tenure {
+            number: *number,
+            epoch: *id,
+            author,
+            roles: roles.to_vec(),
+        };
+        for key in &root.keys {
+            let author = Principal::Root(root.domain.clone());
+            tenures.entry(*key).or_default().push(at(author, &[]));
+        }
+        for line in &root.operators {
+            tenures.entry(line.key).or_default().push(at(line.id.clone().into(), &line.roles));
+        }
+    }
+    tenures
+}
+
+/// What the author of a grant must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Required {
+    /// An operator with this role, or a root.
+    Role(Role),
+    /// An operator with this role, or the holder of an invite, which the registry checks.
+    Invited,
+    /// Any operator, or a root; what he approves says which role it needs.
+    AnyOperator,
+    /// A device, or a credential's key: the registry and the tasks say which.
+    OfAnother,
+}
+
+impl Required {
+    fn met_by(self, roles: &[Role]) -> bool {
+        match self {
+            Required::Role(role) => roles.contains(&role),
+            Required::Invited => roles.contains(&Role::Enrol),
+            Required::AnyOperator => !roles.is_empty(),
+            Required::OfAnother => false,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Required::Role(role) => role.as_str(),
+            Required::Invited => Role::Enrol.as_str(),
+            Required::AnyOperator => "operator",
+            Required::OfAnother => "device",
+        }
+    }
+}
+
+fn required_role(body: &Body) -> Required {
+    match body {
+        Body::Release(_) => Required::Role(Role::Policy),
+        Body::Lift(_) | Body::Restore(_) | Body::Hold(_) | Body::Revoke(_) | Body::Drill(_) => {
+            Required::Role(Role::Security)
+        }
+        Body::Invite(_) | Body::User(_) | Body::Project(_) | Body::Class(_) => {
+            Required::Role(Role::Enrol)
+        }
+        Body::Enrol(_) => Required::Invited,
+        Body::Root(_) | Body::Approve(_) => Required::AnyOperator,
+        Body::Proof(_)
+        | Body::Witness(_)
+        | Body::Agent(_)
+        | Body::Credential(_)
+        | Body::Delegation(_)
+        | Body::Award(_)
+        | Body::Started(_)
+        | Body::Refused(_)
+        | Body::Cancel(_)
+        | Body::Receipt(_)
+        | Body::Presence(_)
+        | Body::Unknown { .. } => Required::OfAnother,
+    }
+}
+
+/// The rules a view was folded by; two views are equal whatever code address a rule has.
+#[derive(Clone, Copy)]
+pub(crate) struct Table(pub(crate) Rules);
+
+impl PartialEq for Table {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Table {}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("rules")
+    }
+}

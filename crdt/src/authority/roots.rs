@@ -1,0 +1,139 @@
+//! Root epochs: which are valid, and which branch of them stands.
+//!
+//! Epoch 1 is the fleet's id and is approved by its own threshold. Epoch N + 1 names the epoch it
+//! follows in its refs, is proposed by a key of that one, and is approved by the thresholds of
+//! both. Validity never depends on rivals, so a late rival can change which branch stands, and can
+//! give no role back that a standing epoch has taken.
+//!
+//! Refused here: pins, roles and orders. Approvals of epochs are judged by themselves: a fork of a
+//! root key's log voids none of them, the rival rule answers who signed both.
+
+use super::Epoch;
+use crate::rules::{Branch, Rules};
+use crate::set::{Held, Set};
+use belay_identity::body::{Body, Root};
+use belay_identity::principal::Principal;
+use belay_identity::{PublicKey, StatementId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every valid epoch, and the branch that stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Roots {
+    /// Valid epochs of all branches by id.
+    pub(super) valid: BTreeMap<StatementId, Epoch>,
+    /// The standing branch from epoch 1.
+    pub(super) standing: Vec<StatementId>,
+    /// Root keys that approved two successors of one epoch.
+    pub(super) cut: BTreeSet<PublicKey>,
+}
+
+/// Children of one epoch by id, with the keys that approved each.
+type Children = BTreeMap<StatementId, BTreeMap<StatementId, BTreeSet<PublicKey>>>;
+
+/// Folds the root epochs of a set.
+pub(super) fn fold(set: &Set, rules: &Rules) -> Roots {
+    let mut proposals: Vec<(&Held, &Root)> = set.of_kind("root").filter_map(as_root).collect();
+    proposals.sort_by_key(|(held, root)| (root.number, held.id()));
+    let mut roots = Roots::default();
+    let mut children = Children::new();
+    for (held, root) in proposals {
+        let Some((parent, approvers)) = check(set, &roots.valid, held, root) else { continue };
+        let epoch = Epoch { number: root.number, id: held.id(), root: root.clone() };
+        roots.valid.insert(held.id(), epoch);
+        if let Some(parent) = parent {
+            children.entry(parent).or_default().insert(held.id(), approvers);
+        }
+    }
+    roots.cut = children.values().flat_map(signed_twice).collect();
+    roots.standing = standing(set, &roots.valid, &children, rules);
+    roots
+}
+
+fn as_root(held: &Held) -> Option<(&Held, &Root)> {
+    let Body::Root(root) = &held.body else { return None };
+    Some((held, root))
+}
+
+/// The parent and the approvers of a valid epoch.
+fn check(
+    set: &Set,
+    valid: &BTreeMap<StatementId, Epoch>,
+    held: &Held,
+    root: &Root,
+) -> Option<(Option<StatementId>, BTreeSet<PublicKey>)> {
+    let approvers = approvers(set, held, root);
+    let by_root = held.author == Principal::Root(root.domain.clone());
+    if !by_root || !well_formed(root) || !reaches(root, &approvers) {
+        return None;
+    }
+    if root.number == 1 {
+        let founds = held.id().0 == set.fleet().0 && root.keys.contains(&held.key());
+        return founds.then_some((None, approvers));
+    }
+    let [parent] = held.refs.as_slice() else { return None };
+    let before = &valid.get(parent)?.root;
+    let follows = before.number.checked_add(1) == Some(root.number) && before.domain == root.domain;
+    let proposed = before.keys.contains(&held.key());
+    (follows && proposed && reaches(before, &approvers)).then_some((Some(*parent), approvers))
+}
+
+fn approvers(set: &Set, held: &Held, root: &Root) -> BTreeSet<PublicKey> {
+    let as_root = |one: &&Held| one.author == Principal::Root(root.domain.clone());
+    set.approvals(&held.id()).filter(as_root).map(|one| one.key()).collect()
+}
+
+fn reaches(root: &Root, approvers: &BTreeSet<PublicKey>) -> bool {
+    let yes = root.keys.iter().filter(|key| approvers.contains(*key)).count();
+    yes as u64 >= root.threshold
+}
+
+/// More than half of distinct keys, and no key under two names.
+fn well_formed(root: &Root) -> bool {
+    let keys: BTreeSet<_> = root.keys.iter().collect();
+    let operators: BTreeSet<_> = root.operators.iter().map(|operator| operator.key).collect();
+    let count = root.keys.len() as u64;
+    let threshold = root.threshold <= count && root.threshold > count / 2;
+    threshold && keys.len() == root.keys.len() && operators.len() == root.operators.len()
+}
+
+fn signed_twice(rivals: &BTreeMap<StatementId, BTreeSet<PublicKey>>) -> BTreeSet<PublicKey> {
+    let mut times: BTreeMap<PublicKey, usize> = BTreeMap::new();
+    rivals.values().flatten().for_each(|key| *times.entry(*key).or_default() += 1);
+    times.into_iter().filter(|(_, times)| *times > 1).map(|(key, _)| key).collect()
+}
+
+fn standing(
+    set: &Set,
+    valid: &BTreeMap<StatementId, Epoch>,
+    children: &Children,
+    rules: &Rules,
+) -> Vec<StatementId> {
+    let epochs = branch_lengths(valid, children);
+    let first = StatementId(set.fleet().0);
+    let mut at = valid.contains_key(&first).then_some(first);
+    let mut standing = Vec::new();
+    while let Some(id) = at {
+        standing.push(id);
+        let rivals = children.get(&id).into_iter().flat_map(BTreeMap::keys);
+        let branches = rivals.map(|id| Branch { epochs: epochs[id], first: *id });
+        let best = branches.reduce(|a, b| if (rules.better_epoch)(&b, &a) { b } else { a });
+        at = best.map(|branch| branch.first);
+    }
+    standing
+}
+
+/// The length of the longest branch from each epoch on; children have higher numbers.
+fn branch_lengths(
+    valid: &BTreeMap<StatementId, Epoch>,
+    children: &Children,
+) -> BTreeMap<StatementId, u64> {
+    let mut by_number: Vec<&Epoch> = valid.values().collect();
+    by_number.sort_by_key(|epoch| std::cmp::Reverse(epoch.number));
+    let mut lengths = BTreeMap::new();
+    for epoch in by_number {
+        let below = children.get(&epoch.id).into_iter().flat_map(BTreeMap::keys);
+        let longest = below.filter_map(|id| lengths.get(id)).max().copied().unwrap_or(0);
+        lengths.insert(epoch.id, longest + 1);
+    }
+    lengths
+}

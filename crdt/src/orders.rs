@@ -1,0 +1,474 @@
+//! Orders: which stand, what they cut, and what answered them.
+//!
+//! The second pass. An order counts by what its author ever held (`authority`); here it is matched
+//! against whole chains, ended by lifts that name it, and answered by restores that list it. An
+//! operator's grants are cut by co-signed orders; his orders never are.
+//!
+//! Refused here: time. A hold's end and a one-operator hold's window are handed out as data, and
+//! only the gate compares. A device that mints a generation nobody opened is caught as soon as any
+//! revoke of that subject stands; before, the registry compares with `generation`.
+
+pub(crate) mod answers;
+mod budget;
+mod generations;
+
+use crate::authority::{Authority, Reach, Table, Void};
+use crate::limits::OPERATOR_HOLD_MS;
+use crate::rules::Rules;
+use crate::set::{Held, Set};
+use belay_identity::body::{Body, Generations, Subject, Term};
+use belay_identity::chain::Link;
+use belay_identity::principal::{DeviceId, OperatorId, Principal};
+use belay_identity::{Chain, Statement, StatementId, Verified};
+use generations::Line;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every order that counts, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orders {
+    orders: BTreeMap<StatementId, Order>,
+    void: BTreeMap<StatementId, Void>,
+    answered: BTreeMap<StatementId, StatementId>,
+    /// Standing holds by their first term: what a chain must carry for them to match.
+    holds: BTreeMap<Term, BTreeSet<StatementId>>,
+    lines: BTreeMap<Term, Line>,
+    cutters: Cutters,
+    rules: Table,
+}
+
+/// Whether an order ends by a lift or never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OrderKind {
+    /// Until it is lifted by name or its time has come.
+    Hold,
+    /// A generation, for ever.
+    Revoke,
+}
+
+/// One order that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Its id.
+    pub id: StatementId,
+    /// Hold or revoke.
+    pub kind: OrderKind,
+    /// Who gave it.
+    pub author: Principal,
+    /// Whom it names.
+    pub subject: Subject,
+    /// Where receipts go.
+    pub home: DeviceId,
+    /// Why, for people.
+    pub reason: String,
+    /// When it ends by itself, Unix milliseconds.
+    pub until_ms: Option<u64>,
+    /// True when work freezes instead of ending.
+    pub pause: bool,
+    /// Against which grants it counts.
+    pub reach: Reach,
+    /// True when another security operator approved it.
+    pub cosigned: bool,
+}
+
+/// What cuts a chain, a device or a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// The order that decides.
+    pub order: StatementId,
+    /// Hold or revoke.
+    pub kind: OrderKind,
+    /// When it ends by itself, Unix milliseconds; nothing for what never does.
+    pub until_ms: Option<u64>,
+    /// True when work freezes instead of ending.
+    pub pause: bool,
+    /// Whom the order names.
+    pub subject: Subject,
+    /// Where receipts go.
+    pub home: DeviceId,
+}
+
+/// What holds an operator's grants; never his orders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorCut {
+    /// The order.
+    pub order: StatementId,
+    /// From when on, Unix milliseconds; nothing for always.
+    pub from_ms: Option<u64>,
+    /// Until when, Unix milliseconds; nothing until lifted.
+    pub until_ms: Option<u64>,
+}
+
+/// Operators whose grants are cut until somebody answers, by the lowest order that does it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Cutters(BTreeMap<OperatorId, Vec<(StatementId, Reach)>>);
+
+impl Cutters {
+    /// Whether a grant counts and its author's grants are not cut.
+    pub(crate) fn grant_counts(
+        &self,
+        authority: &Authority,
+        grant: &Verified<Statement>,
+    ) -> Result<(), Void> {
+        authority.grant_counts(grant)?;
+        let Principal::Operator(author) = &grant.author else { return Ok(()) };
+        let mut cuts = self.0.get(author).into_iter().flatten();
+        match cuts.find(|(_, reach)| reach.covers(Some(grant.epoch))) {
+            Some((order, _)) => Err(Void::Held(*order)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Orders {
+    /// Folds the orders, lifts and restores of a set.
+    pub fn fold(set: &Set, authority: &Authority) -> Self {
+        Self::fold_by(set, authority, &Rules::OURS)
+    }
+
+    pub(crate) fn fold_by(set: &Set, authority: &Authority, rules: &Rules) -> Self {
+        let (orders, mut void) = counted(set, authority);
+        let operators = Cutters::default();
+        let by_root = lifted(set, authority, &operators, rules, &orders, &mut void);
+        let cutters = cutters(&orders, &by_root);
+        let mut answered = lifted(set, authority, &cutters, rules, &orders, &mut void);
+        let sources =
+            generations::Sources { set, authority, cut: &cutters, rules, orders: &orders };
+        let (lines, fell) = generations::fold(&sources);
+        void.extend(fell);
+        for restore in lines.values().flat_map(|line| line.opened.keys()) {
+            let listed = set.get(restore).into_iter().flat_map(|held| &held.refs);
+            for order in listed.filter(|id| orders.contains_key(id)) {
+                answered.entry(*order).or_insert(*restore);
+            }
+        }
+        let holds = index(&orders, &answered);
+        Self { orders, void, answered, holds, lines, cutters, rules: Table(*rules) }
+    }
+
+    /// What cuts this chain: the order that lasts longest, then one that ends before one that
+    /// freezes, then the lowest id. When its time has passed, so has that of all others.
+    pub fn cuts(&self, chain: &Chain) -> Option<Cut> {
+        self.all_cuts(chain).into_iter().next()
+    }
+
+    /// Everything that cuts this chain, in the order of `cuts`.
+    pub fn all_cuts(&self, chain: &Chain) -> Vec<Cut> {
+        let mut ids = BTreeSet::new();
+        for link in chain.links() {
+            for (term, generation) in carried(link) {
+                ids.extend(
+                    self.holds_naming(&term)
+                        .filter(|order| self.matches(chain, order))
+                        .map(|o| o.id),
+                );
+                ids.extend(self.revokes_cutting(chain, link, &term, generation));
+            }
+        }
+        self.in_order(ids)
+    }
+
+    fn holds_naming(&self, term: &Term) -> impl Iterator<Item = &Order> {
+        let ids = self.holds.get(term).into_iter().flatten();
+        ids.filter_map(|id| self.orders.get(id))
+    }
+
+    fn matches(&self, chain: &Chain, order: &Order) -> bool {
+        (self.rules.0.chain_matches)(chain, &order.subject, order.reach)
+    }
+
+    fn revokes_cutting(
+        &self,
+        chain: &Chain,
+        link: &Link,
+        term: &Term,
+        generation: Option<u64>,
+    ) -> Vec<StatementId> {
+        let Some(line) = self.lines.get(term) else { return Vec::new() };
+        let cutting = line.cutting(generation.unwrap_or(line.current()), link.epoch);
+        let matches =
+            |id: &StatementId| self.orders.get(id).is_some_and(|o| self.matches(chain, o));
+        cutting.into_iter().filter(matches).collect()
+    }
+
+    fn in_order(&self, ids: BTreeSet<StatementId>) -> Vec<Cut> {
+        let mut cuts: Vec<&Order> = ids.iter().filter_map(|id| self.orders.get(id)).collect();
+        cuts.sort_by_key(|one| (Reverse(one.until_ms.unwrap_or(u64::MAX)), one.pause, one.id));
+        cuts.into_iter().map(Cut::by).collect()
+    }
+
+    /// What cuts this generation of a device, whenever it was enrolled.
+    pub fn device_cut(&self, device: &DeviceId, generation: u64) -> Option<Cut> {
+        self.device_cuts(device, generation, None).into_iter().next()
+    }
+
+    /// What cuts this generation of a device that was enrolled under this root epoch.
+    pub fn device_cut_in(&self, device: &DeviceId, generation: u64, epoch: u64) -> Option<Cut> {
+        self.device_cuts(device, generation, Some(epoch)).into_iter().next()
+    }
+
+    fn device_cuts(&self, device: &DeviceId, generation: u64, epoch: Option<u64>) -> Vec<Cut> {
+        let term = Term::Device(device.clone());
+        let alone = |order: &&Order| order.subject.terms().len() == 1 && order.reach.covers(epoch);
+        let mut ids: BTreeSet<_> = self.holds_naming(&term).filter(alone).map(|o| o.id).collect();
+        let line = self.lines.get(&term);
+        ids.extend(line.into_iter().flat_map(|line| line.cutting(generation, epoch)));
+        self.in_order(ids)
+    }
+
+    /// The co-signed order that silences a device as a beacon.
+    pub fn beacon_silenced(&self, device: &DeviceId) -> Option<StatementId> {
+        let generation = self.generation(&Term::Device(device.clone()));
+        let cuts = self.device_cuts(device, generation, None);
+        let cosigned = |id: &StatementId| self.orders.get(id).is_some_and(|o| o.cosigned);
+        cuts.into_iter().map(|cut| cut.order).find(cosigned)
+    }
+
+    /// What holds an operator's grants: the order that lasts longest.
+    pub fn operator_cut(&self, operator: &OperatorId) -> Option<OperatorCut> {
+        let term = Term::Operator(operator.clone());
+        let alone = |order: &&Order| order.subject.terms().len() == 1;
+        let holds = self.holds_naming(&term).filter(alone).map(|order| order.id);
+        let revokes = self.lines.get(&term).map(|line| line.cutting(line.current(), None));
+        let ids = holds.chain(revokes.into_iter().flatten()).collect();
+        let cut = self.in_order(ids).into_iter().next()?;
+        let cosigned = self.orders.get(&cut.order).is_some_and(|order| order.cosigned);
+        let alone_until = cut.until_ms.filter(|_| !cosigned);
+        Some(OperatorCut {
+            order: cut.order,
+            from_ms: alone_until.map(|until| until.saturating_sub(OPERATOR_HOLD_MS)),
+            until_ms: cut.until_ms,
+        })
+    }
+
+    /// The generation for which credentials are made now.
+    pub fn generation(&self, term: &Term) -> u64 {
+        self.lines.get(term).map_or(1, Line::current)
+    }
+
+    /// One order that counts, answered or not.
+    pub fn order(&self, id: &StatementId) -> Option<&Order> {
+        self.orders.get(id)
+    }
+
+    /// The orders that count and are not answered, by ascending id.
+    pub fn standing(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values().filter(|order| !self.answered.contains_key(&order.id))
+    }
+
+    /// The lift or restore that answered an order, the lowest id of several. An answered revoke
+    /// goes on cutting the generations below the one that was opened.
+    pub fn lifted_by(&self, order: &StatementId) -> Option<StatementId> {
+        self.answered.get(order).copied()
+    }
+
+    /// Orders, lifts and restores that are held and do not count, with the reason.
+    pub fn void(&self) -> &BTreeMap<StatementId, Void> {
+        &self.void
+    }
+
+    /// What a new revoke of this subject must name in its refs to cut the generation in use.
+    pub fn refs_for_revoke(&self, term: &Term) -> Vec<StatementId> {
+        self.lines.get(term).into_iter().flat_map(|line| line.opened.keys()).copied().collect()
+    }
+
+    /// What a restore of this subject must list: every revoke that counts, every fallen restore.
+    pub fn refs_for_restore(&self, term: &Term) -> Vec<StatementId> {
+        let lines = || self.lines.get(term).into_iter();
+        let revokes = lines().flat_map(|line| line.revokes.keys());
+        revokes.chain(lines().flat_map(|line| line.fallen.keys())).copied().collect()
+    }
+
+    /// What the next root epoch re-affirms, unless a principal is retired: every revoke that counts
+    /// and every hold that nothing ended.
+    pub fn to_reaffirm(&self) -> Vec<StatementId> {
+        let stays = |order: &&Order| {
+            order.kind == OrderKind::Revoke || !self.answered.contains_key(&order.id)
+        };
+        self.orders.values().filter(stays).map(|order| order.id).collect()
+    }
+
+    /// Whether a grant counts and its author's grants are not cut.
+    pub fn grant_counts(
+        &self,
+        authority: &Authority,
+        grant: &Verified<Statement>,
+    ) -> Result<(), Void> {
+        self.cutters.grant_counts(authority, grant)
+    }
+
+    pub(crate) fn cutters(&self) -> &Cutters {
+        &self.cutters
+    }
+}
+
+impl Cut {
+    fn by(order: &Order) -> Self {
+        Self {
+            order: order.id,
+            kind: order.kind,
+            until_ms: order.until_ms,
+            pause: order.pause,
+            subject: order.subject.clone(),
+            home: order.home.clone(),
+        }
+    }
+}
+
+/// What one link carries, each with its generation; nothing where it is not made yet.
+fn carried(link: &Link) -> Vec<(Term, Option<u64>)> {
+    let generation = |of: fn(&Generations) -> u64| link.generations.as_ref().map(of);
+    let mut carried = vec![
+        (Term::Agent(link.agent.clone()), generation(|all| all.agent)),
+        (Term::User(link.user.clone()), generation(|all| all.user)),
+        (Term::Project(link.project.clone()), generation(|all| all.project)),
+        (Term::Class(link.class.clone()), generation(|all| all.class)),
+        (Term::Device(link.device.clone()), generation(|all| all.device)),
+    ];
+    carried.extend(link.manifest.map(|hash| (Term::Manifest(hash), Some(1))));
+    carried
+}
+
+/// Whom a hold or revoke names.
+fn subject(body: &Body) -> Option<&Subject> {
+    if let Body::Hold(hold) = body {
+        return Some(&hold.subject);
+    }
+    let Body::Revoke(revoke) = body else { return None };
+    Some(&revoke.subject)
+}
+
+type Counted = (BTreeMap<StatementId, Order>, BTreeMap<StatementId, Void>);
+
+fn counted(set: &Set, authority: &Authority) -> Counted {
+    let (mut orders, mut void) = Counted::default();
+    for held in set.of_kind("hold").chain(set.of_kind("revoke")) {
+        match count(set, authority, held) {
+            Ok(order) => drop(orders.insert(order.id, order)),
+            Err(why) => drop(void.insert(held.id(), why)),
+        }
+    }
+    (orders, void)
+}
+
+fn count(set: &Set, authority: &Authority, held: &Held) -> Result<Order, Void> {
+    let reach = authority.order_counts(held)?;
+    let order = read(set, authority, held, reach)?;
+    if order.kind == OrderKind::Revoke && order.subject.terms().len() != 1 {
+        return Err(Void::Subject);
+    }
+    if let [Term::Operator(_)] = order.subject.terms() {
+        on_operator(set, authority, held, &order)?;
+    }
+    if !order.cosigned && !budget::within(set, authority, held) {
+        return Err(Void::Budget);
+    }
+    Ok(order)
+}
+
+fn read(set: &Set, authority: &Authority, held: &Held, reach: Reach) -> Result<Order, Void> {
+    let (kind, subject, home, reason, until_ms, pause) = if let Body::Hold(hold) = &held.body {
+        let pause = hold.pause.is_some();
+        (OrderKind::Hold, &hold.subject, &hold.home, &hold.reason, hold.until_ms, pause)
+    } else if let Body::Revoke(cut) = &held.body {
+        (OrderKind::Revoke, &cut.subject, &cut.home, &cut.reason, None, false)
+    } else {
+        return Err(Void::Kind);
+    };
+    let cosigner = |one: &Held| authority.cosigner(one).is_some_and(|who| *who != held.author);
+    Ok(Order {
+        id: held.id(),
+        kind,
+        author: held.author.clone(),
+        subject: subject.clone(),
+        home: home.clone(),
+        reason: reason.0.clone(),
+        until_ms,
+        pause,
+        reach,
+        cosigned: set.approvals(&held.id()).any(cosigner),
+    })
+}
+
+/// One operator alone holds another for a day; co-signed until answered; for ever only the root.
+fn on_operator(set: &Set, authority: &Authority, held: &Held, order: &Order) -> Result<(), Void> {
+    match order.kind {
+        OrderKind::Hold if order.cosigned || order.until_ms.is_some() => Ok(()),
+        OrderKind::Hold => Err(Void::Alone),
+        OrderKind::Revoke if answers::ordered_by_root(set, authority, held) => Ok(()),
+        OrderKind::Revoke => Err(Void::Role("root")),
+    }
+}
+
+/// Operators cut until answered; the answers to orders on operators are the root's, so this does
+/// not depend on whom the operators cut.
+fn cutters(
+    orders: &BTreeMap<StatementId, Order>,
+    answered: &BTreeMap<StatementId, StatementId>,
+) -> Cutters {
+    let mut cutters = Cutters::default();
+    for order in orders.values().filter(|order| !answered.contains_key(&order.id)) {
+        let lasting = order.kind == OrderKind::Revoke || order.cosigned;
+        if let ([Term::Operator(id)], true, None) = (order.subject.terms(), lasting, order.until_ms)
+        {
+            cutters.0.entry(id.clone()).or_default().push((order.id, order.reach));
+        }
+    }
+    cutters
+}
+
+/// Every hold that a lift ended, with the lowest lift that did. Its own author ends a hold alone;
+/// not that of a whole device, which takes two, nor that of an operator, which takes the root.
+fn lifted(
+    set: &Set,
+    authority: &Authority,
+    cut: &Cutters,
+    rules: &Rules,
+    orders: &BTreeMap<StatementId, Order>,
+    void: &mut BTreeMap<StatementId, Void>,
+) -> BTreeMap<StatementId, StatementId> {
+    let mut answered = BTreeMap::new();
+    for lift in set.of_kind("lift") {
+        let enough = answers::check(set, authority, cut, lift);
+        let own = cut.grant_counts(authority, lift).is_ok();
+        let by_root = answers::by_root(set, authority, lift);
+        let before = answered.len();
+        for id in (rules.lift_answers)(&lift.refs, orders) {
+            let Some(order) = orders.get(&id) else { continue };
+            let ends = order.kind == OrderKind::Hold
+                && match order.subject.terms() {
+                    [Term::Operator(_)] => by_root && own,
+                    [Term::Device(_)] => enough.is_ok(),
+                    [..] => enough.is_ok() || (own && is_own(order, &lift.author)),
+                };
+            if ends {
+                answered.entry(id).or_insert(lift.id());
+            }
+        }
+        if let (Err(why), true) = (enough, before == answered.len()) {
+            void.insert(lift.id(), why);
+        }
+    }
+    answered
+}
+
+fn is_own(order: &Order, lifting: &Principal) -> bool {
+    matches!(lifting, Principal::Operator(_)) && *lifting == order.author
+}
+
+fn index(
+    orders: &BTreeMap<StatementId, Order>,
+    answered: &BTreeMap<StatementId, StatementId>,
+) -> BTreeMap<Term, BTreeSet<StatementId>> {
+    let mut holds: BTreeMap<Term, BTreeSet<StatementId>> = BTreeMap::new();
+    let standing = |order: &&Order| !answered.contains_key(&order.id);
+    for order in orders.values().filter(|order| order.kind == OrderKind::Hold).filter(standing) {
+        if let Some(first) = order.subject.terms().first() {
+            holds.entry(first.clone()).or_default().insert(order.id);
+        }
+    }
+    holds
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! Releases: which judge, per ring.
+//!
+//! The floor is the highest version that ever reached its threshold, named anew by each root epoch.
+//! While it stands it judges alone. If it no longer stands, everything that reached its threshold
+//! from the best standing one upward judges, each by itself, and the stricter answer holds: so no
+//! grant that is denied, expired or sealed makes the answer milder. With none standing, nobody
+//! judges, and nothing is permitted.
+//!
+//! Refused here: expiry and adopt-by (the gate compares times), the policy body, counting beacons.
+
+use crate::authority::{Authority, Epoch};
+use crate::limits::OPERATORS_NEEDED;
+use crate::orders::{Cutters, Orders, answers};
+use crate::rules::{Candidate, Rules};
+use crate::set::{Held, Set};
+use belay_identity::StatementId;
+use belay_identity::body::{Autonomy, Body, Release, Role};
+use belay_identity::principal::Principal;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The releases that judge in every ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Releases {
+    rings: BTreeMap<String, Vec<ReleaseInForce>>,
+}
+
+/// One release that judges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseInForce {
+    /// The id of its header.
+    pub id: StatementId,
+    /// Its header.
+    pub header: Release,
+    /// When it ends, Unix milliseconds.
+    pub expiry_ms: Option<u64>,
+    /// False where it once reached its threshold and no longer stands.
+    pub stands: bool,
+}
+
+/// Who judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judging<'a> {
+    /// Nobody: nothing is permitted.
+    None,
+    /// One release.
+    One(&'a ReleaseInForce),
+    /// Two or more, highest version first, each by itself: the stricter answer, the lowest
+    /// autonomy and every (B, q, f) hold.
+    Apart(&'a [ReleaseInForce]),
+}
+
+impl<'a> Judging<'a> {
+    /// All that judge, highest version first.
+    pub fn all(self) -> &'a [ReleaseInForce] {
+        match self {
+            Judging::None => &[],
+            Judging::One(release) => std::slice::from_ref(release),
+            Judging::Apart(releases) => releases,
+        }
+    }
+
+    /// The lowest autonomy of all that judge.
+    pub fn autonomy(self) -> Option<Autonomy> {
+        let each = self.all().iter().map(|release| release.header.autonomy.clone());
+        each.reduce(|one, other| one.tightest(&other))
+    }
+}
+
+impl Releases {
+    /// Folds the releases of a set.
+    pub fn fold(set: &Set, authority: &Authority, orders: &Orders) -> Self {
+        Self::fold_by(set, authority, orders, &Rules::OURS)
+    }
+
+    pub(crate) fn fold_by(
+        set: &Set,
+        authority: &Authority,
+        orders: &Orders,
+        rules: &Rules,
+    ) -> Self {
+        let mut rings: BTreeMap<String, Vec<ReleaseInForce>> = BTreeMap::new();
+        for held in set.of_kind("release") {
+            if let Some(release) = candidate(set, authority, orders, held) {
+                rings.entry(release.header.ring.clone()).or_default().push(release);
+            }
+        }
+        let judges = |(ring, all)| (ring, judging(set, authority, rules, all));
+        Self { rings: rings.into_iter().map(judges).collect() }
+    }
+
+    /// Who judges in this ring.
+    pub fn judging(&self, ring: &str) -> Judging<'_> {
+        match self.rings.get(ring).map_or(&[][..], Vec::as_slice) {
+            [] => Judging::None,
+            [one] => Judging::One(one),
+            several => Judging::Apart(several),
+        }
+    }
+
+    /// Every ring in which some release judges.
+    pub fn rings(&self) -> impl Iterator<Item = &str> {
+        let judged = self.rings.iter().filter(|(_, releases)| !releases.is_empty());
+        judged.map(|(ring, _)| ring.as_str())
+    }
+}
+
+/// A release that stands, or that reached its threshold once.
+fn candidate(
+    set: &Set,
+    authority: &Authority,
+    orders: &Orders,
+    held: &Held,
+) -> Option<ReleaseInForce> {
+    let Body::Release(header) = &held.body else { return None };
+    let named = authority.standing().is_some_and(|epoch| names(epoch, &held.id(), header));
+    let stands = named || stands(set, authority, orders.cutters(), held, header);
+    let judges = stands || reached(set, authority, held, header);
+    let (id, expiry_ms) = (held.id(), held.expiry_ms);
+    judges.then(|| ReleaseInForce { id, header: header.clone(), expiry_ms, stands })
+}
+
+fn names(epoch: &Epoch, id: &StatementId, header: &Release) -> bool {
+    epoch.root.floors.iter().any(|floor| floor.release == *id && floor.ring == header.ring)
+}
+
+/// It counts now, with as many policy operators as its own epoch asks for.
+fn stands(set: &Set, authority: &Authority, cut: &Cutters, held: &Held, header: &Release) -> bool {
+    let need = answers::needed(authority, Role::Policy, held.epoch);
+    header.version.epoch == held.epoch
+        && cut.grant_counts(authority, held).is_ok()
+        && answers::operators(set, authority, cut, held, Role::Policy).len() >= need
+}
+
+/// It had its threshold in a valid epoch of any branch, whatever was sealed, forked or cut since.
+fn reached(set: &Set, authority: &Authority, held: &Held, header: &Release) -> bool {
+    let policy = |epoch: &Epoch, one: &Held| authority.held_in(one, Role::Policy, epoch);
+    let yes: BTreeSet<&Principal> = set
+        .approvals(&held.id())
+        .filter(|one| matches!(one.author, Principal::Operator(_)))
+        .filter(|one| authority.any_epochs(one.epoch).any(|epoch| policy(epoch, one)))
+        .map(|one| &one.author)
+        .collect();
+    let enough = |epoch: &Epoch| policy(epoch, held) && yes.len() >= policy_operators(epoch);
+    header.version.epoch == held.epoch && authority.any_epochs(held.epoch).any(enough)
+}
+
+fn policy_operators(epoch: &Epoch) -> usize {
+    let lines = epoch.root.operators.iter().filter(|line| line.roles.contains(&Role::Policy));
+    let ids: BTreeSet<_> = lines.map(|line| &line.id).collect();
+    ids.len().clamp(1, OPERATORS_NEEDED)
+}
+
+/// Those of one ring that judge, highest version first, two of one version by id.
+fn judging(
+    set: &Set,
+    authority: &Authority,
+    rules: &Rules,
+    mut all: Vec<ReleaseInForce>,
+) -> Vec<ReleaseInForce> {
+    all.sort_by_key(|release| (Reverse(version(release)), release.id));
+    if let (Some(epoch), Some(ring)) = (authority.standing(), all.first().map(ring)) {
+        let floor = epoch.root.floors.iter().find(|floor| floor.ring == ring);
+        if let Some(floor) = floor {
+            // Named anew: what the epoch did not see and does not stand is forgotten; and a floor
+            // that is not held yet may be the strictest, so nothing older judges without it.
+            let known = set.get(&floor.release).is_some();
+            let of_this = |release: &ReleaseInForce| version(release).0 >= epoch.number;
+            all.retain(|release| of_this(release) || (known && release.stands));
+        }
+    }
+    let candidates: Vec<Candidate> = all
+        .iter()
+        .map(|release| Candidate { version: version(release), stands: release.stands })
+        .collect();
+    let judges = (rules.release_fallback)(&candidates);
+    judges.into_iter().filter_map(|at| all.get(at).cloned()).collect()
+}
+
+fn version(release: &ReleaseInForce) -> (u64, u64) {
+    (release.header.version.epoch, release.header.version.number)
+}
+
+fn ring(release: &ReleaseInForce) -> String {
+    release.header.ring.clone()
+}
