@@ -1,0 +1,146 @@
+//! From an act to a permit: decide, write, look once more, hand out.
+//!
+//! INV-GATE-1: no permit after an order this node has accepted. A No is answered at once; a Yes
+//! waits until its audit record is on disk, and then this chain's orders, credential and lease are
+//! looked at once more. Refused here: judging; the gate does.
+
+use crate::engine::{Effect, Engine};
+use crate::gate::{
+    self, Act, Decision, GateRelease, GateTask, GateView, Origin, Verdict, ViewTime,
+};
+use crate::input::AskId;
+use crate::limits::WRITES_OPEN_MAX;
+use crate::output::{Answer, Record, Refusal, RefusalKind};
+use belay_identity::StatementId;
+use belay_identity::body::Action;
+use std::sync::Arc;
+
+/// A permit whose audit record is being written.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    act: Act,
+    verdict: Verdict,
+    generation: u64,
+}
+
+impl Engine {
+    pub(crate) fn on_act(&mut self, ask: AskId, act: Act) {
+        if self.writes_open() >= WRITES_OPEN_MAX {
+            let why = "this device's disk is behind with its audit log";
+            let refusal = Refusal::new(RefusalKind::Failed, why, "try again in a moment");
+            return self.answer(ask, Err(refusal));
+        }
+        let verdict = gate::decide(&self.view, &act, self.now);
+        self.audit(&act, &verdict);
+        self.work.count(&act, verdict.decision);
+        if verdict.decision == Decision::Permit {
+            let generation = self.view.generation;
+            let waiting = Waiting { act, verdict, generation };
+            self.once_written(Effect::Permit(ask, Box::new(waiting)));
+        } else {
+            self.answer(ask, Ok(Answer::Verdict(verdict)));
+        }
+    }
+
+    /// The last step before a permit leaves.
+    pub(crate) fn hand_out(&mut self, ask: AskId, waiting: Waiting) {
+        self.republish();
+        let Waiting { act, mut verdict, generation } = waiting;
+        if self.view.generation != generation {
+            verdict = gate::decide(&self.view, &act, self.now);
+            if verdict.decision != Decision::Permit {
+                self.audit(&act, &verdict);
+                self.work.withdraw(&act);
+            }
+        }
+        // INV-GATE-1
+        assert!(
+            verdict.decision != Decision::Permit || !self.is_ended_by_order(&act.task),
+            "INV-GATE-1: no permit after an order this node has accepted"
+        );
+        self.answer(ask, Ok(Answer::Verdict(verdict)));
+    }
+
+    fn audit(&mut self, act: &Act, verdict: &Verdict) {
+        self.write(Record::Audit {
+            task: act.task,
+            act: act.hash(),
+            verdict: verdict.clone(),
+            wall_ms: self.now.wall_ms,
+        });
+    }
+
+    /// Asks the gate about an act of this node itself: a run, an offload, arriving work.
+    pub(crate) fn judge_own(&mut self, task: GateTask, act: &Act) -> Verdict {
+        let mut view = self.picture();
+        view.tasks.insert(act.task, task);
+        let verdict = gate::decide(&view, act, self.now);
+        self.audit(act, &verdict);
+        verdict
+    }
+
+    /// Publishes a new picture if anything in it changed.
+    pub(crate) fn republish(&mut self) {
+        let mut view = self.picture();
+        if !view.same(&self.view) {
+            view.generation = self.view.generation + 1;
+            self.view = Arc::new(view);
+        }
+    }
+
+    fn picture(&self) -> GateView {
+        let leases = Action::ALL.iter().map(|action| (*action, self.class_lease(*action)));
+        GateView {
+            generation: self.view.generation,
+            device: self.own_id().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            tasks: self.work.live().map(|(award, _)| (*award, self.gate_task(award))).collect(),
+            leases: leases.collect(),
+            releases: self.gate_releases(),
+            time: self.view_time(),
+        }
+    }
+
+    fn gate_task(&self, award: &StatementId) -> GateTask {
+        let task = self.work.task(award).expect("asked for live tasks only");
+        let chain = task.chain.clone();
+        let credential = self.known.get(&task.credential);
+        GateTask {
+            cut: self.cut_of(&chain),
+            credential_until_ms: credential.and_then(|c| c.expiry_ms).unwrap_or(0),
+            tools: task.tools.clone(),
+            origin: if task.delegator.is_some() { Origin::Arriving } else { Origin::Here },
+            chain,
+        }
+    }
+
+    fn gate_releases(&self) -> Vec<GateRelease> {
+        let judging = self.known.releases.judging(&self.config.ring);
+        let half = || judging.all().iter().any(|r| self.known.body(&r.header.body).is_none());
+        // Half a release is none: every release that judges must be readable here.
+        if half() {
+            return Vec::new();
+        }
+        let read = |r: &belay_crdt::releases::ReleaseInForce| {
+            let body = self.known.body(&r.header.body)?.clone();
+            Some(GateRelease {
+                id: r.id,
+                version: r.header.version.clone(),
+                modes: body.policy.modes.clone(),
+                sanctioned: body.policy.sanctioned.clone(),
+                tolerated: body.policy.tolerated.clone(),
+                body,
+            })
+        };
+        judging.all().iter().filter_map(read).collect()
+    }
+
+    fn view_time(&self) -> ViewTime {
+        if self.is_beacon(&self.key) {
+            return ViewTime::Own;
+        }
+        match self.heard() {
+            heard if heard.is_empty() => ViewTime::Unknown,
+            heard => ViewTime::Heard(heard),
+        }
+    }
+}

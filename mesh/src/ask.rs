@@ -1,0 +1,123 @@
+//! What is asked at this device's own doors.
+//!
+//! Operators' statements arrive signed: the calling process signs, this node only numbers, checks,
+//! writes and sends. Refused here: signing for anybody.
+
+use crate::engine::{Effect, Engine};
+use crate::input::{AskId, Request};
+use crate::output::{Answer, Place, Refusal, RefusalKind};
+use belay_crdt::case::CaseFile;
+use belay_identity::body::Role;
+use belay_identity::{
+    Class, Incarnation, LogId, PublicKey, Scope, Statement, StatementId, Verified,
+};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+impl Engine {
+    pub(crate) fn on_ask(&mut self, ask: AskId, request: Request) {
+        match request {
+            Request::Status => {
+                let status = self.status();
+                self.answer(ask, Ok(Answer::Status(status)));
+            }
+            Request::Place { key, class } => {
+                let place = self.place(key, class);
+                self.answer(ask, Ok(Answer::Place(place)));
+            }
+            Request::Roots => {
+                let roots = self.known.epochs_after(0);
+                let roots = roots.iter().map(|root| root.bytes().to_vec()).collect();
+                self.answer(ask, Ok(Answer::Roots(roots)));
+            }
+            Request::Submit { statements, bodies } => self.on_submit(ask, statements, &bodies),
+            Request::Run(run) => self.on_run(ask, run),
+            Request::Act(act) => self.on_act(ask, act),
+            Request::Offload(want) => self.on_offload(ask, want),
+            Request::Progress { order } => {
+                let answer =
+                    self.known_order(order).map(|()| Answer::Progress(self.progress(order)));
+                self.answer(ask, answer);
+            }
+            Request::Case { order } => {
+                let answer = self.known_order(order).map(|()| Answer::Case(self.case_file(order)));
+                self.answer(ask, answer);
+            }
+        }
+    }
+
+    /// Where the next statement of an operator's key stands in the log that this state numbers.
+    fn place(&self, key: PublicKey, class: Class) -> Place {
+        let incarnation = self.incarnation_of(key);
+        let log = LogId { key, class, scope: Scope::Fleet, incarnation };
+        let (seq, prev) = self.known.set.next_place(&log);
+        Place {
+            incarnation,
+            seq,
+            prev,
+            epoch: self.known.epoch(),
+            fleet: self.config.fleet,
+            device: self.own_id(),
+            operator: self.known.authority.operator(&key).cloned(),
+        }
+    }
+
+    /// One key used at two nodes makes two logs: the 16 bytes belong to this state and this key.
+    fn incarnation_of(&self, key: PublicKey) -> Incarnation {
+        let hash = Sha256::new().chain_update(b"belay operator incarnation 1\0");
+        let own = self.incarnation;
+        let hash = hash.chain_update(own.counter.to_be_bytes()).chain_update(own.drawn);
+        let hash = hash.chain_update(self.key.0).chain_update(key.0).finalize();
+        let mut drawn = [0; 16];
+        drawn.copy_from_slice(&hash[..16]);
+        Incarnation { counter: 1, drawn }
+    }
+
+    fn on_submit(&mut self, ask: AskId, statements: Vec<Verified<Statement>>, bodies: &[Vec<u8>]) {
+        let statements: Vec<Arc<Verified<Statement>>> =
+            statements.into_iter().map(Arc::new).collect();
+        if let Err(refusal) = self.may_submit(&statements) {
+            return self.answer(ask, Err(refusal));
+        }
+        for body in bodies {
+            if let Err(why) = self.keep_policy(body) {
+                let hint = "mend the policy and publish again";
+                let refusal = Refusal::new(RefusalKind::WrongUse, why, hint);
+                return self.answer(ask, Err(refusal));
+            }
+        }
+        let ids: Vec<StatementId> = statements.iter().map(|s| self.keep_own(s.clone())).collect();
+        self.once_written(Effect::Answer(ask, Box::new(Answer::Accepted(ids))));
+    }
+
+    /// A statement that no fold would count is refused at the door, where its author can mend it.
+    fn may_submit(&self, statements: &[Arc<Verified<Statement>>]) -> Result<(), Refusal> {
+        for statement in statements {
+            let key = statement.key();
+            let role = Role::ALL.iter().any(|role| self.known.authority.role_now(&key, *role));
+            if !role && !self.known.authority.is_root_key(&key) {
+                let why = format!("{} is signed by a key that holds no role", statement.author);
+                let hint = "sign with an operator's key of the standing root";
+                return Err(Refusal::new(RefusalKind::Denied, why, hint));
+            }
+            let log = statement.log(key);
+            if self.known.set.log(&log).any(|other| other.seq == statement.seq) {
+                let why = "this log already has a statement with that number".to_owned();
+                return Err(Refusal::new(RefusalKind::Failed, why, "ask for the place again"));
+            }
+        }
+        Ok(())
+    }
+
+    fn known_order(&self, order: StatementId) -> Result<(), Refusal> {
+        let is_order = self.known.get(&order).is_some_and(|statement| statement.is_order());
+        let why = || format!("no order {order} is known here");
+        let hint = "`belay status` lists the orders that stand";
+        if is_order { Ok(()) } else { Err(Refusal::new(RefusalKind::WrongUse, why(), hint)) }
+    }
+
+    fn case_file(&self, order: StatementId) -> Vec<u8> {
+        let progress = self.progress(order);
+        CaseFile::of(&progress.case, &self.known.set).to_bytes()
+    }
+}

@@ -1,0 +1,278 @@
+//! The engine: one thing happens, then everything that is to be done about it comes out.
+//!
+//! It owns state, not work. `handle` routes an input to the file that knows it; every write of one
+//! call leaves as one `Persist`, and what may not be said before it is on disk waits there as an
+//! `Effect`. Refused here: deciding anything; the files beside this one do.
+
+use crate::chance::Chance;
+use crate::gate::GateView;
+use crate::input::{AskId, Input, WriteId};
+use crate::known::Known;
+use crate::lease::Holder;
+use crate::output::{Answer, Event, Output, Record, Refusal, Urgency};
+use crate::spread::Links;
+use crate::stop::Stops;
+use crate::task::Work;
+use crate::time::{BootTime, Now};
+use belay_identity::body::Autonomy;
+use belay_identity::{
+    FleetId, Incarnation, PublicKey, SecretKey, Statement, StatementId, Verified,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// What an engine is made of.
+pub struct Config {
+    /// The fleet's root fingerprint.
+    pub fleet: FleetId,
+    /// The device's key.
+    pub device: SecretKey,
+    /// Fresh for every start.
+    pub seed: [u8; 32],
+    /// The ring of releases this device follows.
+    pub ring: String,
+    /// What configuration shortens; it can only tighten.
+    pub tighten: Option<Autonomy>,
+}
+
+/// What was on disk when the engine started.
+#[derive(Default)]
+pub struct Restored {
+    /// Every statement, verified again.
+    pub statements: Vec<Arc<Verified<Statement>>>,
+    /// Every policy.
+    pub bodies: Vec<Vec<u8>>,
+}
+
+/// One node's decisions, without its hands, ears and disk.
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) key: PublicKey,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) chance: Chance,
+    pub(crate) now: Now,
+    pub(crate) known: Known,
+    pub(crate) links: Links,
+    pub(crate) holder: Holder,
+    pub(crate) work: Work,
+    pub(crate) stops: Stops,
+    pub(crate) view: Arc<GateView>,
+    outbox: VecDeque<Output>,
+    batch: Vec<Record>,
+    urgency: Urgency,
+    effects: Vec<Effect>,
+    writes: BTreeMap<WriteId, Write>,
+    writes_made: u64,
+}
+
+/// What waits for a write.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Tell the links.
+    Spread(StatementId),
+    /// Send these to one device, whole.
+    Push(PublicKey, Vec<StatementId>),
+    /// Send the offer of this nonce.
+    SendOffer([u8; 16]),
+    /// Start this award's warden.
+    Start(StatementId),
+    /// Answer a question.
+    Answer(AskId, Box<Answer>),
+    /// Look once more, then hand out the permit.
+    Permit(AskId, Box<crate::act::Waiting>),
+}
+
+struct Write {
+    statements: BTreeSet<StatementId>,
+    effects: Vec<Effect>,
+}
+
+impl Engine {
+    /// One thing happens. Poll until empty before the next.
+    ///
+    /// # Panics
+    /// When outputs of the call before were not taken: a fault of the shell.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        assert!(self.outbox.is_empty(), "outputs are taken before the next input");
+        assert!(now.boot >= self.now.boot, "the boot clock never goes back");
+        self.now = now;
+        self.route(input);
+        self.on_time();
+        self.settle();
+    }
+
+    /// What to do about it, until empty.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outbox.pop_front()
+    }
+
+    /// When to call again with `Deadline` if nothing else happens.
+    pub fn next_deadline(&self) -> Option<BootTime> {
+        [self.next_draw(), self.links.next_deadline(), self.work.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The picture the gate judges by, as of the last call.
+    pub fn gate_view(&self) -> &Arc<GateView> {
+        &self.view
+    }
+
+    /// An engine over what was on disk. Tasks that ran before are answered for once the shell has
+    /// said what their wardens saw.
+    pub fn new(config: Config, now: Now, restored: Restored) -> Self {
+        let key = config.device.public();
+        let mut chance = Chance::new(config.seed);
+        let mut known = Known::new(config.fleet, restored.statements);
+        for body in &restored.bodies {
+            // A policy that no longer reads (a newer language) is as good as absent: denied.
+            let _ = known.keep_body(body);
+        }
+        let incarnation = last_incarnation(&known, key)
+            .unwrap_or_else(|| Incarnation { counter: 1, drawn: chance.bytes16() });
+        let mut engine = Self {
+            key,
+            incarnation,
+            chance,
+            now,
+            known,
+            links: Links::new(now.boot),
+            holder: Holder::default(),
+            work: Work::default(),
+            stops: Stops::default(),
+            view: Arc::new(GateView::empty()),
+            config,
+            outbox: VecDeque::new(),
+            batch: Vec::new(),
+            urgency: Urgency::Ordinary,
+            effects: Vec::new(),
+            writes: BTreeMap::new(),
+            writes_made: 0,
+        };
+        engine.holder.trust_disk(&engine.known);
+        engine.recover();
+        engine.settle();
+        engine
+    }
+
+    fn route(&mut self, input: Input) {
+        match input {
+            Input::LinkUp { link } => self.on_link_up(link),
+            Input::LinkDown { link } => self.on_link_down(link),
+            Input::Frame { link, lane, frame } => self.on_frame(link, lane, frame.into_inner()),
+            Input::Malformed { link, why } => self.refuse_link(link, &why.to_string()),
+            Input::Persisted { write } => self.on_persisted(write),
+            Input::WriteFailed { write, why } => self.on_write_failed(write, why),
+            Input::Ask { ask, request } => self.on_ask(ask, *request),
+            Input::Task { award, event } => self.on_task(award, event),
+            Input::Inspected { nonce, program } => self.on_inspected(nonce, program),
+            Input::Deadline => {}
+        }
+    }
+
+    fn on_time(&mut self) {
+        self.draw_leases();
+        self.repair_due();
+        self.tend_tasks();
+    }
+
+    /// Publishes the gate's picture, closes the batch, checks what must always hold.
+    fn settle(&mut self) {
+        self.republish();
+        self.close_batch();
+        self.check_invariants();
+    }
+
+    fn close_batch(&mut self) {
+        if self.batch.is_empty() {
+            let effects = std::mem::take(&mut self.effects);
+            return effects.into_iter().for_each(|effect| self.run(effect));
+        }
+        self.writes_made += 1;
+        let write = WriteId(self.writes_made);
+        let records = std::mem::take(&mut self.batch);
+        let statements = records.iter().filter_map(|record| match record {
+            Record::Statement { id, .. } => Some(*id),
+            Record::Body { .. } | Record::Audit { .. } => None,
+        });
+        let effects = std::mem::take(&mut self.effects);
+        self.writes.insert(write, Write { statements: statements.collect(), effects });
+        let urgency = std::mem::replace(&mut self.urgency, Urgency::Ordinary);
+        self.out(Output::Persist { write, records, urgency });
+    }
+
+    fn on_persisted(&mut self, write: WriteId) {
+        let Some(done) = self.writes.remove(&write) else { return };
+        if self.undurable().next().is_none() {
+            self.holder.trust_disk(&self.known);
+        }
+        self.note_in_force();
+        done.effects.into_iter().for_each(|effect| self.run(effect));
+    }
+
+    fn on_write_failed(&mut self, write: WriteId, why: String) {
+        let Some(lost) = self.writes.remove(&write) else { return };
+        // What was not written is not promised: own statements stay unsent, permits unspoken.
+        for effect in lost.effects {
+            if let Effect::Answer(ask, _) | Effect::Permit(ask, _) = effect {
+                let hint = "free some space on this device's disk; orders and stops go on working";
+                let kind = crate::output::RefusalKind::Failed;
+                self.answer(ask, Err(Refusal::new(kind, format!("not written: {why}"), hint)));
+            }
+        }
+        self.tell(Event::DiskFailed(why));
+    }
+
+    fn run(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spread(id) => self.spread(id, None),
+            Effect::Push(link, ids) => self.push(link, &ids),
+            Effect::SendOffer(nonce) => self.send_offer(nonce),
+            Effect::Start(award) => self.start(award),
+            Effect::Answer(ask, answer) => self.answer(ask, Ok(*answer)),
+            Effect::Permit(ask, waiting) => self.hand_out(ask, *waiting),
+        }
+    }
+
+    /// Statements taken in whose write is still under way.
+    pub(crate) fn undurable(&self) -> impl Iterator<Item = &StatementId> {
+        self.writes.values().flat_map(|write| write.statements.iter())
+    }
+
+    pub(crate) fn writes_open(&self) -> usize {
+        self.writes.len()
+    }
+
+    pub(crate) fn out(&mut self, output: Output) {
+        self.outbox.push_back(output);
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.out(Output::Tell(event));
+    }
+
+    pub(crate) fn answer(&mut self, ask: AskId, answer: Result<Answer, Refusal>) {
+        self.out(Output::Answer { ask, answer: answer.map(Box::new) });
+    }
+
+    /// Adds to the write that this call makes.
+    pub(crate) fn write(&mut self, record: Record) {
+        self.batch.push(record);
+    }
+
+    /// Lets this call's write use reserved space.
+    pub(crate) fn write_reserved(&mut self) {
+        self.urgency = Urgency::Reserved;
+    }
+
+    /// Does this once everything this call writes is on disk.
+    pub(crate) fn once_written(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}
+
+fn last_incarnation(known: &Known, key: PublicKey) -> Option<Incarnation> {
+    let own = known.set.iter().filter(|statement| statement.key() == key);
+    own.map(|statement| statement.incarnation).max()
+}

@@ -1,0 +1,326 @@
+//! The gate: one door for everything an agent does, in a fixed order.
+//!
+//! Ordered against? credential live? lease fresh? manifest? policy? The first No decides and gives
+//! the verdict its name. `decide` is a pure function of an immutable picture, so any thread may ask
+//! it; whoever hands out a permit looks once more (`crate::act`).
+//!
+//! In observe mode a No of the lower checks is recorded and let through; an order always binds.
+//!
+//! INV-GATE-2: with no valid release nothing is permitted.
+//! Refused here: knowing peers, tasks or the stop; imports nothing from them.
+
+mod policy;
+mod view;
+
+pub use policy::{Action as Verb, Origin, Question, Rules, RulesError, Ruling};
+pub(crate) use view::ViewTime;
+pub use view::{GateRelease, GateTask, GateView};
+
+use crate::time::Now;
+use belay_identity::body::{Action, Mode, ReleaseVersion};
+use belay_identity::{StatementId, codes};
+use sha2::{Digest, Sha256};
+
+/// One thing that a task wants to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    /// Which task.
+    pub task: StatementId,
+    /// What, as `class.verb`.
+    pub action: String,
+    /// On what.
+    pub target: String,
+    /// With which arguments.
+    pub args: Vec<(String, String)>,
+}
+
+codes! {
+    /// What the gate says.
+    pub enum Decision {
+        /// Go on.
+        Permit = 1 "permit",
+        /// Not without an approval.
+        Ask = 2 "ask",
+        /// No.
+        Deny = 3 "deny",
+    }
+}
+
+/// What the gate says, by which rule, and what would change it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Yes, ask or No.
+    pub decision: Decision,
+    /// The rule that decided.
+    pub rule: String,
+    /// The version of the release that holds it.
+    pub release: Option<ReleaseVersion>,
+    /// The id of that release.
+    pub release_id: Option<StatementId>,
+    /// The mode of the action class; none where no release could be asked.
+    pub mode: Option<Mode>,
+    /// Why, in a sentence.
+    pub why: String,
+    /// What would change the answer.
+    pub hint: String,
+    /// In observe mode: the rule that would have said No.
+    pub would_deny: Option<String>,
+}
+
+/// A No of one check, before the mode is asked.
+struct No {
+    rule: String,
+    why: String,
+    hint: String,
+    binds: Binds,
+}
+
+/// Whether observe mode may let a No through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Binds {
+    Always,
+    ByMode,
+}
+
+/// Decides one act over a picture of what this device knows. The strictest answer of all releases
+/// that judge is the answer.
+pub fn decide(view: &GateView, act: &Act, now: Now) -> Verdict {
+    let Some(verb) = Verb::named(&act.action) else {
+        return Verdict::no(
+            "action",
+            format!("“{}” is not an action", act.action),
+            &format!("name one of {}", Verb::ALL.map(Verb::text).join(", ")),
+        );
+    };
+    let Some(task) = view.tasks.get(&act.task) else {
+        return Verdict::no(
+            "task",
+            "no such task runs here".into(),
+            "only what runs under `belay agent run` or `belay task offload` can act",
+        );
+    };
+    let strictest = view.releases.iter().map(|r| judge(view, r, task, act, verb, now));
+    strictest.max_by_key(|verdict| verdict.decision.code()).unwrap_or_else(|| {
+        Verdict::no(
+            "release",
+            "there is no valid release of policy on this device, or only half of one".into(),
+            "an operator publishes one; until then nothing is permitted",
+        )
+    })
+}
+
+fn judge(
+    view: &GateView,
+    release: &GateRelease,
+    task: &GateTask,
+    act: &Act,
+    verb: Verb,
+    now: Now,
+) -> Verdict {
+    let mode = release.modes.of(verb.class());
+    let version = Some(release.version.clone());
+    match first_no(view, release, task, act, verb, now) {
+        Ok(rule) => Verdict {
+            decision: Decision::Permit,
+            rule,
+            release: version,
+            release_id: Some(release.id),
+            mode: Some(mode),
+            why: "permitted".into(),
+            hint: String::new(),
+            would_deny: None,
+        },
+        Err(no) => no.under(mode, release),
+    }
+}
+
+/// The fixed order of checks; the first No ends it, the deciding rule is the answer otherwise.
+fn first_no(
+    view: &GateView,
+    release: &GateRelease,
+    task: &GateTask,
+    act: &Act,
+    verb: Verb,
+    now: Now,
+) -> Result<String, No> {
+    let action = verb.class();
+    ordered_against(view, task, now)?;
+    credential_live(view, task, action, now)?;
+    lease_fresh(view, action, now)?;
+    granted(task, act)?;
+    manifest(release, task)?;
+    rules(view, release, task, act, verb)
+}
+
+fn ordered_against(view: &GateView, task: &GateTask, now: Now) -> Result<(), No> {
+    let Some(cut) = &task.cut else { return Ok(()) };
+    // A timed hold takes away until its end is surely past: the early end of the interval.
+    let early = view.interval(now).map(|interval| interval.early_ms);
+    if cut.until_ms.is_some_and(|until| early.is_some_and(|early| early >= until)) {
+        return Ok(());
+    }
+    Err(No {
+        rule: format!("order:{}", &cut.order.to_hex()[..16]),
+        why: format!("an order against {} stands", cut.subject),
+        hint: "an operator lifts it by name; nothing this agent does can".into(),
+        binds: Binds::Always,
+    })
+}
+
+fn credential_live(view: &GateView, task: &GateTask, action: Action, now: Now) -> Result<(), No> {
+    let live = match view.interval(now) {
+        Some(interval) => interval.late_ms < task.credential_until_ms,
+        None => view.lease(action).holds(now.boot),
+    };
+    let no = || No {
+        rule: "credential".into(),
+        why: "the task's credential has ended".into(),
+        hint: "it is renewed while its work is allowed; see `belay status`".into(),
+        binds: Binds::Always,
+    };
+    if live { Ok(()) } else { Err(no()) }
+}
+
+fn lease_fresh(view: &GateView, action: Action, now: Now) -> Result<(), No> {
+    let no = || No {
+        rule: format!("lease:{action}"),
+        why: format!(
+            "this device has had no word from its beacons for longer than {action} allows"
+        ),
+        hint: "it acts again as soon as a beacon answers; see `belay status`".into(),
+        binds: Binds::ByMode,
+    };
+    if view.lease(action).holds(now.boot) { Ok(()) } else { Err(no()) }
+}
+
+fn granted(task: &GateTask, act: &Act) -> Result<(), No> {
+    let no = || No {
+        rule: "delegation".into(),
+        why: format!("the delegation does not cover {}", act.action),
+        hint: "whoever delegates names more actions, within his own".into(),
+        binds: Binds::Always,
+    };
+    let Some(tools) = &task.tools else { return Ok(()) };
+    if belay_identity::chain::covers(tools, &act.action) { Ok(()) } else { Err(no()) }
+}
+
+fn manifest(release: &GateRelease, task: &GateTask) -> Result<(), No> {
+    let Some(manifest) = task.chain.acting().and_then(|link| link.manifest) else { return Ok(()) };
+    let listed = release.sanctioned.is_empty() || release.sanctioned.contains(&manifest);
+    let tolerated = release.tolerated.is_empty() || release.tolerated.contains(&manifest);
+    let no = || No {
+        rule: "manifest".into(),
+        why: "the program is neither sanctioned nor tolerated by the release".into(),
+        hint: "an operator lists its hash in the next release".into(),
+        binds: Binds::ByMode,
+    };
+    if listed || tolerated { Ok(()) } else { Err(no()) }
+}
+
+fn rules(
+    view: &GateView,
+    release: &GateRelease,
+    task: &GateTask,
+    act: &Act,
+    verb: Verb,
+) -> Result<String, No> {
+    let Some(link) = task.chain.acting() else {
+        return Err(No {
+            rule: "chain".into(),
+            why: "nobody stands behind this act".into(),
+            hint: "start the agent again with `belay agent run`".into(),
+            binds: Binds::Always,
+        });
+    };
+    let manifest = link.manifest.map(|hash| belay_identity::key::hex(&hash)).unwrap_or_default();
+    let question = Question {
+        agent: link.agent.as_str(),
+        user: link.user.as_str(),
+        project: link.project.as_str(),
+        class: link.class.as_str(),
+        manifest: &manifest,
+        device: view.device.as_str(),
+        action: verb,
+        target: &act.target,
+        args: &act.args,
+        depth: u32::try_from(task.chain.links().len()).unwrap_or(u32::MAX),
+        wall: "none",
+        origin: task.origin,
+        data_class: "",
+    };
+    match release.body.rules.judge(&question) {
+        Ruling::Permit { rule } => Ok(rule),
+        Ruling::Forbid { rule, nearest } => Err(forbidden(rule, &nearest, act)),
+        Ruling::Error { rule, why } => Err(No {
+            why: format!("rule {rule} could not be evaluated: {why}"),
+            rule,
+            hint: "an operator mends the rule in the next release".into(),
+            binds: Binds::ByMode,
+        }),
+    }
+}
+
+fn forbidden(rule: Option<String>, nearest: &[String], act: &Act) -> No {
+    let hint = match nearest {
+        [] => "an operator adds a rule for it to the next release".into(),
+        near => format!("nearest rules that permit this class elsewhere: {}", near.join(", ")),
+    };
+    let why = match &rule {
+        Some(rule) => format!("rule {rule} forbids {} on {}", act.action, act.target),
+        None => format!("no rule permits {} on {}", act.action, act.target),
+    };
+    No {
+        rule: rule.unwrap_or_else(|| "no rule permits it".into()),
+        why,
+        hint,
+        binds: Binds::ByMode,
+    }
+}
+
+impl No {
+    fn under(self, mode: Mode, release: &GateRelease) -> Verdict {
+        let decision = match (self.binds, mode) {
+            (Binds::Always, _) | (Binds::ByMode, Mode::Enforce) => Decision::Deny,
+            (Binds::ByMode, Mode::Ask) => Decision::Ask,
+            (Binds::ByMode, Mode::Observe) => Decision::Permit,
+        };
+        let observed = decision == Decision::Permit;
+        Verdict {
+            decision,
+            would_deny: observed.then(|| self.rule.clone()),
+            rule: if observed { "observe".into() } else { self.rule },
+            release: Some(release.version.clone()),
+            release_id: Some(release.id),
+            mode: Some(mode),
+            why: self.why,
+            hint: self.hint,
+        }
+    }
+}
+
+impl Verdict {
+    fn no(rule: &str, why: String, hint: &str) -> Self {
+        Self {
+            decision: Decision::Deny,
+            rule: rule.into(),
+            release: None,
+            release_id: None,
+            mode: None,
+            why,
+            hint: hint.into(),
+            would_deny: None,
+        }
+    }
+}
+
+impl Act {
+    /// The hash under which the audit log names this act.
+    pub fn hash(&self) -> [u8; 32] {
+        let mut hash = Sha256::new().chain_update(b"belay act 1\0").chain_update(self.task.0);
+        let args = self.args.iter().flat_map(|(key, value)| [key, value]);
+        for text in [&self.action, &self.target].into_iter().chain(args) {
+            hash = hash.chain_update((text.len() as u64).to_be_bytes()).chain_update(text);
+        }
+        hash.finalize().into()
+    }
+}

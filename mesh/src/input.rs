@@ -1,0 +1,200 @@
+//! Everything that can happen to a node.
+
+use crate::gate::Act;
+use crate::wire::{Checked, Frame, Lane, WireError};
+use belay_identity::body::{OnSilence, Seen};
+use belay_identity::principal::DeviceId;
+use belay_identity::{Class, PublicKey, Statement, StatementId, Verified};
+
+/// Ties an answer to its question at a local door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AskId(pub u64);
+
+/// Ties an acknowledgement to its write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WriteId(pub u64);
+
+/// One thing that happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A link to this device key stands; nothing has been said on it.
+    LinkUp {
+        /// Whom it leads to, as its handshake proved.
+        link: PublicKey,
+    },
+    /// The link is gone.
+    LinkDown {
+        /// Whom it led to.
+        link: PublicKey,
+    },
+    /// A frame came and was checked.
+    Frame {
+        /// From whom.
+        link: PublicKey,
+        /// In which lane.
+        lane: Lane,
+        /// What it says.
+        frame: Checked<Frame>,
+    },
+    /// A frame came and was refused by the check.
+    Malformed {
+        /// From whom.
+        link: PublicKey,
+        /// Why.
+        why: WireError,
+    },
+    /// A write is on disk.
+    Persisted {
+        /// Which.
+        write: WriteId,
+    },
+    /// A write is not on disk and will not be.
+    WriteFailed {
+        /// Which.
+        write: WriteId,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// Somebody asks at a door of this device.
+    Ask {
+        /// Names the question.
+        ask: AskId,
+        /// What is asked.
+        request: Box<Request>,
+    },
+    /// A warden says what became of its tree.
+    Task {
+        /// Which award it runs.
+        award: StatementId,
+        /// What happened.
+        event: TaskEvent,
+    },
+    /// The program that an offer names was looked up on this device's disk.
+    Inspected {
+        /// The offer.
+        nonce: [u8; 16],
+        /// SHA-256 of the program, or why there is none.
+        program: Result<[u8; 32], String>,
+    },
+    /// The deadline that was asked for has come.
+    Deadline,
+}
+
+/// What a warden saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskEvent {
+    /// The program runs.
+    Started,
+    /// The tree stands still.
+    Frozen,
+    /// The tree goes on.
+    Thawed,
+    /// The main process ended; others of the tree may be left.
+    Exited {
+        /// Its exit status.
+        code: Option<u64>,
+        /// The signal that ended it.
+        signal: Option<u64>,
+    },
+    /// Nobody of the tree is left, and that is on disk.
+    Empty {
+        /// How it was seen.
+        seen: Seen,
+        /// The last bytes of its output.
+        tail: Vec<u8>,
+    },
+    /// The program could not be started; nothing ran.
+    NotStarted {
+        /// Why.
+        why: String,
+    },
+    /// The end was not seen, or could not be recorded.
+    NotProven {
+        /// Why.
+        why: String,
+    },
+    /// A restart of the device ended everything that ran before it.
+    Rebooted,
+}
+
+/// What can be asked at a door.
+#[derive(Debug)]
+pub enum Request {
+    /// How things stand.
+    Status,
+    /// Where the next statement of a key stands in its log.
+    Place {
+        /// Whose.
+        key: PublicKey,
+        /// In which class.
+        class: Class,
+    },
+    /// Root epochs with their approvals, as an invite carries them.
+    Roots,
+    /// Statements that an operator signed in his own process, with policies they name by hash.
+    Submit {
+        /// In the order in which they were signed.
+        statements: Vec<Verified<Statement>>,
+        /// Policies.
+        bodies: Vec<Vec<u8>>,
+    },
+    /// Run an agent on this device.
+    Run(Run),
+    /// May this task act?
+    Act(Act),
+    /// Give work to a named device.
+    Offload(Offload),
+    /// How far an order has come.
+    Progress {
+        /// Which.
+        order: StatementId,
+    },
+    /// An order and everything that proves what became of it.
+    Case {
+        /// Which.
+        order: StatementId,
+    },
+}
+
+/// An agent that is to run here.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Its name.
+    pub agent: String,
+    /// The project, or `default`.
+    pub project: String,
+    /// The policy class, or `default`.
+    pub class: String,
+    /// The command line, program first.
+    pub argv: Vec<String>,
+    /// SHA-256 of the program.
+    pub manifest: [u8; 32],
+}
+
+/// Work that is to run on another device.
+#[derive(Debug, Clone)]
+pub struct Offload {
+    /// The task that gives it; absent for a task of the device's owner.
+    pub parent: Option<StatementId>,
+    /// Who is to do it.
+    pub device: DeviceId,
+    /// The agent that is to run there.
+    pub agent: String,
+    /// The command line, program first.
+    pub argv: Vec<String>,
+    /// Actions it may take there.
+    pub tools: Vec<String>,
+    /// What happens when this device falls silent.
+    pub on_silence: OnSilence,
+    /// Whether the answer comes with the start or with the end.
+    pub answer: AnswerAt,
+}
+
+/// When an offload is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerAt {
+    /// As soon as it runs.
+    Start,
+    /// When it has ended.
+    End,
+}

@@ -1,0 +1,383 @@
+//! Device leases: permission to keep acting, drawn by nonce, ending by itself.
+//!
+//! The holder counts from when it asked (t0 on its boot clock), so neither a slow nor a replayed
+//! answer makes a lease longer. A lease starts only when this device holds the order heads that the
+//! answer names: fresh means "has heard every order that the beacon has on disk". A beacon signs
+//! only what is on its disk; which beacons have an order on disk says when it is *in force*.
+//!
+//! INV-LEASE-1: no act later than its lease as far as the boot clock counts. No lease survives the
+//! process: nothing here is ever written.
+
+use crate::engine::Engine;
+use crate::known::Known;
+use crate::limits::{DRAW_EVERY_MS_MAX, DRAW_EVERY_MS_MIN, DRAWS_OPEN_MAX};
+use crate::time::{BootTime, Heard, Interval};
+use crate::wire::{self, Lane};
+use belay_crdt::set::heads_hash;
+use belay_identity::body::{Action, Autonomy, Release};
+use belay_identity::lease::{Answer, Draw, Talk, TaskAnswer};
+use belay_identity::{LogHead, LogId, PublicKey, StatementId, Verified, sign};
+use std::collections::BTreeMap;
+
+/// The leases this device holds and the draws it has open.
+#[derive(Default)]
+pub(crate) struct Holder {
+    open: BTreeMap<[u8; 16], Open>,
+    fresh: BTreeMap<PublicKey, Heard>,
+    waiting: Vec<Waiting>,
+    disk_heads: Vec<LogHead>,
+    acknowledged: BTreeMap<PublicKey, BTreeMap<LogId, u64>>,
+    next_draw: BootTime,
+}
+
+struct Open {
+    beacon: PublicKey,
+    asked: BootTime,
+    award: Option<StatementId>,
+    heads: Vec<LogHead>,
+}
+
+struct Waiting {
+    beacon: PublicKey,
+    answer: Answer,
+    asked: BootTime,
+}
+
+/// How far a lease reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lease {
+    /// This device gives it to itself: it stops for orders it holds, and is listed as unbounded.
+    Own,
+    /// It ends at this moment.
+    Until(BootTime),
+    /// There is none.
+    Missing,
+}
+
+impl Lease {
+    /// True while it holds.
+    pub fn holds(self, now: BootTime) -> bool {
+        match self {
+            Lease::Own => true,
+            Lease::Until(end) => now < end,
+            Lease::Missing => false,
+        }
+    }
+
+    /// The moment it ends, with a limit for one that does not end by itself.
+    pub fn end(self, limit: BootTime) -> BootTime {
+        match self {
+            Lease::Own => limit,
+            Lease::Until(end) => end.min(limit),
+            Lease::Missing => BootTime(0),
+        }
+    }
+
+    fn shorter(self, other: Self) -> Self {
+        match (self, other) {
+            (Lease::Missing, _) | (_, Lease::Missing) => Lease::Missing,
+            (Lease::Own, lease) | (lease, Lease::Own) => lease,
+            (Lease::Until(a), Lease::Until(b)) => Lease::Until(a.min(b)),
+        }
+    }
+
+    fn plus_ms(self, ms: u64) -> Self {
+        match self {
+            Lease::Until(start) => Lease::Until(start.plus_ms(ms)),
+            Lease::Own | Lease::Missing => self,
+        }
+    }
+}
+
+impl Holder {
+    pub(crate) fn draw_at_once(&mut self) {
+        self.next_draw = BootTime(0);
+    }
+
+    /// Everything the set holds is on disk: these are the heads a beacon may sign.
+    pub(crate) fn trust_disk(&mut self, known: &Known) {
+        self.disk_heads = known.set.order_heads(&known.authority.order_keys());
+    }
+}
+
+impl Engine {
+    /// How far the lease of one action class reaches.
+    pub(crate) fn class_lease(&self, action: Action) -> Lease {
+        let Some(autonomy) = self.autonomy() else { return Lease::Missing };
+        self.freshness().plus_ms(autonomy.lease_ms(action))
+    }
+
+    /// How far a tree that is not sealed may run.
+    pub(crate) fn run_lease(&self) -> Lease {
+        let Some(autonomy) = self.autonomy() else { return Lease::Missing };
+        self.freshness().plus_ms(autonomy.unsealed_run_ms)
+    }
+
+    /// What this device may do without contact: the tightest of releases and configuration.
+    pub(crate) fn autonomy(&self) -> Option<Autonomy> {
+        let judging = self.known.releases.judging(&self.config.ring);
+        let all = judging.all().iter().map(|release| &release.header.autonomy);
+        let tighten = self.config.tighten.iter();
+        all.clone().next()?;
+        all.chain(tighten).cloned().reduce(|a, b| a.tightest(&b))
+    }
+
+    /// Since when the quorum has answered: the q-th best beacon of every judging release.
+    fn freshness(&self) -> Lease {
+        let judging = self.known.releases.judging(&self.config.ring);
+        judging
+            .all()
+            .iter()
+            .map(|r| self.freshness_by(&r.header))
+            .reduce(Lease::shorter)
+            .unwrap_or(Lease::Missing)
+    }
+
+    fn freshness_by(&self, header: &Release) -> Lease {
+        let own = header.beacons.contains(&self.key);
+        let mut asked: Vec<BootTime> = header
+            .beacons
+            .iter()
+            .filter(|beacon| self.may_beacon(beacon))
+            .filter_map(|beacon| self.holder.fresh.get(beacon))
+            .map(|heard| heard.asked)
+            .collect();
+        asked.sort_unstable_by(|a, b| b.cmp(a));
+        let needed = (header.quorum as usize).saturating_sub(usize::from(own));
+        match needed {
+            0 if own => Lease::Own,
+            0 => Lease::Missing,
+            n => asked.get(n - 1).map_or(Lease::Missing, |start| Lease::Until(*start)),
+        }
+    }
+
+    /// The true wall time, as the quorum's answers bound it.
+    pub(crate) fn interval(&self) -> Option<Interval> {
+        if self.is_beacon(&self.key) {
+            return Some(Interval::exact(self.now.wall_ms));
+        }
+        self.heard().iter().map(|heard| heard.interval(self.now.boot)).reduce(Interval::join)
+    }
+
+    /// What the beacons of the releases that judge last said of the time.
+    pub(crate) fn heard(&self) -> Vec<Heard> {
+        let beacons = self.beacons();
+        beacons.iter().filter_map(|beacon| self.holder.fresh.get(beacon)).copied().collect()
+    }
+
+    fn beacons(&self) -> Vec<PublicKey> {
+        let judging = self.known.releases.judging(&self.config.ring);
+        let all = judging.all().iter().flat_map(|r| r.header.beacons.iter().copied());
+        let mut beacons: Vec<PublicKey> = all.collect();
+        beacons.sort();
+        beacons.dedup();
+        beacons
+    }
+
+    pub(crate) fn next_draw(&self) -> Option<BootTime> {
+        (self.links.len() > 0).then_some(self.holder.next_draw)
+    }
+
+    /// Draws device leases from every linked beacon, and task leases from every delegator.
+    pub(crate) fn draw_leases(&mut self) {
+        if self.now.boot < self.holder.next_draw {
+            return;
+        }
+        self.holder.next_draw = self.now.boot.plus_ms(self.draw_every_ms());
+        let beacons: Vec<PublicKey> =
+            self.links.known().filter(|link| self.is_beacon(link)).collect();
+        beacons.into_iter().for_each(|beacon| self.draw(beacon, None));
+        for (award, delegator) in self.work.drawn() {
+            if self.links.is_known(&delegator) {
+                self.draw(delegator, Some(award));
+            }
+        }
+    }
+
+    fn draw_every_ms(&self) -> u64 {
+        let shortest = self.autonomy().map(|a| {
+            let device = [a.local_ms, a.tool_ms, a.outward_ms, a.work_ms, a.motion_ms];
+            device.into_iter().chain([a.unsealed_run_ms]).min().unwrap_or(DRAW_EVERY_MS_MAX)
+        });
+        let third = shortest.unwrap_or(DRAW_EVERY_MS_MAX) / 3;
+        third.clamp(DRAW_EVERY_MS_MIN, DRAW_EVERY_MS_MAX)
+    }
+
+    fn draw(&mut self, from: PublicKey, award: Option<StatementId>) {
+        let nonce = self.chance.bytes16();
+        let heads = self.known.set.order_heads(&self.known.authority.order_keys());
+        let draw = Talk::Draw(Draw { nonce, award, heads: heads_hash(&heads) });
+        let open = Open { beacon: from, asked: self.now.boot, award, heads };
+        self.holder.open.insert(nonce, open);
+        while self.holder.open.len() > DRAWS_OPEN_MAX.max(2 * self.work.len()) {
+            let oldest = self.holder.open.iter().min_by_key(|(_, open)| open.asked);
+            let Some(oldest) = oldest.map(|(nonce, _)| *nonce) else { break };
+            self.holder.open.remove(&oldest);
+        }
+        self.say_to(from, draw);
+    }
+
+    /// Signs talk and sends it in the urgent lane.
+    pub(crate) fn say_to(&mut self, link: PublicKey, talk: Talk) {
+        let signed = sign(talk, &self.config.device, &self.config.fleet);
+        let (kind, body) = wire::write_talk(&signed);
+        let lane =
+            if body.len() <= wire::bytes_max(Lane::Urgent) { Lane::Urgent } else { Lane::Bulk };
+        self.send(link, lane, kind, body);
+    }
+
+    pub(crate) fn on_talk(&mut self, link: PublicKey, talk: &Verified<Talk>) {
+        if talk.key() != link {
+            return self.refuse_link(link, "talk is signed by the device that says it");
+        }
+        match &**talk {
+            Talk::Draw(draw) => self.on_draw(link, draw),
+            Talk::Answer(answer) => self.on_answer(link, answer.clone()),
+            Talk::TaskAnswer(answer) => self.on_task_answer(link, answer),
+            Talk::Offer(offer) => self.on_offer(link, offer.clone()),
+            Talk::Bid(bid) => self.on_bid(link, bid),
+            Talk::Refuse(refuse) => self.on_refuse(link, refuse),
+        }
+    }
+
+    fn on_draw(&mut self, link: PublicKey, draw: &Draw) {
+        if let Some(award) = draw.award {
+            return self.on_task_draw(link, draw.nonce, award);
+        }
+        if !self.is_beacon(&self.key) {
+            return;
+        }
+        let heads = if heads_hash(&self.holder.disk_heads) == draw.heads {
+            Vec::new()
+        } else {
+            self.holder.disk_heads.clone()
+        };
+        let judging = self.known.releases.judging(&self.config.ring);
+        let release = judging.all().iter().map(|r| (r.id, r.header.version.clone())).last();
+        let answer = Answer {
+            nonce: draw.nonce,
+            holder: link,
+            heads,
+            release: release.as_ref().map(|(id, _)| *id),
+            version: release.map(|(_, version)| version),
+            upstream_age_ms: 0,
+            wall_ms: self.now.wall_ms,
+        };
+        self.say_to(link, Talk::Answer(answer));
+    }
+
+    fn on_answer(&mut self, link: PublicKey, answer: Answer) {
+        let Some(open) = self.holder.open.remove(&answer.nonce) else { return };
+        if open.beacon != link || answer.holder != self.key || open.award.is_some() {
+            return;
+        }
+        let heads = if answer.heads.is_empty() { &open.heads } else { &answer.heads };
+        let acknowledged = heads.iter().map(|head| (head.log(), head.seq)).collect();
+        self.holder.acknowledged.insert(link, acknowledged);
+        self.note_in_force();
+        self.holder.waiting.retain(|waiting| waiting.beacon != link);
+        self.holder.waiting.push(Waiting { beacon: link, answer, asked: open.asked });
+        self.holder_catches_up();
+        if !self.holder.waiting.is_empty() {
+            self.compare_heads(link);
+        }
+    }
+
+    /// Starts the leases whose orders and policy this device now holds.
+    pub(crate) fn holder_catches_up(&mut self) {
+        let waiting = std::mem::take(&mut self.holder.waiting);
+        for waiting in waiting {
+            if self.may_start(&waiting.answer) {
+                let Waiting { beacon, answer, asked } = waiting;
+                let heard = Heard { wall_ms: answer.wall_ms, asked, heard: self.now.boot };
+                let newer = self.holder.fresh.get(&beacon).is_none_or(|old| old.asked < asked);
+                if newer {
+                    self.holder.fresh.insert(beacon, heard);
+                }
+            } else {
+                self.holder.waiting.push(waiting);
+            }
+        }
+    }
+
+    /// A lease starts only with the orders that the answer names, and after adopt-by only with the
+    /// policy it names.
+    fn may_start(&self, answer: &Answer) -> bool {
+        let Some(release) = &answer.release else { return self.known.set.holds(&answer.heads) };
+        let judging = self.known.releases.judging(&self.config.ring);
+        let named = judging.all().iter().find(|r| r.id == *release);
+        let adopted = named.is_some_and(|r| {
+            answer.wall_ms < r.header.adopt_by_ms || self.known.body(&r.header.body).is_some()
+        });
+        adopted && self.known.set.holds(&answer.heads)
+    }
+
+    fn on_task_draw(&mut self, link: PublicKey, nonce: [u8; 16], award: StatementId) {
+        // INV-LEASE-1: a delegator signs only while its own lease holds, and never for what is cut.
+        let alive = self.class_lease(Action::Work).holds(self.now.boot);
+        if alive && self.gave(&award, &link) && !self.is_cut(&award) {
+            let answer = TaskAnswer { nonce, holder: link, award };
+            self.say_to(link, Talk::TaskAnswer(answer));
+        }
+    }
+
+    /// True when this device gave the award to the device behind the link.
+    fn gave(&self, award: &StatementId, link: &PublicKey) -> bool {
+        let device = self.known.registry.device_by_key(link);
+        self.known.tasks.award(award).is_some_and(|said| {
+            said.key() == self.key && device.is_some_and(|d| d.id == said.body.executor)
+        })
+    }
+
+    fn on_task_answer(&mut self, link: PublicKey, answer: &TaskAnswer) {
+        let Some(open) = self.holder.open.remove(&answer.nonce) else { return };
+        let ours = open.beacon == link && answer.holder == self.key;
+        if ours && open.award == Some(answer.award) {
+            self.work.renewed(&answer.award, open.asked);
+        }
+    }
+
+    /// True when a release names this device key among its beacons and no order silences it.
+    pub(crate) fn is_beacon(&self, key: &PublicKey) -> bool {
+        let judging = self.known.releases.judging(&self.config.ring);
+        let named = judging.all().iter().any(|r| r.header.beacons.contains(key));
+        named && self.may_beacon(key)
+    }
+
+    fn may_beacon(&self, key: &PublicKey) -> bool {
+        self.known
+            .registry
+            .device_by_key(key)
+            .is_some_and(|device| self.known.orders.beacon_silenced(&device.id).is_none())
+    }
+
+    /// Beacons that have this order on disk, and those that have not said so.
+    pub(crate) fn beacons_of(&self, order: &StatementId) -> (Vec<PublicKey>, Vec<PublicKey>) {
+        self.beacons().into_iter().partition(|beacon| self.has_on_disk(beacon, order))
+    }
+
+    fn has_on_disk(&self, beacon: &PublicKey, order: &StatementId) -> bool {
+        if *beacon == self.key {
+            return !self.undurable().any(|id| id == order);
+        }
+        let Some(statement) = self.known.get(order) else { return false };
+        let log = statement.log(statement.key());
+        let acknowledged = self.holder.acknowledged.get(beacon).and_then(|heads| heads.get(&log));
+        acknowledged.is_some_and(|seq| *seq >= statement.seq)
+    }
+
+    /// True when enough beacons hold the order that no quorum can freshen a device without it:
+    /// |B| - q + 1 + f of every judging release.
+    pub(crate) fn in_force(&self, order: &StatementId) -> bool {
+        let judging = self.known.releases.judging(&self.config.ring);
+        let mut releases = judging.all().iter().peekable();
+        releases.peek().is_some()
+            && releases.all(|release| {
+                let header = &release.header;
+                let on_disk =
+                    header.beacons.iter().filter(|b| self.has_on_disk(b, order)).count() as u64;
+                let all = header.beacons.len() as u64;
+                on_disk + header.quorum > all + header.liars
+            })
+    }
+}

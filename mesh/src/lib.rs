@@ -1,0 +1,40 @@
+//! What this device decides and says: the sans-IO engine, and the gate beside it.
+//!
+//! The contract is three calls on `Engine`:
+//!
+//! - `handle(now, input)`: one thing happened;
+//! - `poll() -> Option<Output>`: what to do about it, until empty;
+//! - `next_deadline() -> Option<BootTime>`: when to call again if nothing happens.
+//!
+//! Same state, same `Now`, same input, same seed: same outputs, bit for bit. `wire::check` and
+//! `gate::decide` are pure, so any thread may run them. Only our own fault may panic; a bad peer
+//! costs a named refusal.
+//!
+//! Reading order: `input`, `output`, `engine`; then `stop`, `lease`, `task` and `offload`, `spread`;
+//! then `gate` and `act`. Below: `wire`, `time`, `chance`, `limits`.
+
+mod act;
+mod ask;
+mod author;
+mod bodies;
+mod chance;
+mod engine;
+pub mod gate;
+pub mod input;
+mod invariant;
+mod known;
+mod lease;
+pub mod limits;
+mod offload;
+pub mod output;
+mod spread;
+pub mod status;
+mod stop;
+mod task;
+pub mod time;
+pub mod wire;
+
+pub use engine::{Config, Engine, Restored};
+pub use input::{Input, Request};
+pub use output::Output;
+pub use time::{BootTime, Now};

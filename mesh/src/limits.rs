@@ -1,0 +1,82 @@
+//! Every bound of this room, with its reason.
+
+/// Bytes of a frame in the urgent lane: an order of 1 KiB with the root epochs that precede it.
+pub const URGENT_FRAME_BYTES_MAX: usize = 8 * 1024;
+
+/// Bytes of a frame in the other lanes: one statement of 64 KiB and its framing.
+pub const FRAME_BYTES_MAX: usize = 80 * 1024;
+
+/// Bytes of statements put into one repair frame, so that a slow link yields between frames.
+pub const REPAIR_FRAME_BYTES: usize = 48 * 1024;
+
+/// Statements in one frame: bounds signature checks before the link has earned any.
+pub const FRAME_STATEMENTS_MAX: usize = 256;
+
+/// Ids in one announcement or wish.
+pub const FRAME_IDS_MAX: usize = 1024;
+
+/// Log heads in one frame; longer lists come in parts.
+pub const FRAME_HEADS_MAX: usize = 256;
+
+/// Parts of one list of heads: 65,536 logs, a fleet of thousands with its tasks.
+pub const HEADS_PARTS_MAX: usize = 256;
+
+/// Links that an engine holds at once: 4 outbound, 24 inbound seats, and room for the lobby.
+pub const LINKS_MAX: usize = 40;
+
+/// Ids that a link may announce before we have asked for them (protocol table of bounds).
+pub const ANNOUNCED_MAX: usize = 256;
+
+/// How long a wish waits before the next link that announced the id is asked, milliseconds.
+pub const WANT_RETRY_MS: u64 = 1_000;
+
+/// How often one link is repaired, milliseconds.
+pub const REPAIR_EVERY_MS: u64 = 10_000;
+
+/// The longest pause between two draws of the device lease, milliseconds.
+pub const DRAW_EVERY_MS_MAX: u64 = 20_000;
+
+/// The shortest pause between two draws, milliseconds: a lease of seconds must still be renewable.
+pub const DRAW_EVERY_MS_MIN: u64 = 500;
+
+/// Draws remembered while their answers are on the way; an older nonce is worth nothing.
+pub const DRAWS_OPEN_MAX: usize = 32;
+
+/// How long a credential lives, milliseconds: revocation by expiry within a quarter of an hour.
+pub const CREDENTIAL_MS: u64 = 15 * 60_000;
+
+/// When a credential is renewed, milliseconds before its end.
+pub const CREDENTIAL_RENEW_MS: u64 = 5 * 60_000;
+
+/// How far ahead a warden is fed, milliseconds: what a dead node can lend at most.
+pub const FEED_AHEAD_MS: u64 = 30_000;
+
+/// How long a bid keeps a place, milliseconds: one slow round trip.
+pub const RESERVATION_MS: u64 = 5_000;
+
+/// How long an offer waits for its bid, and an award for its start, milliseconds.
+pub const OFFER_ANSWER_MS: u64 = 5_000;
+
+/// Places kept at once: more offers than that are refused until some lapse.
+pub const RESERVATIONS_MAX: usize = 64;
+
+/// Live tasks of one device: each holds a warden and its descriptors.
+pub const TASKS_MAX: usize = 256;
+
+/// The stop grace, milliseconds: time between terminate and kill.
+pub const STOP_GRACE_MS: u64 = 250;
+
+/// Writes under way at once; beyond it the engine says No to new work.
+pub const WRITES_OPEN_MAX: usize = 4_096;
+
+/// Clock-rate error between two devices, parts per million, generous for cheap oscillators.
+pub const CLOCK_PPM: u64 = 200;
+
+/// Default deadline of a delegation, milliseconds: a working day.
+pub const DELEGATION_MS: u64 = 8 * 3_600_000;
+
+/// Default depth of a root delegation's chain below it.
+pub const DELEGATION_DEPTH: u64 = 8;
+
+/// Default number of permits of a delegation.
+pub const DELEGATION_BUDGET: u64 = 1_000_000;

@@ -1,0 +1,266 @@
+//! Everything a node may ask of the world, each with the id of its answer.
+
+use crate::gate::Verdict;
+use crate::input::{AskId, WriteId};
+use crate::status::{Progress, Status};
+use crate::time::BootTime;
+use crate::wire::{FrameKind, Lane};
+use belay_identity::body::{Cause, Outcome};
+use belay_identity::principal::{DeviceId, OperatorId};
+use belay_identity::{FleetId, Incarnation, PublicKey, StatementId};
+use std::sync::Arc;
+
+/// One thing to do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send a frame.
+    Send {
+        /// To whom.
+        link: PublicKey,
+        /// In which lane.
+        lane: Lane,
+        /// Its type.
+        kind: FrameKind,
+        /// Its body.
+        body: Vec<u8>,
+    },
+    /// The link's other lanes may be read.
+    Admit {
+        /// Whose.
+        link: PublicKey,
+    },
+    /// Say what is queued, then close the link.
+    Hangup {
+        /// Which.
+        link: PublicKey,
+    },
+    /// Write these, answer with `Persisted` or `WriteFailed`.
+    Persist {
+        /// Names the write.
+        write: WriteId,
+        /// What to write, in order.
+        records: Vec<Record>,
+        /// Whether reserved space may be used.
+        urgency: Urgency,
+    },
+    /// Answer a question.
+    Answer {
+        /// Which.
+        ask: AskId,
+        /// What.
+        answer: Result<Box<Answer>, Refusal>,
+    },
+    /// Look up a program on this device's disk, answer with `Inspected`.
+    Inspect {
+        /// The offer that names it.
+        nonce: [u8; 16],
+        /// The program as it was named.
+        program: String,
+    },
+    /// Start a warden for this award.
+    Start {
+        /// Which.
+        award: StatementId,
+        /// The command line, program first.
+        argv: Vec<String>,
+        /// The agent's name.
+        agent: String,
+        /// How long it may run for now.
+        until: BootTime,
+        /// How long its warden waits frozen before it ends the tree, milliseconds.
+        lapse_grace_ms: u64,
+    },
+    /// Let the tree run until this moment.
+    Feed {
+        /// Which.
+        award: StatementId,
+        /// The moment.
+        until: BootTime,
+    },
+    /// Let the tree stand still.
+    Freeze {
+        /// Which.
+        award: StatementId,
+    },
+    /// End the tree: terminate, wait, kill, look.
+    End {
+        /// Which.
+        award: StatementId,
+        /// Between terminate and kill, milliseconds.
+        grace_ms: u64,
+    },
+    /// Something people may want to know.
+    Tell(Event),
+}
+
+/// Whether a write may use the space reserved for what must not be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// An ordinary write.
+    Ordinary,
+    /// An order or a receipt.
+    Reserved,
+}
+
+/// One thing to write.
+#[derive(Debug, Clone)]
+pub enum Record {
+    /// A statement.
+    Statement {
+        /// Its id.
+        id: StatementId,
+        /// Its original bytes.
+        bytes: Arc<[u8]>,
+    },
+    /// A policy.
+    Body {
+        /// Its hash.
+        hash: [u8; 32],
+        /// Its canonical bytes.
+        bytes: Vec<u8>,
+    },
+    /// A verdict of the gate.
+    Audit {
+        /// The task that asked.
+        task: StatementId,
+        /// Hash of the act.
+        act: [u8; 32],
+        /// The verdict.
+        verdict: Verdict,
+        /// Own wall clock, Unix milliseconds.
+        wall_ms: u64,
+    },
+}
+
+/// What a question is answered with.
+#[derive(Debug)]
+pub enum Answer {
+    /// How things stand.
+    Status(Status),
+    /// Where the next statement stands.
+    Place(Place),
+    /// Root epochs with their approvals, original bytes.
+    Roots(Vec<Vec<u8>>),
+    /// The statements are on disk and on their way.
+    Accepted(Vec<StatementId>),
+    /// The agent may run.
+    Run(RunGrant),
+    /// What the gate said.
+    Verdict(Verdict),
+    /// The work runs, or has ended.
+    Offloaded(Offloaded),
+    /// How far an order has come.
+    Progress(Progress),
+    /// A case file.
+    Case(Vec<u8>),
+}
+
+/// Where the next statement of a log stands.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The incarnation under which this state numbers the key.
+    pub incarnation: Incarnation,
+    /// The next number.
+    pub seq: u64,
+    /// The statement before it.
+    pub prev: Option<StatementId>,
+    /// The standing root epoch.
+    pub epoch: u64,
+    /// The fleet.
+    pub fleet: FleetId,
+    /// This device; the home of orders given here.
+    pub device: Option<DeviceId>,
+    /// The operator whose key it is.
+    pub operator: Option<OperatorId>,
+}
+
+/// An agent may run here.
+#[derive(Debug, Clone)]
+pub struct RunGrant {
+    /// Its award.
+    pub award: StatementId,
+    /// Its credential.
+    pub credential: StatementId,
+    /// How long for now.
+    pub until: BootTime,
+    /// How long its warden waits frozen before it ends the tree, milliseconds.
+    pub lapse_grace_ms: u64,
+}
+
+/// What became of an offload so far.
+#[derive(Debug, Clone)]
+pub struct Offloaded {
+    /// The award.
+    pub award: StatementId,
+    /// The outcome, once it has ended.
+    pub ended: Option<Ended>,
+}
+
+/// The end of a task as its receipt tells it.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What ended it.
+    pub cause: Cause,
+    /// Exit status.
+    pub exit: Option<u64>,
+    /// Signal.
+    pub signal: Option<u64>,
+    /// The last bytes of its output.
+    pub tail: Vec<u8>,
+}
+
+/// A No at a door: what, and what to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Which kind; it chooses the exit code.
+    pub kind: RefusalKind,
+    /// What was refused and why.
+    pub why: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+/// Kinds of refusal, as the exit codes tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// It did not work.
+    Failed,
+    /// Asked for something that cannot be.
+    WrongUse,
+    /// The gate or an order says No.
+    Denied,
+    /// This device is not a member.
+    NotEnrolled,
+    /// Somebody needed cannot be reached.
+    Unreachable,
+    /// An approval is needed.
+    ApprovalNeeded,
+}
+
+impl Refusal {
+    /// A refusal of this kind.
+    pub fn new(kind: RefusalKind, why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind, why: why.into(), hint: hint.into() }
+    }
+}
+
+/// Something people may want to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A link was admitted.
+    Linked(PublicKey),
+    /// A link was refused, with the reason that was sent.
+    Refused(PublicKey, String),
+    /// An order arrived or was given here.
+    Ordered(StatementId),
+    /// A task was told to end.
+    Ending(StatementId, Cause),
+    /// A task has ended.
+    Ended(StatementId, Outcome),
+    /// A write failed.
+    DiskFailed(String),
+    /// A peer showed statements of this device that it had lost: its state was set back.
+    SetBack,
+}

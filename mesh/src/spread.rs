@@ -1,0 +1,461 @@
+//! Spreading: who is linked, what is told at once, and how the rest is repaired.
+//!
+//! Urgent statements flood to every admitted link not known to have them, in the same call that
+//! learnt them. Everything else is announced by id and asked for once, of the next link after a
+//! second. Repair compares heads with one link at a time; it alone guarantees delivery.
+//!
+//! Refused here: reading anything but a hello from a stranger; timers on the path of an order.
+
+use crate::engine::Engine;
+use crate::limits::{
+    ANNOUNCED_MAX, FRAME_HEADS_MAX, HEADS_PARTS_MAX, LINKS_MAX, REPAIR_EVERY_MS,
+    REPAIR_FRAME_BYTES, WANT_RETRY_MS,
+};
+use crate::output::{Event, Output};
+use crate::time::BootTime;
+use crate::wire::{self, Bye, Frame, FrameKind, Heads, Hello, Lane, WIRE_VERSION};
+use belay_identity::codec::Bytes;
+use belay_identity::limits::URGENT_STATEMENT_BYTES_MAX;
+use belay_identity::{Body, Class, LogHead, PublicKey, Statement, StatementId, Verified};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// Every link, and what is being asked for.
+pub(crate) struct Links {
+    links: BTreeMap<PublicKey, Link>,
+    wants: BTreeMap<StatementId, Want>,
+    next_repair: BootTime,
+}
+
+/// One peer.
+pub(crate) struct Link {
+    standing: Standing,
+    epoch: u64,
+    has: Recent,
+    heads: Vec<LogHead>,
+    parts: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nothing but a hello is heard.
+    Lobby,
+    /// A member that no order cuts.
+    Member,
+    /// A member that an order cuts: leases and orders only.
+    Cut,
+}
+
+/// The latest ids that a link is known to have; older ones are worth a duplicate.
+#[derive(Default)]
+struct Recent {
+    ids: BTreeSet<StatementId>,
+    order: VecDeque<StatementId>,
+}
+
+struct Want {
+    from: VecDeque<PublicKey>,
+    retry: BootTime,
+}
+
+impl Recent {
+    const KEPT: usize = 4 * ANNOUNCED_MAX;
+
+    fn note(&mut self, id: StatementId) -> bool {
+        let new = self.ids.insert(id);
+        if new {
+            self.order.push_back(id);
+        }
+        if self.order.len() > Self::KEPT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+        new
+    }
+}
+
+impl Links {
+    pub(crate) fn new(now: BootTime) -> Self {
+        let next_repair = now.plus_ms(REPAIR_EVERY_MS);
+        Self { links: BTreeMap::new(), wants: BTreeMap::new(), next_repair }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<BootTime> {
+        let wants = self.wants.values().map(|want| want.retry).min();
+        let repair = (!self.links.is_empty()).then_some(self.next_repair);
+        [wants, repair].into_iter().flatten().min()
+    }
+
+    /// Links that are heard in every lane.
+    pub(crate) fn members(&self) -> impl Iterator<Item = PublicKey> {
+        self.links.iter().filter(|(_, l)| l.standing == Standing::Member).map(|(key, _)| *key)
+    }
+
+    /// Links to devices of the fleet, cut ones included.
+    pub(crate) fn known(&self) -> impl Iterator<Item = PublicKey> {
+        self.links.iter().filter(|(_, l)| l.standing != Standing::Lobby).map(|(key, _)| *key)
+    }
+
+    pub(crate) fn is_known(&self, link: &PublicKey) -> bool {
+        self.links.get(link).is_some_and(|l| l.standing != Standing::Lobby)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.links.len()
+    }
+}
+
+impl Engine {
+    pub(crate) fn on_link_up(&mut self, link: PublicKey) {
+        if self.links.links.len() >= LINKS_MAX {
+            return self.refuse_link(link, "no seat is free on this device; try another member");
+        }
+        let (epoch, has) = (0, Recent::default());
+        let fresh = Link { standing: Standing::Lobby, epoch, has, heads: Vec::new(), parts: 0 };
+        self.links.links.insert(link, fresh);
+        let hello = Hello {
+            version: WIRE_VERSION,
+            fleet: self.config.fleet,
+            chain: self.own_chain(),
+            epoch: self.known.epoch(),
+            leaf: None,
+        };
+        let body = belay_identity::codec::write(&hello.to_value());
+        self.send(link, Lane::Urgent, FrameKind::Hello, body);
+    }
+
+    pub(crate) fn on_link_down(&mut self, link: PublicKey) {
+        self.links.links.remove(&link);
+        self.links.wants.values_mut().for_each(|want| want.from.retain(|from| *from != link));
+    }
+
+    pub(crate) fn on_frame(&mut self, link: PublicKey, lane: Lane, frame: Frame) {
+        let Some(standing) = self.links.links.get(&link).map(|l| l.standing) else { return };
+        match frame {
+            Frame::Hello(hello, chain) => self.on_hello(link, &hello, &chain),
+            Frame::Bye(bye) => self.tell(Event::Refused(link, bye.reason)),
+            Frame::Statements(items) => self.on_statements(link, standing, &items),
+            Frame::Talk(talk) if standing != Standing::Lobby => self.on_talk(link, &talk),
+            Frame::Ids(ids) if standing == Standing::Member => self.on_ids(link, &ids),
+            Frame::Want(ids) if standing == Standing::Member => self.on_want(link, &ids),
+            Frame::Heads(heads) if standing == Standing::Member => self.on_heads(link, heads),
+            Frame::Bodies(bodies) if standing == Standing::Member => self.on_bodies(&bodies),
+            Frame::Talk(_)
+            | Frame::Ids(_)
+            | Frame::Want(_)
+            | Frame::Heads(_)
+            | Frame::Bodies(_) => {
+                if lane != Lane::Urgent {
+                    self.refuse_link(
+                        link,
+                        "only members are heard here; join with an invite first",
+                    );
+                }
+            }
+        }
+    }
+
+    fn on_hello(&mut self, link: PublicKey, hello: &Hello, chain: &[Arc<Verified<Statement>>]) {
+        if hello.fleet != self.config.fleet {
+            let other = format!("this device belongs to fleet {}", self.config.fleet);
+            return self.refuse_link(link, &other);
+        }
+        if hello.version != WIRE_VERSION {
+            let reason = format!("wire version {} is not spoken here", hello.version);
+            return self.refuse_link(link, &reason);
+        }
+        for statement in chain.iter().filter(|s| may_introduce(s)) {
+            self.hear(link, statement);
+        }
+        if let Some(state) = self.links.links.get_mut(&link) {
+            state.epoch = hello.epoch;
+        }
+        self.weigh(link);
+        if !self.links.is_known(&link) {
+            let reason = "no enrolment of this device is known here; \
+                          ask an operator for a fresh invite, then `belay up --join FILE`";
+            self.refuse_link(link, reason);
+        }
+    }
+
+    /// Looks up what the registry and the orders say of a link now.
+    fn weigh(&mut self, link: PublicKey) {
+        let Some(before) = self.links.links.get(&link).map(|l| l.standing) else { return };
+        let device = self.known.registry.device_by_key(&link);
+        let standing = match device {
+            None => Standing::Lobby,
+            Some(device) if self.device_cut(&device.id) => Standing::Cut,
+            Some(_) => Standing::Member,
+        };
+        if standing == before {
+            return;
+        }
+        if let Some(state) = self.links.links.get_mut(&link) {
+            state.standing = standing;
+        }
+        if before == Standing::Lobby {
+            self.out(Output::Admit { link });
+            self.tell(Event::Linked(link));
+            self.compare_heads(link);
+            self.holder.draw_at_once();
+        }
+    }
+
+    /// Looks at every link again; an order or a lift may have changed where they stand.
+    pub(crate) fn weigh_links(&mut self) {
+        let links: Vec<PublicKey> = self.links.links.keys().copied().collect();
+        links.into_iter().for_each(|link| self.weigh(link));
+    }
+
+    fn on_statements(
+        &mut self,
+        link: PublicKey,
+        standing: Standing,
+        items: &[Arc<Verified<Statement>>],
+    ) {
+        for statement in items.iter().filter(|s| heard_from(standing, s)) {
+            self.hear(link, statement);
+        }
+        self.holder_catches_up();
+    }
+
+    /// Learns a peer's statement, and passes it on at once.
+    fn hear(&mut self, link: PublicKey, statement: &Arc<Verified<Statement>>) {
+        let id = statement.id();
+        if let Some(state) = self.links.links.get_mut(&link) {
+            state.has.note(id);
+        }
+        self.links.wants.remove(&id);
+        if statement.key() == self.key && self.known.get(&id).is_none() {
+            self.begin_incarnation();
+        }
+        if statement.class == Class::AuthorityMinus || matches!(statement.body, Body::Receipt(_)) {
+            self.write_reserved();
+        }
+        if self.learn(statement) {
+            self.spread(id, Some(link));
+        }
+    }
+
+    /// Tells the links of a statement: whole where it is urgent, by id otherwise.
+    pub(crate) fn spread(&mut self, id: StatementId, from: Option<PublicKey>) {
+        let Some(statement) = self.known.get(&id).cloned() else { return };
+        let urgent = is_urgent(&statement);
+        let links: Vec<PublicKey> =
+            if urgent { self.links.known().collect() } else { self.links.members().collect() };
+        for link in links.into_iter().filter(|link| Some(*link) != from) {
+            if urgent {
+                self.send_urgent(link, &statement);
+            } else if self.note_sent(link, id) {
+                let ids = wire::write_list(&[id]);
+                self.send(link, Lane::Bulk, FrameKind::Ids, ids);
+            }
+        }
+    }
+
+    fn send_urgent(&mut self, link: PublicKey, statement: &Arc<Verified<Statement>>) {
+        if !self.note_sent(link, statement.id()) {
+            return;
+        }
+        let shown = self.links.links.get(&link).map_or(0, |l| l.epoch);
+        let mut items = self.known.epochs_after(shown);
+        items.push(statement.clone());
+        if let Some(state) = self.links.links.get_mut(&link) {
+            state.epoch = self.known.epoch();
+        }
+        let (kind, body) = wire::write_statements(&items);
+        let lane =
+            if body.len() <= wire::bytes_max(Lane::Urgent) { Lane::Urgent } else { Lane::Bulk };
+        self.send(link, lane, kind, body);
+    }
+
+    fn note_sent(&mut self, link: PublicKey, id: StatementId) -> bool {
+        self.links.links.get_mut(&link).is_some_and(|state| state.has.note(id))
+    }
+
+    /// Sends statements whole, in frames that a slow link can bear.
+    pub(crate) fn push(&mut self, link: PublicKey, ids: &[StatementId]) {
+        if !self.links.is_known(&link) {
+            return;
+        }
+        let mut items: Vec<Arc<Verified<Statement>>> = Vec::new();
+        let mut bytes = 0;
+        for id in ids {
+            let Some(statement) = self.known.get(id).cloned() else { continue };
+            if bytes + statement.bytes().len() > REPAIR_FRAME_BYTES && !items.is_empty() {
+                self.send_statements(link, &std::mem::take(&mut items));
+                bytes = 0;
+            }
+            self.note_sent(link, *id);
+            bytes += statement.bytes().len() + 8;
+            items.push(statement);
+        }
+        if !items.is_empty() {
+            self.send_statements(link, &items);
+        }
+    }
+
+    fn send_statements(&mut self, link: PublicKey, items: &[Arc<Verified<Statement>>]) {
+        for part in items.chunks(crate::limits::FRAME_STATEMENTS_MAX) {
+            let (kind, body) = wire::write_statements(part);
+            self.send(link, Lane::Bulk, kind, body);
+        }
+    }
+
+    fn on_ids(&mut self, link: PublicKey, ids: &[StatementId]) {
+        let mut ask = Vec::new();
+        for id in ids.iter().take(ANNOUNCED_MAX) {
+            self.note_sent(link, *id);
+            if self.known.get(id).is_some() {
+                continue;
+            }
+            if let Some(want) = self.links.wants.get_mut(id) {
+                want.from.push_back(link);
+            } else if self.links.wants.len() < ANNOUNCED_MAX * LINKS_MAX {
+                let retry = self.now.boot.plus_ms(WANT_RETRY_MS);
+                self.links.wants.insert(*id, Want { from: VecDeque::new(), retry });
+                ask.push(*id);
+            }
+        }
+        if !ask.is_empty() {
+            self.send(link, Lane::Bulk, FrameKind::Want, wire::write_list(&ask));
+        }
+    }
+
+    fn ask_again(&mut self) {
+        let now = self.now.boot;
+        let due: Vec<StatementId> =
+            self.links.wants.iter().filter(|(_, w)| w.retry <= now).map(|(id, _)| *id).collect();
+        for id in due {
+            let next = self.links.wants.get_mut(&id).and_then(|want| {
+                want.retry = now.plus_ms(WANT_RETRY_MS);
+                want.from.pop_front()
+            });
+            match next {
+                Some(link) => self.send(link, Lane::Bulk, FrameKind::Want, wire::write_list(&[id])),
+                // Nobody else announced it: repair will bring it.
+                None => drop(self.links.wants.remove(&id)),
+            }
+        }
+    }
+
+    pub(crate) fn repair_due(&mut self) {
+        self.ask_again();
+        if self.now.boot < self.links.next_repair {
+            return;
+        }
+        self.links.next_repair = self.now.boot.plus_ms(REPAIR_EVERY_MS);
+        let members: Vec<PublicKey> = self.links.members().collect();
+        if let Some(link) = members.get(self.chance.below(members.len())) {
+            self.compare_heads(*link);
+        }
+    }
+
+    /// Opens repair with a link: equal digests end it.
+    pub(crate) fn compare_heads(&mut self, link: PublicKey) {
+        let digest = self.known.set.digest();
+        let heads = Heads { digest, heads: Vec::new(), part: None, parts: None };
+        let body = belay_identity::codec::write(&heads.to_value());
+        self.send(link, Lane::Repair, FrameKind::Heads, body);
+        self.ask_bodies(link);
+    }
+
+    fn on_heads(&mut self, link: PublicKey, theirs: Heads) {
+        if theirs.digest == self.known.set.digest() {
+            return;
+        }
+        let (Some(part), Some(parts)) = (theirs.part, theirs.parts) else {
+            return self.send_heads(link);
+        };
+        let Some(state) = self.links.links.get_mut(&link) else { return };
+        if part == 1 {
+            state.heads.clear();
+            state.parts = 0;
+        }
+        state.parts += 1;
+        state.heads.extend(theirs.heads);
+        if parts > HEADS_PARTS_MAX as u64 || state.parts != part {
+            return self.refuse_link(link, "parts of a list of heads came out of order");
+        }
+        if part == parts {
+            let heads = std::mem::take(&mut state.heads);
+            self.on_all_heads(link, &heads);
+        }
+    }
+
+    fn on_all_heads(&mut self, link: PublicKey, theirs: &[LogHead]) {
+        let lacking = self.known.set.lacking(theirs);
+        self.push(link, &lacking);
+        if !self.known.set.holds(theirs) {
+            self.send_heads(link);
+        }
+    }
+
+    fn send_heads(&mut self, link: PublicKey) {
+        let digest = self.known.set.digest();
+        let all = self.known.set.heads();
+        let parts = all.len().div_ceil(FRAME_HEADS_MAX).max(1) as u64;
+        for part in 1..=parts {
+            let from = (part as usize - 1) * FRAME_HEADS_MAX;
+            let heads = all.iter().skip(from).take(FRAME_HEADS_MAX).cloned().collect();
+            let heads = Heads { digest, heads, part: Some(part), parts: Some(parts) };
+            let body = belay_identity::codec::write(&heads.to_value());
+            self.send(link, Lane::Repair, FrameKind::Heads, body);
+        }
+    }
+
+    /// Says why, then closes.
+    pub(crate) fn refuse_link(&mut self, link: PublicKey, reason: &str) {
+        let bye = Bye { reason: reason.to_owned() };
+        let body = belay_identity::codec::write(&bye.to_value());
+        self.send(link, Lane::Urgent, FrameKind::Bye, body);
+        self.out(Output::Hangup { link });
+        self.tell(Event::Refused(link, reason.to_owned()));
+    }
+
+    pub(crate) fn send(&mut self, link: PublicKey, lane: Lane, kind: FrameKind, body: Vec<u8>) {
+        debug_assert!(body.len() <= wire::bytes_max(lane), "no frame of ours is over its bound");
+        self.out(Output::Send { link, lane, kind, body });
+    }
+
+    /// Root epochs, invite and enrolment of this device, as its hello shows them.
+    fn own_chain(&self) -> Vec<Bytes> {
+        let mut chain = self.known.epochs_after(0);
+        if let Some(device) = self.known.registry.device_by_key(&self.key) {
+            let enrol = self.known.get(&device.enrol).cloned();
+            let refs = enrol.iter().flat_map(|e| e.refs.iter()).filter_map(|id| self.known.get(id));
+            chain.extend(refs.cloned());
+            chain.extend(enrol);
+        }
+        chain.iter().map(|s| Bytes(s.bytes().to_vec())).collect()
+    }
+}
+
+/// True for what travels whole, at once, to everybody.
+pub(crate) fn is_urgent(statement: &Verified<Statement>) -> bool {
+    let small = statement.bytes().len() <= URGENT_STATEMENT_BYTES_MAX;
+    statement.class == Class::AuthorityMinus && small
+}
+
+/// What a hello may bring: the words that show who its speaker is.
+fn may_introduce(statement: &Verified<Statement>) -> bool {
+    match statement.class {
+        Class::AuthorityMinus | Class::AuthorityPlus => true,
+        Class::Identity
+        | Class::Task
+        | Class::Quota
+        | Class::Presence
+        | Class::Audit
+        | Class::Draft => false,
+    }
+}
+
+/// What is heard of a link where it stands: a stranger brings orders, a cut device also receipts.
+fn heard_from(standing: Standing, statement: &Verified<Statement>) -> bool {
+    match standing {
+        Standing::Member => true,
+        Standing::Cut => matches!(statement.class, Class::AuthorityMinus | Class::Task),
+        Standing::Lobby => statement.class == Class::AuthorityMinus,
+    }
+}

@@ -1,0 +1,233 @@
+//! How things stand, as a screen needs it: plain values, nothing to decide.
+
+use crate::engine::Engine;
+use crate::lease::Lease;
+use crate::time::BootTime;
+use belay_crdt::case::Case;
+use belay_identity::body::{Action, Body, DeviceKind, Mode, ReleaseVersion};
+use belay_identity::{FleetId, PublicKey, StatementId};
+
+/// How this device stands.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// The fleet's root fingerprint.
+    pub fleet: FleetId,
+    /// The fleet's trust domain.
+    pub domain: String,
+    /// The standing root epoch.
+    pub epoch: u64,
+    /// This device's name; absent before it is enrolled.
+    pub device: Option<String>,
+    /// Every device of the fleet.
+    pub devices: Vec<DeviceLine>,
+    /// What runs here.
+    pub tasks: Vec<TaskLine>,
+    /// The releases that judge here; complete when their policies are.
+    pub releases: Vec<ReleaseLine>,
+    /// How far each action class may go on from now.
+    pub leases: Vec<LeaseLine>,
+    /// How far a tree that is not sealed may run from now.
+    pub run: LeaseReach,
+    /// Orders that stand.
+    pub orders: Vec<OrderLine>,
+    /// How many operators can lift or restore.
+    pub security_operators: u64,
+    /// How many statements are held.
+    pub statements: u64,
+}
+
+/// One device of the fleet.
+#[derive(Debug, Clone)]
+pub struct DeviceLine {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: DeviceKind,
+    /// Its key.
+    pub key: PublicKey,
+    /// True when it is linked to this one now.
+    pub linked: bool,
+    /// True when it gives device leases.
+    pub beacon: bool,
+    /// True when an order stands against it.
+    pub cut: bool,
+}
+
+/// One task that runs here.
+#[derive(Debug, Clone)]
+pub struct TaskLine {
+    /// Its award.
+    pub award: StatementId,
+    /// The agent.
+    pub agent: String,
+    /// How far it has come.
+    pub phase: &'static str,
+    /// Links of its chain.
+    pub depth: u64,
+}
+
+/// One release that judges.
+#[derive(Debug, Clone)]
+pub struct ReleaseLine {
+    /// Its version.
+    pub version: ReleaseVersion,
+    /// True when its policy is here and reads.
+    pub whole: bool,
+    /// The mode of every action class; empty while it is half.
+    pub modes: Vec<(Action, Mode)>,
+}
+
+/// One action class and its lease.
+#[derive(Debug, Clone)]
+pub struct LeaseLine {
+    /// The class.
+    pub action: Action,
+    /// How far it reaches.
+    pub reach: LeaseReach,
+}
+
+/// How far a lease reaches from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseReach {
+    /// This device is its own beacon: unbounded by a lease.
+    Unbounded,
+    /// For so many milliseconds.
+    ForMs(u64),
+    /// Not at all.
+    Lapsed,
+}
+
+/// One order that stands.
+#[derive(Debug, Clone)]
+pub struct OrderLine {
+    /// Its id.
+    pub id: StatementId,
+    /// Whom it names.
+    pub subject: String,
+    /// True when it is in force.
+    pub in_force: bool,
+}
+
+/// How far an order has come.
+#[derive(Debug)]
+pub struct Progress {
+    /// Whom it names.
+    pub subject: String,
+    /// What became of every branch below it, as far as is known here.
+    pub case: Case,
+    /// When it was first seen in force, own wall clock, Unix milliseconds.
+    pub in_force_ms: Option<u64>,
+    /// Beacons that have not confirmed it, by name.
+    pub unconfirmed: Vec<String>,
+    /// What a device that is not sealed may run without contact, milliseconds.
+    pub bound_ms: Option<u64>,
+}
+
+impl Engine {
+    pub(crate) fn status(&self) -> Status {
+        let known = &self.known;
+        Status {
+            fleet: self.config.fleet,
+            domain: self.domain_name(),
+            epoch: known.epoch(),
+            device: self.own_id().map(|id| id.name().to_owned()),
+            devices: known.registry.devices().map(|device| self.device_line(device)).collect(),
+            tasks: self.work.live().map(|(award, task)| task_line(award, task)).collect(),
+            releases: self.release_lines(),
+            leases: Action::ALL.iter().map(|action| self.lease_line(*action)).collect(),
+            run: self.reach(self.run_lease()),
+            orders: known.orders.standing().map(|order| self.order_line(order)).collect(),
+            security_operators: known.authority.security_operators() as u64,
+            statements: known.set.len() as u64,
+        }
+    }
+
+    fn device_line(&self, device: &belay_crdt::registry::Device) -> DeviceLine {
+        DeviceLine {
+            name: device.id.name().to_owned(),
+            kind: device.kind,
+            key: device.key,
+            linked: device.key == self.key || self.links.is_known(&device.key),
+            beacon: self.is_beacon(&device.key),
+            cut: self.device_cut(&device.id),
+        }
+    }
+
+    fn release_lines(&self) -> Vec<ReleaseLine> {
+        let judging = self.known.releases.judging(&self.config.ring);
+        let line = |release: &belay_crdt::releases::ReleaseInForce| {
+            let body = self.known.body(&release.header.body);
+            let modes = body
+                .map(|body| Action::ALL.iter().map(|a| (*a, body.policy.modes.of(*a))).collect());
+            let version = release.header.version.clone();
+            ReleaseLine { version, whole: body.is_some(), modes: modes.unwrap_or_default() }
+        };
+        judging.all().iter().map(line).collect()
+    }
+
+    fn lease_line(&self, action: Action) -> LeaseLine {
+        LeaseLine { action, reach: self.reach(self.class_lease(action)) }
+    }
+
+    fn reach(&self, lease: Lease) -> LeaseReach {
+        match lease {
+            Lease::Own => LeaseReach::Unbounded,
+            Lease::Until(end) if end > self.now.boot => {
+                LeaseReach::ForMs(BootTime::since_ms(end, self.now.boot))
+            }
+            Lease::Until(_) | Lease::Missing => LeaseReach::Lapsed,
+        }
+    }
+
+    fn order_line(&self, order: &belay_crdt::orders::Order) -> OrderLine {
+        let in_force = self.in_force(&order.id);
+        OrderLine { id: order.id, subject: order.subject.to_string(), in_force }
+    }
+
+    /// The trust domain's name; empty before there is a root.
+    pub fn domain_name(&self) -> String {
+        self.domain().map(|domain| domain.as_str().to_owned()).unwrap_or_default()
+    }
+
+    fn subject_of(&self, order: &StatementId) -> String {
+        match self.known.get(order).map(|statement| &statement.body) {
+            Some(Body::Hold(hold)) => hold.subject.to_string(),
+            Some(Body::Revoke(revoke)) => revoke.subject.to_string(),
+            Some(Body::Drill(drill)) => drill.subject.to_string(),
+            _ => String::new(),
+        }
+    }
+
+    pub(crate) fn progress(&self, order: StatementId) -> Progress {
+        let known = &self.known;
+        let case = Case::gather(
+            &known.set,
+            &known.authority,
+            &known.orders,
+            &known.registry,
+            &known.tasks,
+            order,
+        );
+        let (_, missing) = self.beacons_of(&order);
+        let name = |key: &PublicKey| {
+            let device = known.registry.device_by_key(key);
+            device.map_or_else(|| key.to_hex(), |device| device.id.name().to_owned())
+        };
+        Progress {
+            subject: self.subject_of(&order),
+            case,
+            in_force_ms: self.stops.in_force_ms(&order),
+            unconfirmed: missing.iter().map(name).collect(),
+            bound_ms: self.autonomy().map(|autonomy| autonomy.unsealed_run_ms),
+        }
+    }
+}
+
+fn task_line(award: &StatementId, task: &crate::task::Task) -> TaskLine {
+    TaskLine {
+        award: *award,
+        agent: task.chain.acting().map(|link| link.agent.name().to_owned()).unwrap_or_default(),
+        phase: task.phase.as_str(),
+        depth: task.chain.links().len() as u64,
+    }
+}

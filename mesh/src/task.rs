@@ -1,0 +1,457 @@
+//! The work of this device: what runs here, and what it was given for.
+//!
+//! A task is one award that this device executes. Its warden runs the tree only as far as it is fed,
+//! and it is fed only as far as its leases reach: the device's own, and its delegator's. This file
+//! keeps the table and feeds; `offload` makes awards, `stop` ends them.
+//!
+//! INV-TASK-1: a child never holds more than its parent (checked where delegations are made and
+//! where they arrive). INV-LEASE-1: no tree is fed beyond its leases.
+
+use crate::author::Words;
+use crate::engine::{Effect, Engine};
+use crate::gate::{Act, Decision};
+use crate::input::{AskId, Run, TaskEvent};
+use crate::lease::Lease;
+use crate::limits::{CREDENTIAL_MS, CREDENTIAL_RENEW_MS, FEED_AHEAD_MS, STOP_GRACE_MS, TASKS_MAX};
+use crate::offload::Offers;
+use crate::output::{Answer, Output, Refusal, RefusalKind, RunGrant};
+use crate::time::BootTime;
+use belay_identity::body::{
+    Award, Body, Cause, Credential, Generations, Made, Mode, OnSilence, Started, Term,
+};
+use belay_identity::chain::Link;
+use belay_identity::principal::{AgentId, ClassId, ProjectId, TrustDomain};
+use belay_identity::{Chain, PublicKey, Scope, SecretKey, StatementId};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Everything that runs here, and what is being arranged.
+#[derive(Default)]
+pub(crate) struct Work {
+    tasks: BTreeMap<StatementId, Task>,
+    /// Awards of an earlier process whose end nobody has told yet.
+    pub(crate) orphans: BTreeSet<StatementId>,
+    pub(crate) offers: Offers,
+}
+
+/// One award that runs here.
+pub(crate) struct Task {
+    pub(crate) chain: Chain,
+    pub(crate) credential: StatementId,
+    pub(crate) secret: SecretKey,
+    pub(crate) tree: StatementId,
+    pub(crate) argv: Vec<String>,
+    pub(crate) tools: Option<Vec<String>>,
+    pub(crate) delegator: Option<PublicKey>,
+    pub(crate) lent: Option<Lent>,
+    pub(crate) deadline_ms: Option<u64>,
+    pub(crate) phase: Phase,
+    pub(crate) ending: Option<(Cause, Option<StatementId>)>,
+    pub(crate) paused: Option<StatementId>,
+    pub(crate) made: Vec<Made>,
+    pub(crate) attempts: u64,
+    pub(crate) effects: u64,
+    pub(crate) exit: Option<u64>,
+    pub(crate) signal: Option<u64>,
+    fed: BootTime,
+    feed_at: BootTime,
+}
+
+/// The task lease that a delegator gave.
+pub(crate) struct Lent {
+    pub(crate) asked: BootTime,
+    pub(crate) lease_ms: u64,
+    pub(crate) on_silence: OnSilence,
+}
+
+/// How far a task has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Its papers are being written.
+    Arranged,
+    /// Its warden was told to start it.
+    Starting,
+    /// It runs.
+    Running,
+    /// It stands still.
+    Frozen,
+    /// It was told to end.
+    Ending,
+}
+
+impl Phase {
+    /// The word on a screen.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Arranged => "arranged",
+            Phase::Starting => "starting",
+            Phase::Running => "running",
+            Phase::Frozen => "frozen",
+            Phase::Ending => "ending",
+        }
+    }
+}
+
+impl Work {
+    pub(crate) fn task(&self, award: &StatementId) -> Option<&Task> {
+        self.tasks.get(award)
+    }
+
+    pub(crate) fn task_mut(&mut self, award: &StatementId) -> Option<&mut Task> {
+        self.tasks.get_mut(award)
+    }
+
+    pub(crate) fn take(&mut self, award: &StatementId) -> Option<Task> {
+        self.tasks.remove(award)
+    }
+
+    pub(crate) fn live(&self) -> impl Iterator<Item = (&StatementId, &Task)> {
+        self.tasks.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// Awards whose task lease is drawn, and from whom.
+    pub(crate) fn drawn(&self) -> Vec<(StatementId, PublicKey)> {
+        let lent = self.tasks.iter().filter(|(_, task)| task.lent.is_some());
+        lent.filter_map(|(award, task)| Some((*award, task.delegator?))).collect()
+    }
+
+    pub(crate) fn renewed(&mut self, award: &StatementId, asked: BootTime) {
+        if let Some(lent) = self.tasks.get_mut(award).and_then(|task| task.lent.as_mut()) {
+            lent.asked = lent.asked.max(asked);
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<BootTime> {
+        let feeds = self.tasks.values().filter(|t| t.is_fed()).map(|task| task.feed_at).min();
+        [feeds, self.offers.next_deadline()].into_iter().flatten().min()
+    }
+
+    pub(crate) fn count(&mut self, act: &Act, decision: Decision) {
+        let Some(task) = self.tasks.get_mut(&act.task) else { return };
+        match decision {
+            Decision::Permit => task.effects += 1,
+            Decision::Ask | Decision::Deny => task.attempts += 1,
+        }
+    }
+
+    pub(crate) fn withdraw(&mut self, act: &Act) {
+        let Some(task) = self.tasks.get_mut(&act.task) else { return };
+        task.effects = task.effects.saturating_sub(1);
+        task.attempts += 1;
+    }
+}
+
+impl Task {
+    fn is_fed(&self) -> bool {
+        match self.phase {
+            Phase::Starting | Phase::Running | Phase::Frozen => self.ending.is_none(),
+            Phase::Arranged | Phase::Ending => false,
+        }
+    }
+}
+
+/// What makes a task, before its award has an id.
+pub(crate) struct Papers {
+    pub(crate) chain: Chain,
+    pub(crate) credential: StatementId,
+    pub(crate) secret: SecretKey,
+    pub(crate) tree: StatementId,
+}
+
+impl Engine {
+    /// Runs an agent on this device, for its owner.
+    pub(crate) fn on_run(&mut self, ask: AskId, run: Run) {
+        match self.arrange_run(&run) {
+            Ok(grant) => self.once_written(Effect::Answer(ask, Box::new(Answer::Run(grant)))),
+            Err(refusal) => self.answer(ask, Err(refusal)),
+        }
+    }
+
+    fn arrange_run(&mut self, run: &Run) -> Result<RunGrant, Refusal> {
+        if self.work.len() >= TASKS_MAX {
+            let why = format!("{TASKS_MAX} tasks run here already");
+            return Err(Refusal::new(RefusalKind::Failed, why, "wait until one ends, or stop one"));
+        }
+        let papers = self.root_papers(run)?;
+        let act = Act {
+            task: papers.credential,
+            action: "work.run".into(),
+            target: run.argv.first().cloned().unwrap_or_default(),
+            args: Vec::new(),
+        };
+        self.ask_gate(&papers.chain, None, &act)?;
+        let credential = papers.credential;
+        let lease_ms = self.autonomy().map_or(0, |a| a.unsealed_run_ms);
+        let executor = self.own_id().ok_or_else(not_enrolled)?;
+        let award = Award {
+            credential,
+            delegation: None,
+            executor,
+            fence: 1,
+            argv: argv_hash(&run.argv),
+            on_silence: OnSilence::RunToDeadline,
+            lease_ms,
+            deadline_ms: None,
+        };
+        let words = Words::new(Scope::Tree(papers.tree), award);
+        let award = self.say(words).ok_or_else(not_enrolled)?;
+        let task = Task::new(papers, run.argv.clone(), Phase::Starting);
+        self.work.tasks.insert(award, task);
+        let until = self.feed_until(&award).unwrap_or(self.now.boot);
+        let lapse_grace_ms = self.lapse_grace_ms();
+        Ok(RunGrant { award, credential, until, lapse_grace_ms })
+    }
+
+    /// A credential for an agent of this device's owner: where a tree begins.
+    pub(crate) fn root_papers(&mut self, run: &Run) -> Result<Papers, Refusal> {
+        let domain = self.domain().ok_or_else(not_enrolled)?;
+        let device = self.known.registry.device_by_key(&self.key).ok_or_else(not_enrolled)?.clone();
+        let bad = |error: belay_identity::principal::NameError| {
+            Refusal::new(RefusalKind::WrongUse, error.to_string(), "choose another with --name")
+        };
+        let link = Link {
+            agent: AgentId::new(&domain, &run.agent).map_err(bad)?,
+            user: device.owner.clone(),
+            project: ProjectId::new(&domain, &run.project).map_err(bad)?,
+            class: ClassId::new(&domain, &run.class).map_err(bad)?,
+            manifest: Some(run.manifest),
+            device: device.id.clone(),
+            generations: None,
+            epoch: None,
+        };
+        self.mint(Chain::default(), link, None, Vec::new())
+    }
+
+    /// Makes a credential of this device for one more link of a chain.
+    pub(crate) fn mint(
+        &mut self,
+        above: Chain,
+        link: Link,
+        tree: Option<StatementId>,
+        refs: Vec<StatementId>,
+    ) -> Result<Papers, Refusal> {
+        let secret = SecretKey::from_seed(&self.chance.bytes32());
+        let generations = self.generations(&link);
+        let credential = Credential {
+            key: secret.public(),
+            agent: link.agent.clone(),
+            user: link.user.clone(),
+            project: link.project.clone(),
+            class: link.class.clone(),
+            manifest: link.manifest.unwrap_or_default(),
+            device: link.device.clone(),
+            generations: generations.clone(),
+            tree,
+        };
+        let epoch = Some(self.known.epoch());
+        let link = Link { generations: Some(generations), epoch, ..link };
+        let wrong = |error: belay_identity::chain::Widened| {
+            Refusal::new(RefusalKind::Denied, error.to_string(), "delegate less deep")
+        };
+        let chain = above.extended(link).map_err(wrong)?;
+        let until = self.wall_now_ms() + CREDENTIAL_MS;
+        let words = Words::new(Scope::Fleet, credential).answering(refs).until(until);
+        let credential = self.say(words).ok_or_else(not_enrolled)?;
+        Ok(Papers { chain, credential, secret, tree: tree.unwrap_or(credential) })
+    }
+
+    fn generations(&self, link: &Link) -> Generations {
+        let of = |term: Term| self.known.orders.generation(&term);
+        Generations {
+            agent: of(Term::Agent(link.agent.clone())),
+            user: of(Term::User(link.user.clone())),
+            project: of(Term::Project(link.project.clone())),
+            class: of(Term::Class(link.class.clone())),
+            device: of(Term::Device(link.device.clone())),
+        }
+    }
+
+    /// Enters an award into the table; it starts once everything about it is on disk.
+    pub(crate) fn enter(&mut self, award: StatementId, task: Task) {
+        self.work.tasks.insert(award, task);
+        self.once_written(Effect::Start(award));
+    }
+
+    /// Starts a warden, unless an order or cancel came while the papers were written.
+    pub(crate) fn start(&mut self, award: StatementId) {
+        let Some(until) = self.feed_until(&award) else { return };
+        let lapse_grace_ms = self.lapse_grace_ms();
+        let Some(task) = self.work.task_mut(&award) else { return };
+        if task.ending.is_some() {
+            return;
+        }
+        task.phase = Phase::Starting;
+        let argv = task.argv.clone();
+        let agent = task.chain.acting().map(|l| l.agent.name().to_owned()).unwrap_or_default();
+        self.out(Output::Start { award, argv, agent, until, lapse_grace_ms });
+    }
+
+    pub(crate) fn on_task(&mut self, award: StatementId, event: TaskEvent) {
+        if self.work.orphans.contains(&award) {
+            return self.on_orphan(award, event);
+        }
+        let Some(task) = self.work.task_mut(&award) else { return };
+        match event {
+            TaskEvent::Started => self.on_started(award),
+            TaskEvent::Frozen if task.ending.is_none() => task.phase = Phase::Frozen,
+            TaskEvent::Thawed if task.ending.is_none() => task.phase = Phase::Running,
+            TaskEvent::Frozen | TaskEvent::Thawed => {}
+            TaskEvent::Exited { code, signal } => (task.exit, task.signal) = (code, signal),
+            TaskEvent::Empty { .. }
+            | TaskEvent::NotStarted { .. }
+            | TaskEvent::NotProven { .. }
+            | TaskEvent::Rebooted => self.on_end(award, event),
+        }
+    }
+
+    fn on_started(&mut self, award: StatementId) {
+        let Some(task) = self.work.task_mut(&award) else { return };
+        if task.phase == Phase::Starting {
+            task.phase = Phase::Running;
+        }
+        let (credential, tree, delegator) = (task.credential, task.tree, task.delegator);
+        let words = Words::new(Scope::Tree(tree), Started { award, credential });
+        if let Some(id) = self.say(words) {
+            self.push_once_written(delegator, id);
+        }
+    }
+
+    /// Sends a statement whole to one device as soon as it is on disk.
+    pub(crate) fn push_once_written(&mut self, to: Option<PublicKey>, id: StatementId) {
+        if let Some(link) = to {
+            self.once_written(Effect::Push(link, vec![id]));
+        }
+    }
+
+    /// Feeds what may go on, ends what may not, renews credentials, forgets old offers.
+    pub(crate) fn tend_tasks(&mut self) {
+        self.lapse_offers();
+        let awards: Vec<StatementId> = self.work.tasks.keys().copied().collect();
+        for award in awards {
+            self.renew_credential(&award);
+            self.feed(&award);
+        }
+    }
+
+    fn feed(&mut self, award: &StatementId) {
+        let Some(until) = self.feed_until(award) else { return };
+        let late = self.interval().map(|interval| interval.late_ms);
+        let now = self.now.boot;
+        let Some(task) = self.work.task_mut(award) else { return };
+        if !task.is_fed() || task.paused.is_some() {
+            return;
+        }
+        if task.deadline_ms.is_some_and(|deadline| late.is_some_and(|late| late >= deadline)) {
+            return self.end_task(*award, Cause::Deadline, None);
+        }
+        let grown = until.since_ms(task.fed);
+        if until <= task.fed || (now < task.feed_at && grown < FEED_AHEAD_MS / 3) {
+            task.feed_at = task.feed_at.max(now.plus_ms(STOP_GRACE_MS));
+            return;
+        }
+        task.fed = until;
+        task.feed_at = now.plus_ms((until.since_ms(now) / 3).max(STOP_GRACE_MS));
+        // INV-LEASE-1
+        assert!(until <= now.plus_ms(FEED_AHEAD_MS), "no tree is fed further ahead than the bound");
+        self.out(Output::Feed { award: *award, until });
+    }
+
+    /// How far a task may run for now: its leases, and never further than a dead node may lend.
+    pub(crate) fn feed_until(&self, award: &StatementId) -> Option<BootTime> {
+        let task = self.work.task(award)?;
+        let ahead = self.now.boot.plus_ms(FEED_AHEAD_MS);
+        let device = if self.work_is_observed() { Lease::Own } else { self.run_lease() };
+        let lent = match &task.lent {
+            Some(lent) if lent.on_silence == OnSilence::End => {
+                Lease::Until(lent.asked.plus_ms(lent.lease_ms))
+            }
+            Some(_) | None => Lease::Own,
+        };
+        Some(device.end(ahead).min(lent.end(ahead)))
+    }
+
+    /// In observe mode a lapsed lease is counted and shown, not enforced.
+    pub(crate) fn work_is_observed(&self) -> bool {
+        let judging = self.known.releases.judging(&self.config.ring);
+        let modes = judging.all().iter().map(|r| self.known.body(&r.header.body));
+        let mut modes = modes.map(|body| body.map(|body| body.policy.modes.work)).peekable();
+        modes.peek().is_some() && modes.all(|mode| mode == Some(Mode::Observe))
+    }
+
+    fn renew_credential(&mut self, award: &StatementId) {
+        let now_ms = self.wall_now_ms();
+        let Some(task) = self.work.task(award) else { return };
+        let Some(old) = self.known.get(&task.credential).cloned() else { return };
+        let ends_ms = old.expiry_ms.unwrap_or(u64::MAX);
+        if task.ending.is_some() || ends_ms > now_ms + CREDENTIAL_RENEW_MS {
+            return;
+        }
+        let tree = task.tree;
+        let Body::Credential(body) = &old.body else { return };
+        let renewed = Credential { tree: Some(tree), ..body.clone() };
+        let words = Words::new(Scope::Fleet, renewed).answering(old.refs.clone());
+        let id = self.say(words.until(now_ms + CREDENTIAL_MS));
+        if let (Some(task), Some(id)) = (self.work.task_mut(award), id) {
+            task.credential = id;
+        }
+    }
+
+    pub(crate) fn lapse_grace_ms(&self) -> u64 {
+        self.autonomy().map_or(0, |autonomy| autonomy.lapse_grace_ms)
+    }
+
+    /// The wall time for what this device dates: the latest it can be, or its own clock before
+    /// anybody has said.
+    pub(crate) fn wall_now_ms(&self) -> u64 {
+        self.interval().map_or(self.now.wall_ms, |interval| interval.late_ms)
+    }
+
+    pub(crate) fn domain(&self) -> Option<TrustDomain> {
+        self.known.authority.standing().map(|epoch| epoch.root.domain.clone())
+    }
+}
+
+impl Task {
+    pub(crate) fn new(papers: Papers, argv: Vec<String>, phase: Phase) -> Self {
+        Self {
+            chain: papers.chain,
+            credential: papers.credential,
+            secret: papers.secret,
+            tree: papers.tree,
+            argv,
+            tools: None,
+            delegator: None,
+            lent: None,
+            deadline_ms: None,
+            phase,
+            ending: None,
+            paused: None,
+            made: Vec::new(),
+            attempts: 0,
+            effects: 0,
+            exit: None,
+            signal: None,
+            fed: BootTime(0),
+            feed_at: BootTime(0),
+        }
+    }
+}
+
+/// The hash under which an award names a command line.
+pub(crate) fn argv_hash(argv: &[String]) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(b"belay argv 1\0");
+    let with = |hash: Sha256, arg: &String| {
+        hash.chain_update((arg.len() as u64).to_be_bytes()).chain_update(arg)
+    };
+    argv.iter().fold(hash, with).finalize().into()
+}
+
+/// This device is nobody yet.
+pub(crate) fn not_enrolled() -> Refusal {
+    let why = "this device is not enrolled in the fleet";
+    Refusal::new(RefusalKind::NotEnrolled, why, "join with `belay up --join FILE`")
+}
