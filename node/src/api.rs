@@ -1,0 +1,252 @@
+//! What is said at the local doors: one JSON line each way, the same for every command.
+//!
+//! Refused here: deciding. The engine answers; this file only names the words.
+
+use belay_identity::key::{hex, unhex};
+use belay_mesh::output::{Refusal, RefusalKind};
+use serde::{Deserialize, Serialize};
+
+/// What a command asks of its own node.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Ask {
+    /// How things stand.
+    Status,
+    /// Where the next statement of an operator's key stands; class by its number.
+    Place { key: String, class: u64 },
+    /// Statements an operator signed, in hex, with the policies they name.
+    Submit { statements: Vec<String>, bodies: Vec<String> },
+    /// Root epochs with their approvals, in hex.
+    Roots,
+    /// Addresses this node listens on.
+    Addresses,
+    /// Run an agent here; the stream then belongs to its warden.
+    Run(RunAsk),
+    /// May the calling task act?
+    Act { action: String, target: String, args: Vec<(String, String)> },
+    /// Give work to a device.
+    Offload(OffloadAsk),
+    /// How far an order has come.
+    Progress { order: String },
+    /// The case file of an order, in hex.
+    Case { order: String },
+    /// End the node.
+    Down,
+}
+
+/// An agent that is to run in the calling terminal.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RunAsk {
+    pub(crate) agent: String,
+    pub(crate) project: String,
+    pub(crate) class: String,
+    pub(crate) argv: Vec<String>,
+    pub(crate) manifest: String,
+    pub(crate) program: String,
+    pub(crate) cwd: String,
+    pub(crate) env: Vec<(String, String)>,
+}
+
+/// Work for another device.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OffloadAsk {
+    pub(crate) device: String,
+    pub(crate) agent: String,
+    pub(crate) argv: Vec<String>,
+    pub(crate) tools: Vec<String>,
+    pub(crate) on_silence: String,
+    pub(crate) wait: bool,
+}
+
+/// Where the next statement stands.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PlaceSaid {
+    pub(crate) fleet: String,
+    pub(crate) domain: String,
+    pub(crate) device: String,
+    pub(crate) operator: Option<String>,
+    pub(crate) counter: u64,
+    pub(crate) drawn: String,
+    pub(crate) seq: u64,
+    pub(crate) prev: Option<String>,
+    pub(crate) epoch: u64,
+}
+
+/// A run was granted.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RunSaid {
+    pub(crate) award: String,
+}
+
+/// What the gate said.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct VerdictSaid {
+    pub(crate) decision: String,
+    pub(crate) rule: String,
+    pub(crate) release: Option<String>,
+    pub(crate) mode: Option<String>,
+    pub(crate) why: String,
+    pub(crate) hint: String,
+    pub(crate) would_deny: Option<String>,
+}
+
+/// What became of an offload.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OffloadSaid {
+    pub(crate) award: String,
+    pub(crate) ended: Option<EndedSaid>,
+}
+
+/// How a task ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct EndedSaid {
+    pub(crate) outcome: String,
+    pub(crate) cause: String,
+    pub(crate) exit: Option<u64>,
+    pub(crate) signal: Option<u64>,
+    pub(crate) tail: String,
+}
+
+/// How far an order has come.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ProgressSaid {
+    pub(crate) order: String,
+    pub(crate) subject: String,
+    pub(crate) complete: bool,
+    pub(crate) proven: bool,
+    pub(crate) in_force: bool,
+    pub(crate) unconfirmed: Vec<String>,
+    pub(crate) bound_ms: Option<u64>,
+    pub(crate) branches: Vec<BranchSaid>,
+}
+
+/// One branch below an order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BranchSaid {
+    pub(crate) agent: Option<String>,
+    pub(crate) device: String,
+    pub(crate) award: Option<String>,
+    pub(crate) depth: u64,
+    pub(crate) state: String,
+    pub(crate) seen: Option<String>,
+    pub(crate) cause: Option<String>,
+    pub(crate) wall: Option<String>,
+    pub(crate) attempts: u64,
+    pub(crate) proven: bool,
+    pub(crate) missing: Option<String>,
+}
+
+/// How the node stands.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StatusSaid {
+    pub(crate) fleet: String,
+    pub(crate) domain: String,
+    pub(crate) epoch: u64,
+    pub(crate) device: Option<String>,
+    pub(crate) devices: Vec<DeviceSaid>,
+    pub(crate) tasks: Vec<TaskSaid>,
+    pub(crate) releases: Vec<ReleaseSaid>,
+    pub(crate) leases: Vec<LeaseSaid>,
+    pub(crate) run: String,
+    pub(crate) orders: Vec<OrderSaid>,
+    pub(crate) security_operators: u64,
+    pub(crate) statements: u64,
+    pub(crate) pid: u32,
+    pub(crate) disk: String,
+    pub(crate) addresses: Vec<String>,
+}
+
+/// One device.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct DeviceSaid {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) key: String,
+    pub(crate) linked: bool,
+    pub(crate) beacon: bool,
+    pub(crate) cut: bool,
+}
+
+/// One task.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TaskSaid {
+    pub(crate) award: String,
+    pub(crate) agent: String,
+    pub(crate) phase: String,
+    pub(crate) depth: u64,
+    pub(crate) wall: String,
+    pub(crate) warden: String,
+}
+
+/// One release.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReleaseSaid {
+    pub(crate) version: String,
+    pub(crate) whole: bool,
+    pub(crate) modes: Vec<(String, String)>,
+}
+
+/// One lease.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LeaseSaid {
+    pub(crate) class: String,
+    pub(crate) reach: String,
+}
+
+/// One standing order.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OrderSaid {
+    pub(crate) id: String,
+    pub(crate) subject: String,
+    pub(crate) in_force: bool,
+}
+
+/// The word under which a kind of refusal travels; it chooses the exit code.
+pub(crate) fn code_of(kind: RefusalKind) -> &'static str {
+    match kind {
+        RefusalKind::Failed => "failed",
+        RefusalKind::WrongUse => "wrong-use",
+        RefusalKind::Denied => "denied",
+        RefusalKind::NotEnrolled => "not-enrolled",
+        RefusalKind::Unreachable => "unreachable",
+        RefusalKind::ApprovalNeeded => "approval-needed",
+    }
+}
+
+/// The exit code of a refusal that came over a door.
+pub(crate) fn exit_of(code: &str) -> u8 {
+    match code {
+        "wrong-use" | "malformed" | "too-long" => 2,
+        "denied" | "other-user" | "caller-unknown" => 3,
+        "not-enrolled" => 4,
+        "unreachable" | "too-many" => 5,
+        "approval-needed" => 8,
+        _ => 1,
+    }
+}
+
+/// The engine's refusal in a door's words.
+pub(crate) fn refusal(refusal: &Refusal) -> crate::door::Refusal {
+    crate::door::Refusal::new(code_of(refusal.kind), &refusal.why, &refusal.hint)
+}
+
+/// Bytes for a JSON line.
+pub(crate) fn to_text(bytes: &[u8]) -> String {
+    hex(bytes)
+}
+
+/// Bytes of a JSON line, or what is wrong with them.
+pub(crate) fn from_text(text: &str) -> Result<Vec<u8>, Refusal> {
+    unhex(text).ok_or_else(|| {
+        let hint = "send lowercase hex, as `belay` does";
+        Refusal::new(RefusalKind::WrongUse, "a field is not hex", hint)
+    })
+}
+
+/// Exactly 32 bytes of a JSON line.
+pub(crate) fn id_from_text(text: &str) -> Result<[u8; 32], Refusal> {
+    from_text(text)?.try_into().map_err(|_| {
+        let hint = "an id has 64 hex digits; `belay status --json` shows whole ids";
+        Refusal::new(RefusalKind::WrongUse, "a field is not an id", hint)
+    })
+}

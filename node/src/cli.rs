@@ -1,0 +1,316 @@
+//! The command line: the words, and which command answers them.
+
+use crate::command;
+use crate::fault::Fault;
+use crate::screen::Format;
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Stops AI agents on every device they reach, and proves it.
+#[derive(Parser)]
+#[command(name = "belay", version, max_term_width = 100)]
+struct Cli {
+    /// The node's state directory.
+    #[arg(long, global = true, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// One line of JSON on stdout.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Found a fleet on this device, join one, or start its node again.
+    Up(Up),
+    /// End the node; tasks that it runs end with their leases.
+    Down,
+    /// How this device and its fleet stand.
+    Status,
+    /// Devices of the fleet.
+    #[command(subcommand)]
+    Device(Device),
+    /// Agents on this device.
+    #[command(subcommand)]
+    Agent(Agent),
+    /// May the calling agent do this?
+    Act(Act),
+    /// Work on other devices.
+    #[command(subcommand)]
+    Task(Task),
+    /// Stop everything that matches, everywhere, and wait for the proof.
+    Stop(Stop),
+    /// Write the case file of an order.
+    Prove(Prove),
+    /// Check a case file, anywhere, with no fleet and no network.
+    Verify(Verify),
+    /// Two real nodes on this machine, one order, one proof.
+    Demo(Demo),
+    /// Keys of this device.
+    #[command(subcommand)]
+    Key(Key),
+    /// The node itself, as `up` starts it.
+    #[command(subcommand, hide = true)]
+    Node(NodeCommand),
+}
+
+/// `belay up`
+#[derive(Args)]
+pub(crate) struct Up {
+    /// Join with this invite file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) join: Option<PathBuf>,
+    /// The new fleet's trust domain.
+    #[arg(long, conflicts_with = "join")]
+    pub(crate) fleet: Option<String>,
+    /// This device's name.
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+    /// The first operator's name.
+    #[arg(long, default_value = "operator")]
+    pub(crate) operator: String,
+    /// laptop, phone, robot, gateway or server.
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// A QUIC multiaddress to listen on; port 0 draws one and keeps it.
+    #[arg(long, default_value = "/ip4/0.0.0.0/udp/0/quic-v1")]
+    pub(crate) listen: String,
+    /// A folder of policy.cedar and release.toml instead of the starter release.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "join")]
+    pub(crate) policy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) unlock: Unlocking,
+}
+
+/// How sealed keys are opened.
+#[derive(Args)]
+pub(crate) struct Unlocking {
+    /// A file that opens the sealed keys, instead of a passphrase.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) unlock_file: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Device {
+    /// Write a one-use invite file for a new device.
+    Invite(Invite),
+}
+
+/// `belay device invite`
+#[derive(Args)]
+pub(crate) struct Invite {
+    /// The name the newcomer must take.
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+    /// What it is: laptop, phone, robot, gateway or server.
+    #[arg(long, default_value = "laptop")]
+    pub(crate) kind: String,
+    /// Where the newcomer dials this device, instead of where it listens.
+    #[arg(long, value_name = "MULTIADDRESS")]
+    pub(crate) address: Vec<String>,
+    /// How long the invite can be used.
+    #[arg(long, default_value = "24h")]
+    pub(crate) ttl: String,
+    /// Where to write it.
+    #[arg(long, value_name = "FILE", default_value = "invite.belay")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) unlock: Unlocking,
+}
+
+#[derive(Subcommand)]
+enum Agent {
+    /// Run an agent in this terminal.
+    Run(Run),
+}
+
+/// `belay agent run`
+#[derive(Args)]
+pub(crate) struct Run {
+    /// The agent's name; the program's file name unless given.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The project it works for.
+    #[arg(long, default_value = "default")]
+    pub(crate) project: String,
+    /// The policy class it works under.
+    #[arg(long, default_value = "default")]
+    pub(crate) class: String,
+    /// The command.
+    #[arg(last = true, required = true)]
+    pub(crate) argv: Vec<String>,
+}
+
+/// `belay act`
+#[derive(Args)]
+pub(crate) struct Act {
+    /// What, as class.verb: tool.call, motion.move, local.read.
+    pub(crate) action: String,
+    /// On what.
+    pub(crate) target: String,
+    /// An argument, as key=value.
+    #[arg(long = "arg", value_name = "K=V")]
+    pub(crate) args: Vec<String>,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Give work to another device.
+    Offload(Offload),
+}
+
+/// `belay task offload`
+#[derive(Args)]
+pub(crate) struct Offload {
+    /// The device.
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) to: String,
+    /// The agent's name there; the program's file name unless given.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// An action it may take there, as class.verb or class.*; all of the giver's unless given.
+    #[arg(long = "tool", value_name = "ACTION")]
+    pub(crate) tools: Vec<String>,
+    /// Wait for its end and print the last of its output.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Let it run to its deadline when this device falls silent.
+    #[arg(long)]
+    pub(crate) outlive: bool,
+    /// The command, as the other device knows it.
+    #[arg(last = true, required = true)]
+    pub(crate) argv: Vec<String>,
+}
+
+/// `belay stop`
+#[derive(Args)]
+pub(crate) struct Stop {
+    /// What to stop: agent:NAME, user:NAME, project:NAME, class:NAME, device:NAME, manifest:HASH, or
+    /// up to three of them.
+    #[arg(required_unless_present = "follow", num_args = 1..=3)]
+    pub(crate) subject: Vec<String>,
+    /// Why, for people.
+    #[arg(long, default_value = "")]
+    pub(crate) reason: String,
+    /// How long to wait for the proof.
+    #[arg(long, default_value = "30s")]
+    pub(crate) timeout: String,
+    /// Go on waiting for an order that was given before.
+    #[arg(long, value_name = "ORDER", conflicts_with = "subject")]
+    pub(crate) follow: Option<String>,
+    #[command(flatten)]
+    pub(crate) unlock: Unlocking,
+}
+
+/// `belay prove`
+#[derive(Args)]
+pub(crate) struct Prove {
+    /// The order's id.
+    pub(crate) order: String,
+    /// Where to write the case file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `belay verify`
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The case file.
+    pub(crate) case: PathBuf,
+    /// The root to compare with: a fingerprint, or a file that holds it.
+    #[arg(long, value_name = "FINGERPRINT|FILE")]
+    pub(crate) root: Option<String>,
+}
+
+/// `belay demo`
+#[derive(Args)]
+struct Demo {
+    /// Where the case file stays.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    out: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Key {
+    /// Write a file that opens sealed keys without a passphrase; keep it as you keep a key.
+    UnlockFile {
+        /// Where to write it.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum NodeCommand {
+    /// Runs the node; the device key comes on standard input.
+    Run,
+}
+
+/// Where the command works and how it speaks.
+pub(crate) struct Context {
+    state: Option<PathBuf>,
+    /// Words or JSON.
+    pub(crate) format: Format,
+}
+
+impl Context {
+    /// The state directory: given, by `BELAY_STATE`, or the user's own.
+    pub(crate) fn state(&self) -> Result<PathBuf, Fault> {
+        if let Some(state) = &self.state {
+            return Ok(state.clone());
+        }
+        if let Some(state) = std::env::var_os("BELAY_STATE") {
+            return Ok(PathBuf::from(state));
+        }
+        let home = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(|| {
+            std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"))
+        });
+        home.map(|home| home.join("belay")).ok_or_else(|| {
+            Fault::wrong_use("no home folder is known", "name a state directory with --state DIR")
+        })
+    }
+
+    /// The state directory, if anything says which.
+    pub(crate) fn state_if_any(&self) -> Option<PathBuf> {
+        self.state().ok().filter(|state| state.exists())
+    }
+}
+
+/// Runs one command line.
+pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap words it and knows whether it is help (0) or wrong use (2).
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let format = if cli.json { Format::Json } else { Format::Words };
+    let context = Context { state: cli.state, format };
+    match answer(&context, cli.command) {
+        Ok(code) => code,
+        Err(fault) => crate::screen::fault(format, &fault),
+    }
+}
+
+fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
+    match command {
+        Command::Up(up) => command::up::run(context, &up),
+        Command::Down => command::down::run(context),
+        Command::Status => command::status::run(context),
+        Command::Device(Device::Invite(invite)) => command::invite::run(context, &invite),
+        Command::Agent(Agent::Run(run)) => command::agent::run(context, &run),
+        Command::Act(act) => command::act::run(context, &act),
+        Command::Task(Task::Offload(offload)) => command::offload::run(context, &offload),
+        Command::Stop(stop) => command::stop::run(context, &stop),
+        Command::Prove(prove) => command::prove::run(context, &prove),
+        Command::Verify(verify) => command::verify::run(context, &verify),
+        Command::Demo(demo) => command::demo(context, &demo.out),
+        Command::Key(Key::UnlockFile { out }) => command::key::unlock_file(context, &out),
+        Command::Node(NodeCommand::Run) => command::node::run(context),
+    }
+}

@@ -1,0 +1,45 @@
+//! The commands: each asks a door of its own node, or works on files, and shows what came.
+
+pub(crate) mod act;
+pub(crate) mod agent;
+pub(crate) mod down;
+pub(crate) mod invite;
+pub(crate) mod key;
+pub(crate) mod node;
+pub(crate) mod offload;
+mod operator;
+pub(crate) mod prove;
+pub(crate) mod status;
+pub(crate) mod stop;
+pub(crate) mod up;
+pub(crate) mod verify;
+
+use crate::cli::Context;
+use crate::door::{DoorClient, DoorName};
+use crate::fault::{Fault, io};
+use crate::screen::Format;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// The demo.
+pub(crate) fn demo(context: &Context, out: &Path) -> Result<ExitCode, Fault> {
+    let exe = std::env::current_exe().map_err(io("finding this program"))?;
+    let format = match context.format {
+        Format::Words => crate::demo::Format::Words,
+        Format::Json => crate::demo::Format::Json,
+    };
+    Ok(crate::demo::run(&exe, out, format))
+}
+
+/// A door of the node on this command's state.
+fn door(context: &Context, name: DoorName) -> Result<DoorClient, Fault> {
+    Ok(DoorClient::connect(&name.path(&context.state()?))?)
+}
+
+/// The agents' door: where the environment says, for whoever runs below an agent.
+fn agents_door(context: &Context) -> Result<DoorClient, Fault> {
+    match std::env::var_os("BELAY_SOCKET") {
+        Some(path) => Ok(DoorClient::connect(Path::new(&path))?),
+        None => door(context, DoorName::Agent),
+    }
+}

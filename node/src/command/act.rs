@@ -1,0 +1,36 @@
+//! `belay act`: asks the gate whether the calling agent may do something.
+
+use super::agents_door;
+use crate::api::{Ask, VerdictSaid};
+use crate::cli::{Act, Context};
+use crate::fault::Fault;
+use crate::screen::Shown;
+use std::process::ExitCode;
+
+pub(crate) fn run(context: &Context, act: &Act) -> Result<ExitCode, Fault> {
+    let pair = |arg: &String| {
+        let hint = "write --arg key=value";
+        arg.split_once('=')
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .ok_or_else(|| Fault::wrong_use(format!("“{arg}” has no '='"), hint))
+    };
+    let args = act.args.iter().map(pair).collect::<Result<_, _>>()?;
+    let ask = Ask::Act { action: act.action.clone(), target: act.target.clone(), args };
+    let verdict: VerdictSaid = agents_door(context)?.call(&ask)?;
+    let by = match (&verdict.release, &verdict.would_deny) {
+        (_, Some(rule)) => format!("observed only: rule {rule} would have said no"),
+        (Some(release), None) => format!("rule {} of release {release}", verdict.rule),
+        (None, None) => format!("rule {}", verdict.rule),
+    };
+    let (word, code) = match verdict.decision.as_str() {
+        "permit" => ("permitted", 0),
+        "ask" => ("needs an approval", 8),
+        _ => ("denied", 3),
+    };
+    if code != 0 {
+        eprintln!("belay: {word}: {} ({by})\n  next: {}", verdict.why, verdict.hint);
+    }
+    let words = format!("{word}: {} {} ({by})", act.action, act.target);
+    Shown::whole("belay.act.run/1", &verdict, words).show(context.format)?;
+    Ok(ExitCode::from(code))
+}

@@ -1,0 +1,43 @@
+//! `belay agent run`: asks for a run, then becomes the warden of the agent in this terminal.
+
+use super::door;
+use crate::api::{Ask, RunAsk, RunSaid, to_text};
+use crate::cli::{Context, Run};
+use crate::door::DoorName;
+use crate::fault::{Fault, io};
+use crate::shell::{manifest_of, resolve};
+use crate::warden;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
+    let program = run.argv.first().cloned().unwrap_or_default();
+    let missing = |why| Fault::wrong_use(why, "name a program that exists after --");
+    let path = resolve(&program).map_err(missing)?;
+    let manifest = manifest_of(&program).map_err(missing)?;
+    let cwd = std::env::current_dir().map_err(io("this folder"))?;
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let ask = Ask::Run(RunAsk {
+        agent: run.name.clone().unwrap_or_else(|| name_of(&path)),
+        project: run.project.clone(),
+        class: run.class.clone(),
+        argv: run.argv.clone(),
+        manifest: to_text(&manifest),
+        program: path.display().to_string(),
+        cwd: cwd.display().to_string(),
+        env: env.collect(),
+    });
+    let mut door = door(context, DoorName::Run)?;
+    let granted: RunSaid = door.call(&ask)?;
+    eprintln!("belay: runs as task {} (no wall; foreground warden)", &granted.award[..12]);
+    Ok(warden::run(door.into_stream()))
+}
+
+/// The agent's name where none is given: the program's file name, as far as it is one.
+pub(super) fn name_of(path: &Path) -> String {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let kept: String =
+        name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
+    if kept.is_empty() { "agent".to_owned() } else { kept }
+}

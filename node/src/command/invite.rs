@@ -1,0 +1,84 @@
+//! `belay device invite`: an expiring, one-use grant to a fresh key, in a file.
+
+use super::operator::Operator;
+use crate::api::{Ask, StatusSaid, from_text};
+use crate::cli::{Context, Invite};
+use crate::fault::Fault;
+use crate::invite::{InviteFile, Peer};
+use crate::policy_folder::span_ms;
+use crate::screen::Shown;
+use crate::{clock, invite};
+use belay_identity::body::{self, DeviceKind};
+use belay_identity::codec::Bytes;
+use belay_identity::key::unhex;
+use belay_identity::principal::{DeviceId, UserId};
+use belay_identity::{Class, PublicKey, SecretKey};
+use serde_json::json;
+use std::process::ExitCode;
+
+pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
+    let ttl_ms = span_ms(&ask.ttl).ok_or_else(|| {
+        Fault::wrong_use(format!("“{}” is no duration", ask.ttl), "write 2h, 30m or 7d")
+    })?;
+    let kind = DeviceKind::from_word(&ask.kind).ok_or_else(|| {
+        let hint = "one of laptop, phone, robot, gateway, server";
+        Fault::wrong_use(format!("“{}” is no kind of device", ask.kind), hint)
+    })?;
+    let mut operator = Operator::unlock(context, &ask.unlock)?;
+    let peers = peers(&mut operator, &ask.address)?;
+    let roots: Vec<String> = operator.door().call(&Ask::Roots)?;
+    let seed = clock::draw();
+    let place = operator.place(Class::AuthorityPlus)?;
+    let bad = |error| Fault::wrong_use(error, "choose another with --device");
+    let named = ask.device.as_deref().map(|name| DeviceId::new(&place.domain, name)).transpose();
+    let body = body::Invite {
+        key: SecretKey::from_seed(&seed).public(),
+        witness: place.device.clone(),
+        device: named.map_err(bad)?,
+        owner: UserId::new(&place.domain, &owner()).map_err(bad)?,
+    };
+    let expires_ms = clock::wall_ms() + ttl_ms;
+    let signed = operator.say(&place, body.into(), Vec::new(), Some(expires_ms))?;
+    let roots = roots.iter().map(|text| from_text(text).map(Bytes)).collect::<Result<_, _>>();
+    let odd = |_| Fault::failed("the node's roots are not hex", "use one version of belay");
+    let file = InviteFile {
+        version: 1,
+        roots: roots.map_err(odd)?,
+        invite: Bytes(signed.bytes().to_vec()),
+        seed,
+        peers,
+        kind,
+    };
+    invite::write(&ask.out, &file)?;
+    let words = format!(
+        "Wrote {}: whoever has it can enrol one device until {}.\nOn the new device: belay up --join {}",
+        ask.out.display(),
+        clock::rfc3339(expires_ms),
+        ask.out.display(),
+    );
+    let data = json!({ "file": ask.out.display().to_string(), "expires_ms": expires_ms });
+    Shown::whole("belay.device.invite/1", &data, words).show(context.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// This device, at the addresses given or those it listens on.
+fn peers(operator: &mut Operator, given: &[String]) -> Result<Vec<Peer>, Fault> {
+    let status: StatusSaid = operator.door().call(&Ask::Status)?;
+    let own = status.devices.iter().find(|device| Some(&device.name) == status.device.as_ref());
+    let key = own.and_then(|device| unhex(&device.key)).and_then(|key| key.try_into().ok());
+    let key = key.ok_or_else(|| {
+        Fault::exit(4, "this device is not enrolled itself", "join with `belay up --join FILE`")
+    })?;
+    let addresses = if given.is_empty() { status.addresses } else { given.to_vec() };
+    for address in &addresses {
+        address.parse::<libp2p::Multiaddr>().map_err(|error| {
+            let hint = "write /ip4/192.0.2.7/udp/7411/quic-v1";
+            Fault::wrong_use(format!("“{address}”: {error}"), hint)
+        })?;
+    }
+    Ok(vec![Peer { key: PublicKey(key), addresses }])
+}
+
+fn owner() -> String {
+    super::up::user_name()
+}

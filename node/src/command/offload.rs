@@ -1,0 +1,49 @@
+//! `belay task offload`: gives work to a named device.
+
+use super::agent::name_of;
+use super::door;
+use crate::api::{Ask, OffloadAsk, OffloadSaid};
+use crate::cli::{Context, Offload};
+use crate::door::{DoorClient, DoorName};
+use crate::fault::Fault;
+use crate::screen::Shown;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// With `--wait` the answer comes with the end of the work, however long it takes.
+const WAIT_MAX: Duration = Duration::from_secs(7 * 86_400);
+
+pub(crate) fn run(context: &Context, offload: &Offload) -> Result<ExitCode, Fault> {
+    let program = offload.argv.first().map(String::as_str).unwrap_or_default();
+    let ask = Ask::Offload(OffloadAsk {
+        device: offload.to.clone(),
+        agent: offload.name.clone().unwrap_or_else(|| name_of(Path::new(program))),
+        argv: offload.argv.clone(),
+        tools: offload.tools.clone(),
+        on_silence: if offload.outlive { "run to deadline" } else { "end" }.to_owned(),
+        wait: offload.wait,
+    });
+    let mut door = giving_door(context)?;
+    if offload.wait {
+        door.wait_at_most(WAIT_MAX)?;
+    }
+    let said: OffloadSaid = door.call(&ask)?;
+    let (words, code) = match &said.ended {
+        None => (format!("{} runs on {} as task {}", program, offload.to, said.award), 0),
+        Some(ended) => {
+            let code = ended.exit.and_then(|exit| u8::try_from(exit).ok()).unwrap_or(1);
+            (format!("{}{}: {}", ended.tail, offload.to, ended.outcome), code)
+        }
+    };
+    Shown::whole("belay.task.offload/1", &said, words).show(context.format)?;
+    Ok(ExitCode::from(code))
+}
+
+/// Below an agent its own door, elsewhere the user's.
+fn giving_door(context: &Context) -> Result<DoorClient, Fault> {
+    match std::env::var_os("BELAY_SOCKET") {
+        Some(_) => super::agents_door(context),
+        None => door(context, DoorName::Operator),
+    }
+}

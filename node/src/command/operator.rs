@@ -1,0 +1,131 @@
+//! Signing as an operator, in the calling process: ask the node for the place, sign, hand it back.
+//!
+//! The key is unlocked for one command and wiped with it; the node never holds it.
+
+use super::door;
+use crate::api::{Ask, PlaceSaid, id_from_text, to_text};
+use crate::cli::{Context, Unlocking};
+use crate::door::{DoorClient, DoorName};
+use crate::fault::Fault;
+use crate::vault::{KeyName, Unlock, Vault};
+use belay_identity::body::Body;
+use belay_identity::key::unhex;
+use belay_identity::principal::{DeviceId, OperatorId, Principal, TrustDomain};
+use belay_identity::{
+    Class, FleetId, Incarnation, Scope, SecretKey, Statement, StatementId, Verified, sign,
+};
+use std::path::Path;
+
+/// An operator at work on one node.
+pub(super) struct Operator {
+    door: DoorClient,
+    secret: SecretKey,
+}
+
+/// Where the operator's next statement stands, and who he is there.
+pub(super) struct Standing {
+    pub(super) fleet: FleetId,
+    pub(super) domain: TrustDomain,
+    pub(super) device: DeviceId,
+    operator: OperatorId,
+    incarnation: Incarnation,
+    seq: u64,
+    prev: Option<StatementId>,
+    epoch: u64,
+}
+
+impl Operator {
+    /// Unlocks the operator's key for this command.
+    pub(super) fn unlock(context: &Context, unlock: &Unlocking) -> Result<Self, Fault> {
+        let door = door(context, DoorName::Operator)?;
+        let secret = open_key(&context.state()?, KeyName::Operator, unlock)?;
+        Ok(Self { door, secret })
+    }
+
+    pub(super) fn door(&mut self) -> &mut DoorClient {
+        &mut self.door
+    }
+
+    /// Asks where the next statement of a class stands.
+    pub(super) fn place(&mut self, class: Class) -> Result<Standing, Fault> {
+        let key = self.secret.public().to_hex();
+        let place: PlaceSaid = self.door.call(&Ask::Place { key, class: class.code() })?;
+        Standing::read(&place)
+    }
+
+    /// Signs a body at its place and hands it to the node; back when it is on disk.
+    pub(super) fn say(
+        &mut self,
+        place: &Standing,
+        body: Body,
+        refs: Vec<StatementId>,
+        expiry_ms: Option<u64>,
+    ) -> Result<Verified<Statement>, Fault> {
+        let statement = Statement {
+            class: body.class().unwrap_or(Class::AuthorityMinus),
+            scope: Scope::Fleet,
+            author: Principal::Operator(place.operator.clone()),
+            incarnation: place.incarnation,
+            seq: place.seq,
+            prev: place.prev,
+            epoch: place.epoch,
+            expiry_ms,
+            refs,
+            body,
+        };
+        let signed = sign(statement, &self.secret, &place.fleet);
+        let statements = vec![to_text(signed.bytes())];
+        let _: Vec<String> = self.door.call(&Ask::Submit { statements, bodies: Vec::new() })?;
+        Ok(signed)
+    }
+}
+
+impl Standing {
+    fn read(place: &PlaceSaid) -> Result<Self, Fault> {
+        let odd = |what: &str| {
+            let hint = "use `belay` of the version that runs the node";
+            Fault::failed(format!("the node's answer has no valid {what}"), hint)
+        };
+        let id = |text: &str| id_from_text(text).map_err(|_| odd("id"));
+        let drawn = unhex(&place.drawn).and_then(|bytes| bytes.try_into().ok());
+        let operator = place.operator.as_deref().ok_or_else(|| {
+            let hint =
+                "use the state of the operator's own device, or ask the root to name this key";
+            Fault::exit(3, "this key belongs to no operator of the standing root", hint)
+        })?;
+        Ok(Self {
+            fleet: FleetId(id(&place.fleet)?),
+            domain: TrustDomain::new(&place.domain).map_err(|_| odd("trust domain"))?,
+            device: DeviceId::parse(&place.device).map_err(|_| odd("device"))?,
+            operator: OperatorId::parse(operator).map_err(|_| odd("operator"))?,
+            incarnation: Incarnation {
+                counter: place.counter,
+                drawn: drawn.ok_or_else(|| odd("incarnation"))?,
+            },
+            seq: place.seq,
+            prev: place.prev.as_deref().map(id).transpose()?.map(StatementId),
+            epoch: place.epoch,
+        })
+    }
+}
+
+/// Opens one sealed key of a state directory.
+pub(super) fn open_key(
+    state: &Path,
+    name: KeyName,
+    unlock: &Unlocking,
+) -> Result<SecretKey, Fault> {
+    let vault = Vault::at(state);
+    if !vault.has(name) {
+        let hint = match name {
+            KeyName::Operator | KeyName::Root => "give this command on the operator's own device",
+            KeyName::Device => "found a fleet with `belay up`, or join with `belay up --join FILE`",
+        };
+        return Err(Fault::exit(4, format!("this state holds no {} key", name.as_str()), hint));
+    }
+    let prompt = format!("Passphrase for the {} key: ", name.as_str());
+    let unlock = Unlock::from_choice(unlock.unlock_file.as_deref(), &prompt)
+        .map_err(|error| Fault::wrong_use(&error, error.hint()))?;
+    let seed = vault.open(name, &unlock).map_err(|error| Fault::failed(&error, error.hint()))?;
+    Ok(SecretKey::from_seed(seed.as_bytes()))
+}

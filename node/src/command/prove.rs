@@ -1,0 +1,36 @@
+//! `belay prove`: writes the case file of an order.
+
+use super::door;
+use crate::api::{Ask, ProgressSaid, from_text};
+use crate::cli::{Context, Prove};
+use crate::door::DoorName;
+use crate::fault::{Fault, io};
+use crate::screen::Shown;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub(crate) fn run(context: &Context, prove: &Prove) -> Result<ExitCode, Fault> {
+    let mut door = door(context, DoorName::Operator)?;
+    let order = prove.order.clone();
+    let progress: ProgressSaid = door.call(&Ask::Progress { order: order.clone() })?;
+    let text: String = door.call(&Ask::Case { order })?;
+    let odd = |_| Fault::failed("the node's case is not hex", "use one version of belay");
+    let bytes = from_text(&text).map_err(odd)?;
+    let short = prove.order.get(..12).unwrap_or(&prove.order);
+    let out = prove.out.clone().unwrap_or_else(|| PathBuf::from(format!("{short}.belaycase")));
+    std::fs::write(&out, &bytes).map_err(io(out.display()))?;
+    let open = progress.branches.iter().filter(|branch| !branch.proven);
+    let missing: Vec<String> = open.map(|branch| branch.device.clone()).collect();
+    let whole = if progress.complete { "complete" } else { "incomplete: the gaps are named in it" };
+    let words = format!("Wrote {} ({} bytes, {whole}).\n", out.display(), bytes.len());
+    let data = json!({
+        "file": out.display().to_string(),
+        "complete": progress.complete,
+        "proven": progress.proven,
+        "bytes": bytes.len(),
+    });
+    Shown { schema: "belay.prove.run/1", missing, data: &data, words }.show(context.format)?;
+    let done = progress.complete && progress.proven;
+    Ok(if done { ExitCode::SUCCESS } else { ExitCode::from(6) })
+}

@@ -1,0 +1,163 @@
+//! What a node is told by its file `node.toml`: where it listens, whom it dials, what it shortens.
+//!
+//! Configuration can tighten policy and never loosen it. Unknown keys are errors that name the real
+//! ones. Refused here: secrets.
+
+use crate::fault::{Fault, io};
+use crate::policy_folder::span_ms;
+use belay_identity::body::Autonomy;
+use belay_identity::key::unhex;
+use belay_identity::{FleetId, PublicKey};
+use libp2p::Multiaddr;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The file as it is written.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeFile {
+    /// The fleet's root fingerprint.
+    pub fleet: String,
+    /// Links.
+    pub mesh: MeshFile,
+    /// What is shortened.
+    #[serde(default, skip_serializing_if = "EnforceFile::is_empty")]
+    pub enforce: EnforceFile,
+}
+
+/// Where to listen and whom to dial.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeshFile {
+    /// QUIC multiaddresses.
+    pub listen: Vec<String>,
+    /// Members with static addresses.
+    #[serde(default)]
+    pub peers: Vec<PeerFile>,
+}
+
+/// One member.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerFile {
+    /// Its device key, hex.
+    pub key: String,
+    /// QUIC multiaddresses.
+    pub addresses: Vec<String>,
+}
+
+/// What is shortened; absent keys leave the release as it is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnforceFile {
+    /// A tree that is not sealed runs at most this long.
+    pub unsealed_run: Option<String>,
+    /// Frozen work waits at most this long.
+    pub lapse_grace: Option<String>,
+    /// Leases of the five action classes.
+    pub local: Option<String>,
+    /// See `local`.
+    pub tool: Option<String>,
+    /// See `local`.
+    pub outward: Option<String>,
+    /// See `local`.
+    pub work: Option<String>,
+    /// See `local`.
+    pub motion: Option<String>,
+}
+
+/// The file as it is meant.
+#[derive(Debug)]
+pub(crate) struct NodeConfig {
+    pub(crate) fleet: FleetId,
+    pub(crate) listen: Vec<Multiaddr>,
+    pub(crate) peers: Vec<(PublicKey, Vec<Multiaddr>)>,
+    pub(crate) tighten: Option<Autonomy>,
+}
+
+const NAME: &str = "node.toml";
+
+/// Reads the file of a state directory.
+pub(crate) fn read(state: &Path) -> Result<NodeConfig, Fault> {
+    let path = state.join(NAME);
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        let hint =
+            "no fleet lives in this state yet: `belay up` founds one, `--join FILE` joins one";
+        Fault::exit(4, format!("{}: {error}", path.display()), hint)
+    })?;
+    parse(&path.display().to_string(), &text)
+}
+
+/// Reads the text of a file; `name` stands in what is said of it.
+pub(crate) fn parse(name: &str, text: &str) -> Result<NodeConfig, Fault> {
+    let bad = |what: String| {
+        let hint = "mend that line; durations are a number and ms, s, m, h or d";
+        Fault::wrong_use(format!("{name}: {what}"), hint)
+    };
+    let file: NodeFile = toml::from_str(text).map_err(|error| bad(error.to_string()))?;
+    let key = |text: &str| {
+        let bytes = unhex(text).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        bytes.ok_or_else(|| bad(format!("“{text}” is not 64 hex digits")))
+    };
+    let address = |text: &String| {
+        text.parse::<Multiaddr>().map_err(|error| bad(format!("“{text}”: {error}")))
+    };
+    let addresses = |all: &[String]| all.iter().map(address).collect::<Result<Vec<_>, _>>();
+    let peer = |peer: &PeerFile| Ok((PublicKey(key(&peer.key)?), addresses(&peer.addresses)?));
+    Ok(NodeConfig {
+        fleet: FleetId(key(&file.fleet)?),
+        listen: addresses(&file.mesh.listen)?,
+        peers: file.mesh.peers.iter().map(peer).collect::<Result<_, Fault>>()?,
+        tighten: file.enforce.tighten().map_err(bad)?,
+    })
+}
+
+/// Writes the file of a new state directory.
+pub(crate) fn write(state: &Path, file: &NodeFile) -> Result<(), Fault> {
+    let text = toml::to_string(file).map_err(|error| Fault::failed(error, "report this"))?;
+    let head =
+        "# Where this node listens and whom it dials. It can tighten policy, never loosen it.\n";
+    let path = state.join(NAME);
+    std::fs::write(&path, format!("{head}{text}")).map_err(io(path.display()))
+}
+
+impl EnforceFile {
+    fn is_empty(&self) -> bool {
+        self.all().iter().all(|(_, text)| text.is_none())
+    }
+
+    fn all(&self) -> [(&'static str, &Option<String>); 7] {
+        [
+            ("local", &self.local),
+            ("tool", &self.tool),
+            ("outward", &self.outward),
+            ("work", &self.work),
+            ("motion", &self.motion),
+            ("unsealed_run", &self.unsealed_run),
+            ("lapse_grace", &self.lapse_grace),
+        ]
+    }
+
+    fn tighten(&self) -> Result<Option<Autonomy>, String> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let mut spans = [u64::MAX; 7];
+        for (span, (name, text)) in spans.iter_mut().zip(self.all()) {
+            if let Some(text) = text {
+                *span = span_ms(text).ok_or(format!("enforce.{name}: “{text}” is no duration"))?;
+            }
+        }
+        let [local_ms, tool_ms, outward_ms, work_ms, motion_ms, unsealed_run_ms, lapse_grace_ms] =
+            spans;
+        Ok(Some(Autonomy {
+            local_ms,
+            tool_ms,
+            outward_ms,
+            work_ms,
+            motion_ms,
+            unsealed_run_ms,
+            lapse_grace_ms,
+        }))
+    }
+}

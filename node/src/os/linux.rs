@@ -1,0 +1,17 @@
+//! Linux: the boot clock, `/proc`, pidfds and the subreaper.
+//!
+//! A process is always meant together with its start time. Reading is by `/proc`, signalling by
+//! pidfd. A name that cannot be proven to be still the same process is never signalled.
+
+mod clock;
+mod orphans;
+mod process;
+mod tree;
+
+pub use clock::{boot_id, boot_now_ns};
+pub use orphans::{become_subreaper, end_below, end_orphans, has_ended, open_pidfd, wake};
+pub use process::{parents_of, process_alive};
+
+pub(crate) use clock::BootTimer;
+pub(crate) use process::{find_process, hide_memory};
+pub(crate) use tree::{Sweep, Tree};

@@ -1,0 +1,159 @@
+//! A release's source: a folder of `policy.cedar` and `release.toml`.
+//!
+//! Refused here: a half-written policy. What does not parse, validate or add up names its file, line
+//! and next step (exit 7), before anything is signed.
+
+use crate::fault::Fault;
+use belay_identity::body::{Autonomy, Mode, Modes, Policy};
+use belay_mesh::gate::Rules;
+use serde::Deserialize;
+use std::path::Path;
+
+const STARTER_RULES: &str = include_str!("../../configs/policies/starter/policy.cedar");
+const STARTER_RELEASE: &str = include_str!("../../configs/policies/starter/release.toml");
+
+/// A release before it is signed.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The policy body.
+    pub policy: Policy,
+    /// How long each class may go on without contact.
+    pub autonomy: Autonomy,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReleaseFile {
+    projects: Vec<String>,
+    classes: Vec<String>,
+    modes: ModesFile,
+    leases: LeasesFile,
+    run: RunFile,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModesFile {
+    local: String,
+    tool: String,
+    outward: String,
+    work: String,
+    motion: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LeasesFile {
+    local: String,
+    tool: String,
+    outward: String,
+    work: String,
+    motion: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunFile {
+    unsealed_run: String,
+    lapse_grace: String,
+}
+
+impl Source {
+    /// The release that a first device starts with.
+    pub(crate) fn starter() -> Result<Self, Fault> {
+        Self::read_texts("the starter release", STARTER_RULES, STARTER_RELEASE)
+    }
+
+    /// Reads and checks a folder.
+    pub(crate) fn read(folder: &Path) -> Result<Self, Fault> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read_to_string(&path).map_err(|error| {
+                let hint = "a policy folder holds policy.cedar and release.toml";
+                Fault::exit(7, format!("{}: {error}", path.display()), hint)
+            })
+        };
+        let name = folder.display().to_string();
+        Self::read_texts(&name, &read("policy.cedar")?, &read("release.toml")?)
+    }
+
+    /// Checks the two texts of a release; `name` stands in what is said of them.
+    pub fn read_texts(name: &str, rules: &str, release: &str) -> Result<Self, Fault> {
+        Rules::load(rules).map_err(|error| {
+            Fault::exit(7, format!("{name}/policy.cedar: {error}"), error.hint())
+        })?;
+        let file: ReleaseFile = toml::from_str(release).map_err(|error| {
+            let hint = "compare it with the starter release; unknown keys are errors";
+            Fault::exit(7, format!("{name}/release.toml: {error}"), hint)
+        })?;
+        let at = |what: &str, problem: String| {
+            let hint = "durations are a number and s, m or h; modes are observe, ask or enforce";
+            Fault::exit(7, format!("{name}/release.toml, {what}: {problem}"), hint)
+        };
+        Ok(Self { policy: file.policy(rules, &at)?, autonomy: file.autonomy(&at)? })
+    }
+}
+
+impl ReleaseFile {
+    fn policy(&self, rules: &str, at: &At<'_>) -> Result<Policy, Fault> {
+        let mode = |what: &str, word: &str| {
+            Mode::from_word(word).ok_or_else(|| at(what, format!("“{word}” is no mode")))
+        };
+        Ok(Policy {
+            rules: rules.to_owned(),
+            modes: Modes {
+                local: mode("modes.local", &self.modes.local)?,
+                tool: mode("modes.tool", &self.modes.tool)?,
+                outward: mode("modes.outward", &self.modes.outward)?,
+                work: mode("modes.work", &self.modes.work)?,
+                motion: mode("modes.motion", &self.modes.motion)?,
+            },
+            sanctioned: Vec::new(),
+            tolerated: Vec::new(),
+            projects: self.projects.clone(),
+            classes: self.classes.clone(),
+        })
+    }
+
+    fn autonomy(&self, at: &At<'_>) -> Result<Autonomy, Fault> {
+        let span = |what: &str, text: &str| {
+            span_ms(text).ok_or_else(|| at(what, format!("“{text}” is no duration")))
+        };
+        Ok(Autonomy {
+            local_ms: span("leases.local", &self.leases.local)?,
+            tool_ms: span("leases.tool", &self.leases.tool)?,
+            outward_ms: span("leases.outward", &self.leases.outward)?,
+            work_ms: span("leases.work", &self.leases.work)?,
+            motion_ms: span("leases.motion", &self.leases.motion)?,
+            unsealed_run_ms: span("run.unsealed_run", &self.run.unsealed_run)?,
+            lapse_grace_ms: span("run.lapse_grace", &self.run.lapse_grace)?,
+        })
+    }
+}
+
+type At<'a> = dyn Fn(&str, String) -> Fault + 'a;
+
+/// A duration such as `250ms`, `10s`, `15m` or `8h`, in milliseconds.
+pub(crate) fn span_ms(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
+/// Milliseconds for people.
+pub(crate) fn span_words(ms: u64) -> String {
+    match ms {
+        0..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        10_000..180_000 => format!("{} s", ms / 1_000),
+        180_000..10_800_000 => format!("{} min", ms / 60_000),
+        _ => format!("{} h", ms / 3_600_000),
+    }
+}

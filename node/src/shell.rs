@@ -1,0 +1,244 @@
+//! The shell: one loop that waits, gives the engine one input, and carries out every output.
+//!
+//! It decides nothing: `perform` has one short function per output, the doors and wardens beside it
+//! only translate. Refused here: a rule. If this loop needs an `if` about the fleet, the engine
+//! lacks a word.
+
+mod doors;
+mod log;
+mod orphans;
+mod perform;
+mod said;
+mod timer;
+mod wardens;
+
+pub(crate) use perform::{manifest_of, resolve};
+pub(crate) use said::branch_said;
+
+use crate::config::NodeConfig;
+use crate::fault::{Fault, io};
+use crate::founding::DEFAULT_RING;
+use crate::store::{Ack, AuditHead, Replay, StateDir, Store};
+use crate::transport::{Net, NetConfig, NetEvent, NetEvents, NetHandle};
+use crate::{clock, os};
+use belay_identity::{FleetId, PublicKey, SecretKey, Signed, Statement, StatementId, Verified};
+use belay_mesh::input::WriteId;
+use belay_mesh::wire::{self, Lane};
+use belay_mesh::{Config, Engine, Input, Restored};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Visits, acknowledgements and wardens' news waiting for the loop; beyond it the sender waits.
+const NEWS_QUEUED: usize = 1024;
+
+/// The node's hands, ears and disk around one engine.
+pub(crate) struct Shell {
+    state: StateDir,
+    exe: PathBuf,
+    fleet: FleetId,
+    engine: Engine,
+    net: NetHandle,
+    store: Arc<Store>,
+    audit: AuditHead,
+    audit_acked: AuditHead,
+    audit_writes: BTreeMap<WriteId, AuditHead>,
+    asks: doors::Asks,
+    wardens: wardens::Wardens,
+    news: mpsc::Sender<News>,
+    addresses: Vec<String>,
+    disk: String,
+    log: log::Log,
+    leaving: bool,
+}
+
+/// What the loop hears from its own parts.
+pub(crate) enum News {
+    /// Somebody asks at a door.
+    Visit(Box<doors::Asked>),
+    /// A write was done or failed.
+    Ack(Ack),
+    /// A warden said something.
+    Warden(StatementId, wardens::WardenNews),
+    /// A program was looked up.
+    Inspected([u8; 16], Result<[u8; 32], String>),
+    /// The disk was tried again.
+    Retried(Result<(), String>),
+    /// The operating system asks the node to end.
+    Terminate,
+}
+
+/// Runs a node on this state until it is asked to end.
+pub(crate) async fn run(
+    state: StateDir,
+    config: NodeConfig,
+    device: SecretKey,
+) -> Result<(), Fault> {
+    os::become_subreaper().map_err(io("becoming the parent of orphans"))?;
+    let (news, mut heard) = mpsc::channel(NEWS_QUEUED);
+    let acks = news.clone();
+    let on_ack = move |ack| drop(acks.blocking_send(News::Ack(ack)));
+    let (store, replay) =
+        Store::open(&state, on_ack).map_err(|error| Fault::failed(&error, error.hint()))?;
+    let (net, mut events) = start_net(&config, &device).await?;
+    let mut shell = Shell::new(state, &config, device, store, replay, net, news)?;
+    shell.listen()?;
+    shell.begin();
+    let mut timer = timer::Timer::new().map_err(io("a timer on the boot clock"))?;
+    while !shell.leaving {
+        timer.set(shell.engine.next_deadline()).map_err(io("the timer"))?;
+        tokio::select! {
+            biased;
+            Some(news) = heard.recv() => shell.on_news(news),
+            event = events.recv() => shell.on_event(event, &mut events),
+            () = timer.due() => shell.give(Input::Deadline),
+        }
+    }
+    shell.net.shutdown().await;
+    Ok(())
+}
+
+async fn start_net(
+    config: &NodeConfig,
+    device: &SecretKey,
+) -> Result<(NetHandle, NetEvents), Fault> {
+    let peers = config.peers.iter().map(|(key, at)| (key.0, at.clone())).collect();
+    let net = NetConfig { secret: device.seed(), listen: config.listen.clone(), peers };
+    Net::start(net).await.map_err(|error| {
+        Fault::failed(error, "mend [mesh] in node.toml, or end what uses the port")
+    })
+}
+
+impl Shell {
+    fn new(
+        state: StateDir,
+        config: &NodeConfig,
+        device: SecretKey,
+        store: Store,
+        replay: Replay,
+        net: NetHandle,
+        news: mpsc::Sender<News>,
+    ) -> Result<Self, Fault> {
+        let audit = replay.audit_tail.last().map_or(AuditHead::EMPTY, AuditHead::of);
+        let restored = restore(&config.fleet, &store, replay)?;
+        let engine = Config {
+            fleet: config.fleet,
+            device,
+            seed: clock::draw(),
+            ring: DEFAULT_RING.to_owned(),
+            tighten: config.tighten.clone(),
+        };
+        let exe = std::env::current_exe().map_err(io("finding this program"))?;
+        Ok(Self {
+            engine: Engine::new(engine, clock::now(), restored),
+            fleet: config.fleet,
+            log: log::Log::new(),
+            state,
+            exe,
+            net,
+            store: Arc::new(store),
+            audit,
+            audit_acked: audit,
+            audit_writes: BTreeMap::new(),
+            asks: doors::Asks::default(),
+            wardens: wardens::Wardens::default(),
+            news,
+            addresses: Vec::new(),
+            disk: "writing".to_owned(),
+            leaving: false,
+        })
+    }
+
+    /// Carries out what the engine decided over its disk, then tells it what wardens left behind.
+    fn begin(&mut self) {
+        self.drain();
+        self.settle_orphans();
+    }
+
+    /// One thing happened: give it, and carry out everything that comes of it.
+    fn give(&mut self, input: Input) {
+        self.engine.handle(clock::now(), input);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        let mut back = Vec::new();
+        while let Some(output) = self.engine.poll() {
+            back.extend(self.perform(output));
+        }
+        back.into_iter().for_each(|input| self.give(input));
+    }
+
+    fn on_news(&mut self, news: News) {
+        match news {
+            News::Visit(asked) => self.on_visit(*asked),
+            News::Ack(ack) => self.on_ack(ack),
+            News::Warden(award, news) => self.on_warden(award, news),
+            News::Inspected(nonce, program) => self.give(Input::Inspected { nonce, program }),
+            News::Retried(result) => self.on_retried(result),
+            News::Terminate => self.leaving = true,
+        }
+    }
+
+    fn on_event(&mut self, event: Option<NetEvent>, _events: &mut NetEvents) {
+        let Some(event) = event else {
+            self.log.line("the links have ended");
+            self.leaving = true;
+            return;
+        };
+        match event {
+            NetEvent::LinkUp { peer } => self.give(Input::LinkUp { link: PublicKey(peer) }),
+            NetEvent::LinkDown { peer } => self.give(Input::LinkDown { link: PublicKey(peer) }),
+            NetEvent::Frame { peer, lane, kind, body } => {
+                let input = self.check(PublicKey(peer), lane_in(lane), kind, &body);
+                self.give(input);
+            }
+            NetEvent::Listening { address } => self.addresses.push(address.to_string()),
+            NetEvent::ListenFailed { why } => self.log.line(&format!("listening failed: {why}")),
+            NetEvent::Refused { peer, bound } => {
+                self.log.line(&format!("refused {peer:?}: over the bound {bound}"));
+            }
+            NetEvent::Overflow { lane, dropped, .. } => {
+                self.log.line(&format!("{dropped} frames dropped in {lane:?}; repair brings them"));
+            }
+            NetEvent::DialFailed { why, .. } => self.log.line(&why),
+        }
+    }
+
+    fn check(&self, link: PublicKey, lane: Lane, kind: u8, body: &[u8]) -> Input {
+        match wire::check(&self.fleet, lane, kind, body) {
+            Ok(frame) => Input::Frame { link, lane, frame },
+            Err(why) => Input::Malformed { link, why },
+        }
+    }
+}
+
+/// Everything on disk, verified again: what does not verify is not believed, and said so.
+fn restore(fleet: &FleetId, store: &Store, replay: Replay) -> Result<Restored, Fault> {
+    let verify = |(id, bytes): ([u8; 32], Vec<u8>)| {
+        let verified = Signed::<Statement>::parse(&bytes).and_then(|s| s.verify(fleet));
+        verified.ok().filter(|statement| statement.id().0 == id).map(Arc::new).ok_or_else(|| {
+            let id = StatementId(id);
+            let hint = "the disk changed it; restore this device from its peers: \
+                        move the state away and join again";
+            Fault::failed(format!("statement {id} on disk is not what was written"), hint)
+        })
+    };
+    let statements: Vec<Arc<Verified<Statement>>> =
+        replay.statements.into_iter().map(verify).collect::<Result<_, _>>()?;
+    let hashes = statements.iter().filter_map(|statement| match &statement.body {
+        belay_identity::Body::Release(release) => Some(release.body),
+        _ => None,
+    });
+    let bodies = hashes.filter_map(|hash| store.blob(hash).ok().flatten()).collect();
+    Ok(Restored { statements, bodies })
+}
+
+fn lane_in(lane: crate::transport::Lane) -> Lane {
+    match lane {
+        crate::transport::Lane::Urgent => Lane::Urgent,
+        crate::transport::Lane::Bulk => Lane::Bulk,
+        crate::transport::Lane::Repair => Lane::Repair,
+    }
+}

@@ -1,0 +1,301 @@
+//! The local doors: who calls is found from where he stands, and what he asks becomes a request.
+//!
+//! At the agents' door a caller is the task below whose warden it runs; at the operators' door a
+//! caller below any warden is refused. Refused here: believing what a caller says of itself.
+
+use super::{News, Shell, said};
+use crate::api::{self, Ask, OffloadAsk, RunAsk};
+use crate::door::{Caller, Door, DoorName, Refusal as DoorRefusal, Visit};
+use crate::fault::Fault;
+use belay_identity::body::OnSilence;
+use belay_identity::principal::{DeviceId, TrustDomain};
+use belay_identity::{Class, PublicKey, Signed, Statement, StatementId, Verified};
+use belay_mesh::gate::Act;
+use belay_mesh::input::{AnswerAt, AskId, Offload, Run};
+use belay_mesh::output::{Answer, Refusal, RefusalKind};
+use belay_mesh::{Input, Request};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+
+/// One question and where its answer goes.
+pub(crate) struct Asked {
+    door: DoorName,
+    caller: Standing,
+    ask: Ask,
+    reply: oneshot::Sender<Reply>,
+}
+
+/// Where a caller stands: his own process, and every parent of it.
+struct Standing {
+    ancestry: Vec<(u32, u64)>,
+}
+
+/// What a door says.
+pub(super) enum Reply {
+    /// One line.
+    Said(Result<Value, DoorRefusal>),
+    /// One line, and then the stream belongs to a warden of this award.
+    Handed(Value, oneshot::Sender<UnixStream>),
+}
+
+/// Questions that the engine has not answered yet.
+#[derive(Default)]
+pub(super) struct Asks {
+    made: u64,
+    open: BTreeMap<AskId, Open>,
+}
+
+struct Open {
+    reply: oneshot::Sender<Reply>,
+    run: Option<(RunAsk, (u32, u64))>,
+}
+
+impl Shell {
+    /// Opens the three doors.
+    pub(super) fn listen(&self) -> Result<(), Fault> {
+        for name in [DoorName::Agent, DoorName::Operator, DoorName::Run] {
+            let door = Door::listen(&self.state, name)
+                .map_err(|error| Fault::failed(&error, error.hint()))?;
+            tokio::spawn(serve(door, name, self.news.clone()));
+        }
+        tokio::spawn(end_on_signal(self.news.clone()));
+        Ok(())
+    }
+
+    pub(super) fn on_visit(&mut self, asked: Asked) {
+        let Asked { door, caller, ask, reply } = asked;
+        let task = self.wardens.standing_below(&caller.ancestry);
+        let run = match &ask {
+            Ask::Run(_) => caller.ancestry.first().copied(),
+            _ => None,
+        };
+        match self.request(door, task, ask) {
+            Ok(Todo::Ask(request, run_ask)) => {
+                self.asks.made += 1;
+                let id = AskId(self.asks.made);
+                let run = run_ask.zip(run);
+                self.asks.open.insert(id, Open { reply, run });
+                self.give(Input::Ask { ask: id, request: Box::new(request) });
+            }
+            Ok(Todo::Say(value)) => drop(reply.send(Reply::Said(Ok(value)))),
+            Ok(Todo::Leave) => {
+                drop(reply.send(Reply::Said(Ok(Value::Null))));
+                self.leaving = true;
+            }
+            Err(refusal) => drop(reply.send(Reply::Said(Err(api::refusal(&refusal))))),
+        }
+    }
+
+    /// What a question at this door becomes, or why it is refused there.
+    fn request(
+        &self,
+        door: DoorName,
+        task: Option<StatementId>,
+        ask: Ask,
+    ) -> Result<Todo, Refusal> {
+        match (door, ask) {
+            (DoorName::Agent, Ask::Act { action, target, args }) => {
+                let task = task.ok_or_else(below_no_warden)?;
+                Ok(Todo::ask(Request::Act(Act { task, action, target, args })))
+            }
+            (DoorName::Agent, Ask::Offload(ask)) => {
+                let parent = Some(task.ok_or_else(below_no_warden)?);
+                self.offload(parent, ask)
+            }
+            (DoorName::Agent, _) => {
+                let why = "agents may only ask about themselves";
+                let hint = "operators and users ask at the operators' door, outside any agent";
+                Err(Refusal::new(RefusalKind::Denied, why, hint))
+            }
+            (DoorName::Operator | DoorName::Run, _) if task.is_some() => {
+                let why =
+                    "this process runs below an agent, and agents do not come through this door";
+                let hint = "run the command in a terminal of your own";
+                Err(Refusal::new(RefusalKind::Denied, why, hint))
+            }
+            (DoorName::Run, Ask::Run(run)) => run_request(run),
+            (DoorName::Run, _) | (DoorName::Operator, Ask::Run(_)) => {
+                let hint = "use `belay` of the version that runs the node";
+                Err(Refusal::new(RefusalKind::WrongUse, "asked at the wrong door", hint))
+            }
+            (DoorName::Operator, ask) => self.operator_request(ask),
+        }
+    }
+
+    fn operator_request(&self, ask: Ask) -> Result<Todo, Refusal> {
+        match ask {
+            Ask::Status => Ok(Todo::ask(Request::Status)),
+            Ask::Place { key, class } => place_request(&key, class),
+            Ask::Submit { statements, bodies } => self.submit_request(&statements, &bodies),
+            Ask::Roots => Ok(Todo::ask(Request::Roots)),
+            Ask::Addresses => Ok(Todo::Say(Value::from(self.addresses.clone()))),
+            Ask::Offload(ask) => self.offload(None, ask),
+            Ask::Progress { order } => order_request(&order, |order| Request::Progress { order }),
+            Ask::Case { order } => order_request(&order, |order| Request::Case { order }),
+            Ask::Down => Ok(Todo::Leave),
+            Ask::Act { .. } => Err(below_no_warden()),
+            Ask::Run(_) => Err(below_no_warden()),
+        }
+    }
+
+    fn submit_request(&self, statements: &[String], bodies: &[String]) -> Result<Todo, Refusal> {
+        let verify = |text: &String| {
+            Signed::<Statement>::parse(&api::from_text(text)?)
+                .and_then(|signed| signed.verify(&self.fleet))
+                .map_err(|error| {
+                    let hint = "sign it again with `belay` of the node's version";
+                    Refusal::new(RefusalKind::WrongUse, error.to_string(), hint)
+                })
+        };
+        let statements: Vec<Verified<Statement>> =
+            statements.iter().map(verify).collect::<Result<_, _>>()?;
+        let bodies = bodies.iter().map(|b| api::from_text(b)).collect::<Result<_, _>>()?;
+        Ok(Todo::ask(Request::Submit { statements, bodies }))
+    }
+
+    fn offload(&self, parent: Option<StatementId>, ask: OffloadAsk) -> Result<Todo, Refusal> {
+        let bad = |error: belay_identity::principal::NameError| {
+            Refusal::new(RefusalKind::WrongUse, error.to_string(), "see `belay status`")
+        };
+        let domain = TrustDomain::new(&self.engine.domain_name()).map_err(bad)?;
+        let device = DeviceId::new(&domain, &ask.device).map_err(bad)?;
+        let on_silence = OnSilence::from_word(&ask.on_silence).unwrap_or(OnSilence::End);
+        let answer = if ask.wait { AnswerAt::End } else { AnswerAt::Start };
+        let OffloadAsk { agent, argv, tools, .. } = ask;
+        if argv.is_empty() {
+            let hint = "name a command after --";
+            return Err(Refusal::new(RefusalKind::WrongUse, "there is nothing to run", hint));
+        }
+        let want = Offload { parent, device, agent, argv, tools, on_silence, answer };
+        Ok(Todo::ask(Request::Offload(want)))
+    }
+
+    /// The engine has answered a question.
+    pub(super) fn answer(&mut self, ask: AskId, answer: Result<Box<Answer>, Refusal>) {
+        let Some(open) = self.asks.open.remove(&ask) else { return };
+        let reply = match (answer.map(|answer| *answer), open.run) {
+            (Ok(Answer::Run(grant)), Some((ask, warden))) => {
+                self.hand_over_run(&grant, ask, warden)
+            }
+            (Ok(answer), _) => Reply::Said(Ok(said::answer(self, answer))),
+            (Err(refusal), _) => Reply::Said(Err(api::refusal(&refusal))),
+        };
+        // Whoever asked may have gone; what was decided stays.
+        drop(open.reply.send(reply));
+    }
+}
+
+enum Todo {
+    Ask(Request, Option<RunAsk>),
+    Say(Value),
+    Leave,
+}
+
+impl Todo {
+    fn ask(request: Request) -> Self {
+        Todo::Ask(request, None)
+    }
+}
+
+fn below_no_warden() -> Refusal {
+    let why = "no agent of this node is calling";
+    let hint = "run it inside `belay agent run -- CMD` or a task";
+    Refusal::new(RefusalKind::WrongUse, why, hint)
+}
+
+fn run_request(run: RunAsk) -> Result<Todo, Refusal> {
+    let request = Request::Run(Run {
+        agent: run.agent.clone(),
+        project: run.project.clone(),
+        class: run.class.clone(),
+        argv: run.argv.clone(),
+        manifest: api::id_from_text(&run.manifest)?,
+    });
+    Ok(Todo::Ask(request, Some(run)))
+}
+
+fn place_request(key: &str, class: u64) -> Result<Todo, Refusal> {
+    let key = PublicKey(api::id_from_text(key)?);
+    let class = Class::ALL.iter().copied().find(|known| known.code() == class);
+    let hint = "use `belay` of the version that runs the node";
+    let class = class.ok_or_else(|| Refusal::new(RefusalKind::WrongUse, "no such class", hint))?;
+    Ok(Todo::ask(Request::Place { key, class }))
+}
+
+fn order_request(order: &str, make: fn(StatementId) -> Request) -> Result<Todo, Refusal> {
+    Ok(Todo::ask(make(StatementId(api::id_from_text(order)?))))
+}
+
+async fn serve(door: Door, name: DoorName, news: mpsc::Sender<News>) {
+    loop {
+        match door.accept().await {
+            Ok(visit) => drop(tokio::spawn(attend(visit, name, news.clone()))),
+            // Out of descriptors: the next caller may find some.
+            Err(_busy) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+    }
+}
+
+/// One caller, question by question, until he goes.
+async fn attend(mut visit: Visit, door: DoorName, news: mpsc::Sender<News>) {
+    while let Ok(ask) = visit.request::<Ask>().await {
+        let caller = match standing(visit.caller()) {
+            Ok(caller) => caller,
+            Err(refusal) => return drop(visit.refuse(&refusal).await),
+        };
+        let (reply, answered) = oneshot::channel();
+        let asked = News::Visit(Box::new(Asked { door, caller, ask, reply }));
+        if news.send(asked).await.is_err() {
+            return;
+        }
+        let told = match answered.await {
+            Ok(Reply::Said(Ok(value))) => visit.answer(&value).await,
+            Ok(Reply::Said(Err(refusal))) => visit.refuse(&refusal).await,
+            Ok(Reply::Handed(value, take)) => {
+                if visit.answer(&value).await.is_ok() {
+                    let (stream, caller, seat) = visit.into_stream();
+                    // The warden keeps its seat at the door for as long as it lives.
+                    if take.send(stream).is_ok() {
+                        hold_seat(&caller, seat).await;
+                    }
+                }
+                return;
+            }
+            Err(_node_ends) => return,
+        };
+        if told.is_err() {
+            return;
+        }
+    }
+}
+
+async fn hold_seat(caller: &Caller, seat: crate::door::Seat) {
+    while caller.still_alive() {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    drop(seat);
+}
+
+fn standing(caller: &Caller) -> Result<Standing, DoorRefusal> {
+    let ancestry = caller
+        .ancestry()
+        .map_err(|error| DoorRefusal::new("caller-unknown", error.to_string(), error.hint()))?;
+    Ok(Standing { ancestry: ancestry.iter().map(|p| (p.pid, p.start_time)).collect() })
+}
+
+async fn end_on_signal(news: mpsc::Sender<News>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    // The loop may have ended already.
+    let _ = news.send(News::Terminate).await;
+}

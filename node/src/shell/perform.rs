@@ -1,0 +1,202 @@
+//! One short function per output. No decisions.
+
+use super::{News, Shell};
+use crate::clock;
+use crate::store::{self, Ack, AuditEntry, AuditHead};
+use crate::transport::{self, NetCommand, Unsent};
+use belay_mesh::Input;
+use belay_mesh::input::WriteId;
+use belay_mesh::output::{Output, Record, Urgency};
+use belay_mesh::wire::Lane;
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+impl Shell {
+    /// Carries out one output; what fails at once comes back as an input.
+    pub(super) fn perform(&mut self, output: Output) -> Option<Input> {
+        match output {
+            Output::Send { link, lane, kind, body } => {
+                let kind = u8::try_from(kind.code()).unwrap_or(u8::MAX);
+                self.net(NetCommand::Send { peer: link.0, lane: lane_out(lane), kind, body });
+                None
+            }
+            Output::Admit { link } => {
+                self.net(NetCommand::Admit { peer: link.0 });
+                None
+            }
+            Output::Hangup { link } => {
+                self.net(NetCommand::Hangup { peer: link.0 });
+                None
+            }
+            Output::Persist { write, records, urgency } => self.persist(write, records, urgency),
+            Output::Answer { ask, answer } => {
+                self.answer(ask, answer);
+                None
+            }
+            Output::Inspect { nonce, program } => {
+                self.inspect(nonce, program);
+                None
+            }
+            Output::Start { award, argv, agent, until, lapse_grace_ms } => {
+                self.start_warden(award, &argv, &agent, until, lapse_grace_ms)
+            }
+            Output::Feed { award, until } => {
+                self.wardens.feed(&award, until);
+                None
+            }
+            Output::Freeze { award } => {
+                self.wardens.freeze(&award);
+                None
+            }
+            Output::End { award, grace_ms } => {
+                self.wardens.end(&award, grace_ms);
+                None
+            }
+            Output::Tell(event) => {
+                self.log.event(&event);
+                None
+            }
+        }
+    }
+
+    fn net(&self, command: NetCommand) {
+        match self.net.send(command) {
+            // A link that went down a moment ago: its `LinkDown` is on the way.
+            Ok(()) | Err(Unsent::NoLink(_)) | Err(Unsent::Stopped) => {}
+            Err(unsent) => self.log.line(&format!("not sent: {unsent}")),
+        }
+    }
+
+    fn persist(&mut self, write: WriteId, records: Vec<Record>, urgency: Urgency) -> Option<Input> {
+        let urgency = match urgency {
+            Urgency::Ordinary => store::Urgency::Ordinary,
+            Urgency::Reserved => store::Urgency::Reserved,
+        };
+        let records = records.into_iter().map(|record| self.record(record)).collect();
+        self.audit_writes.insert(write, self.audit);
+        match self.store.submit(store::WriteId(write.0), urgency, records) {
+            Ok(()) => None,
+            Err(refused) => {
+                self.audit_writes.remove(&write);
+                self.audit = self.audit_acked;
+                Some(Input::WriteFailed { write, why: refused.to_string() })
+            }
+        }
+    }
+
+    fn record(&mut self, record: Record) -> store::Record {
+        match record {
+            Record::Statement { id, bytes } => {
+                store::Record::Statement { id: id.0, bytes: bytes.to_vec() }
+            }
+            Record::Body { hash, bytes } => store::Record::Blob { hash, bytes },
+            Record::Audit { act, verdict, wall_ms, .. } => {
+                let row = self.audit.append(AuditEntry {
+                    boot_ms: clock::now().boot.0 / 1_000_000,
+                    wall_ms,
+                    kind: verdict.decision.as_str().to_owned(),
+                    rule: verdict.rule,
+                    release: verdict.release_id.map(|id| id.0),
+                    act,
+                });
+                self.audit = AuditHead::of(&row);
+                store::Record::Audit(row)
+            }
+        }
+    }
+
+    pub(super) fn on_ack(&mut self, ack: Ack) {
+        let write = WriteId(ack.id.0);
+        let head = self.audit_writes.remove(&write);
+        match ack.result {
+            Ok(()) => {
+                self.audit_acked = head.unwrap_or(self.audit_acked);
+                self.give(Input::Persisted { write });
+            }
+            Err(failed) => {
+                // The next row follows the last one that is on disk.
+                self.audit = self.audit_acked;
+                self.disk = format!("{}; {}", failed, failed.hint());
+                self.give(Input::WriteFailed { write, why: failed.to_string() });
+                self.retry_disk();
+            }
+        }
+    }
+
+    fn retry_disk(&self) {
+        let (store, news) = (Arc::clone(&self.store), self.news.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(RETRY_DISK_AFTER).await;
+            let tried = tokio::task::spawn_blocking(move || store.retry()).await;
+            let result = match tried {
+                Ok(result) => result.map_err(|failed| failed.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
+            // The node may have ended meanwhile.
+            let _ = news.send(News::Retried(result)).await;
+        });
+    }
+
+    pub(super) fn on_retried(&mut self, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.disk = "writing".to_owned(),
+            Err(_still_full) => self.retry_disk(),
+        }
+    }
+
+    fn inspect(&self, nonce: [u8; 16], program: String) {
+        let news = self.news.clone();
+        tokio::spawn(async move {
+            let found = tokio::task::spawn_blocking(move || manifest_of(&program)).await;
+            let found = found.unwrap_or_else(|error| Err(error.to_string()));
+            // The node may have ended meanwhile.
+            let _ = news.send(News::Inspected(nonce, found)).await;
+        });
+    }
+}
+
+/// A full disk is looked at again after this long.
+const RETRY_DISK_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The hash of a program as this device's disk has it.
+pub(crate) fn manifest_of(program: &str) -> Result<[u8; 32], String> {
+    let path = resolve(program)?;
+    let mut file = std::fs::File::open(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let mut hash = Sha256::new();
+    std::io::copy(&mut file, &mut HashWriter(&mut hash))
+        .map_err(|e| format!("{}: {e}", path.display()))?;
+    Ok(hash.finalize().into())
+}
+
+/// Where a program is: a path, or a name looked for on `PATH`.
+pub(crate) fn resolve(program: &str) -> Result<PathBuf, String> {
+    if program.contains('/') {
+        let path = Path::new(program);
+        return path.canonicalize().map_err(|error| format!("{program}: {error}"));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(program));
+    let mut found = found.filter(|path| path.is_file());
+    found.next().ok_or_else(|| format!("no program {program} on this device's PATH"))
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn lane_out(lane: Lane) -> transport::Lane {
+    match lane {
+        Lane::Urgent => transport::Lane::Urgent,
+        Lane::Bulk => transport::Lane::Bulk,
+        Lane::Repair => transport::Lane::Repair,
+    }
+}

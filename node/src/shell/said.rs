@@ -1,0 +1,205 @@
+//! The engine's answers in the doors' words. Only translation.
+
+use super::Shell;
+use crate::api::{
+    BranchSaid, DeviceSaid, EndedSaid, LeaseSaid, OffloadSaid, OrderSaid, PlaceSaid, ProgressSaid,
+    ReleaseSaid, StatusSaid, TaskSaid, VerdictSaid, to_text,
+};
+use belay_crdt::case::{Branch, BranchState};
+use belay_identity::StatementId;
+use belay_mesh::gate::Verdict;
+use belay_mesh::output::{Answer, Offloaded, Place};
+use belay_mesh::status::{LeaseReach, Progress, ReleaseLine, Status};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Any answer as JSON.
+pub(super) fn answer(shell: &Shell, answer: Answer) -> Value {
+    match answer {
+        Answer::Status(status) => json(status_said(shell, &status)),
+        Answer::Place(place) => json(place_said(shell, &place)),
+        Answer::Roots(roots) => json(roots.iter().map(|root| to_text(root)).collect::<Vec<_>>()),
+        Answer::Accepted(ids) => json(ids.iter().map(StatementId::to_hex).collect::<Vec<_>>()),
+        Answer::Run(grant) => json(grant.award.to_hex()),
+        Answer::Verdict(verdict) => json(verdict_said(verdict)),
+        Answer::Offloaded(offloaded) => json(offload_said(offloaded)),
+        Answer::Progress(progress) => json(progress_said(&progress)),
+        Answer::Case(bytes) => json(to_text(&bytes)),
+    }
+}
+
+fn json(value: impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}
+
+fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
+    StatusSaid {
+        fleet: status.fleet.to_hex(),
+        domain: status.domain.clone(),
+        epoch: status.epoch,
+        device: status.device.clone(),
+        devices: status
+            .devices
+            .iter()
+            .map(|device| DeviceSaid {
+                name: device.name.clone(),
+                kind: device.kind.as_str().to_owned(),
+                key: device.key.to_hex(),
+                linked: device.linked,
+                beacon: device.beacon,
+                cut: device.cut,
+            })
+            .collect(),
+        tasks: status
+            .tasks
+            .iter()
+            .map(|task| TaskSaid {
+                award: task.award.to_hex(),
+                agent: task.agent.clone(),
+                phase: task.phase.to_owned(),
+                depth: task.depth,
+                wall: "none".to_owned(),
+                warden: shell.wardens.kind(&task.award).to_owned(),
+            })
+            .collect(),
+        releases: status.releases.iter().map(release_said).collect(),
+        leases: status
+            .leases
+            .iter()
+            .map(|lease| LeaseSaid {
+                class: lease.action.as_str().to_owned(),
+                reach: reach_said(lease.reach),
+            })
+            .collect(),
+        run: reach_said(status.run),
+        orders: status
+            .orders
+            .iter()
+            .map(|order| OrderSaid {
+                id: order.id.to_hex(),
+                subject: order.subject.clone(),
+                in_force: order.in_force,
+            })
+            .collect(),
+        security_operators: status.security_operators,
+        statements: status.statements,
+        pid: std::process::id(),
+        disk: shell.disk.clone(),
+        addresses: shell.addresses.clone(),
+    }
+}
+
+fn release_said(release: &ReleaseLine) -> ReleaseSaid {
+    let modes = release.modes.iter();
+    ReleaseSaid {
+        version: format!("{}.{}", release.version.epoch, release.version.number),
+        whole: release.whole,
+        modes: modes.map(|(a, m)| (a.as_str().to_owned(), m.as_str().to_owned())).collect(),
+    }
+}
+
+fn reach_said(reach: LeaseReach) -> String {
+    match reach {
+        LeaseReach::Unbounded => "unbounded".to_owned(),
+        LeaseReach::ForMs(ms) => format!("{ms} ms"),
+        LeaseReach::Lapsed => "lapsed".to_owned(),
+    }
+}
+
+fn place_said(shell: &Shell, place: &Place) -> PlaceSaid {
+    PlaceSaid {
+        fleet: place.fleet.to_hex(),
+        domain: shell.engine.domain_name(),
+        device: place.device.as_ref().map(ToString::to_string).unwrap_or_default(),
+        operator: place.operator.as_ref().map(ToString::to_string),
+        counter: place.incarnation.counter,
+        drawn: to_text(&place.incarnation.drawn),
+        seq: place.seq,
+        prev: place.prev.map(|id| id.to_hex()),
+        epoch: place.epoch,
+    }
+}
+
+fn verdict_said(verdict: Verdict) -> VerdictSaid {
+    VerdictSaid {
+        decision: verdict.decision.as_str().to_owned(),
+        rule: verdict.rule,
+        release: verdict.release.map(|version| format!("{}.{}", version.epoch, version.number)),
+        mode: verdict.mode.map(|mode| mode.as_str().to_owned()),
+        why: verdict.why,
+        hint: verdict.hint,
+        would_deny: verdict.would_deny,
+    }
+}
+
+fn offload_said(offloaded: Offloaded) -> OffloadSaid {
+    OffloadSaid {
+        award: offloaded.award.to_hex(),
+        ended: offloaded.ended.map(|ended| EndedSaid {
+            outcome: ended.outcome.as_str().to_owned(),
+            cause: ended.cause.as_str().to_owned(),
+            exit: ended.exit,
+            signal: ended.signal,
+            tail: String::from_utf8_lossy(&ended.tail).into_owned(),
+        }),
+    }
+}
+
+fn progress_said(progress: &Progress) -> ProgressSaid {
+    let case = &progress.case;
+    let parents: BTreeMap<StatementId, Option<StatementId>> =
+        case.branches.iter().filter_map(|b| Some((b.award?, b.parent))).collect();
+    ProgressSaid {
+        order: case.order.to_hex(),
+        subject: progress.subject.clone(),
+        complete: case.complete,
+        proven: case.proven,
+        in_force: progress.in_force_ms.is_some(),
+        unconfirmed: progress.unconfirmed.clone(),
+        bound_ms: progress.bound_ms,
+        branches: case.branches.iter().map(|branch| branch_said(branch, &parents)).collect(),
+    }
+}
+
+/// One branch of a case, as it stands in every output.
+pub(crate) fn branch_said(
+    branch: &Branch,
+    parents: &BTreeMap<StatementId, Option<StatementId>>,
+) -> BranchSaid {
+    let (state, facts, missing) = match &branch.state {
+        BranchState::Proven(facts) => (facts.outcome.as_str().to_owned(), Some(facts), None),
+        BranchState::Unproven(facts) => (facts.outcome.as_str().to_owned(), Some(facts), None),
+        BranchState::Refused => ("refused".to_owned(), None, None),
+        BranchState::Missing(why) => ("missing".to_owned(), None, Some(why.to_string())),
+    };
+    BranchSaid {
+        agent: branch.agent.as_ref().map(|agent| agent.name().to_owned()),
+        device: branch.device.as_ref().map(|d| d.name().to_owned()).unwrap_or_default(),
+        award: branch.award.map(|award| award.to_hex()),
+        depth: depth_of(branch.award, parents),
+        state,
+        seen: facts.map(|facts| facts.seen.as_str().to_owned()),
+        cause: facts.map(|facts| facts.cause.as_str().to_owned()),
+        wall: facts.map(|facts| facts.wall.as_str().to_owned()),
+        attempts: facts.map_or(0, |facts| facts.attempts),
+        proven: matches!(branch.state, BranchState::Proven(_) | BranchState::Refused),
+        missing,
+    }
+}
+
+fn depth_of(
+    award: Option<StatementId>,
+    parents: &BTreeMap<StatementId, Option<StatementId>>,
+) -> u64 {
+    let mut depth = 0;
+    let mut at = award;
+    while let Some(parent) = at.and_then(|award| parents.get(&award).copied()).flatten() {
+        depth += 1;
+        at = Some(parent);
+        if depth > parents.len() as u64 {
+            break;
+        }
+    }
+    depth
+}

@@ -1,0 +1,369 @@
+//! The node's side of its wardens: one stream each, translated both ways.
+//!
+//! Refused here: saying that a tree is empty. A warden says so, after it is on disk; if the warden
+//! is gone, its facts do, and if they do not, nobody does.
+
+use super::doors::Reply;
+use super::perform::resolve;
+use super::{News, Shell};
+use crate::api::{RunAsk, RunSaid};
+use crate::os::{self, Process};
+use crate::warden::{
+    self, FromWarden, Seen as WardenSeen, TaskSpec, TaskStdio, ToWarden, channel, read_facts,
+};
+use belay_identity::StatementId;
+use belay_identity::body::Seen;
+use belay_identity::limits::RESULT_TAIL_BYTES_MAX;
+use belay_mesh::input::TaskEvent;
+use belay_mesh::output::RunGrant;
+use belay_mesh::{BootTime, Input};
+use std::collections::BTreeMap;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+
+/// Bytes of a task's captured output; what follows is read and dropped.
+const OUTPUT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Messages waiting for one warden; it reads at once or is dead.
+const TO_WARDEN_QUEUED: usize = 64;
+
+/// The wardens of this process's tasks.
+#[derive(Default)]
+pub(super) struct Wardens {
+    all: BTreeMap<StatementId, Warden>,
+}
+
+struct Warden {
+    process: Process,
+    place: Place,
+    to: mpsc::Sender<ToWarden>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Background,
+    Foreground,
+}
+
+/// What one warden's stream brought.
+pub(crate) enum WardenNews {
+    /// A record.
+    Said(FromWarden),
+    /// The stream ended.
+    Gone,
+}
+
+impl Wardens {
+    /// The task below whose warden a caller stands, by its chain of parents.
+    pub(super) fn standing_below(&self, ancestry: &[(u32, u64)]) -> Option<StatementId> {
+        let below =
+            |warden: &Warden| ancestry.contains(&(warden.process.pid, warden.process.start_time));
+        self.all.iter().find(|(_, warden)| below(warden)).map(|(award, _)| *award)
+    }
+
+    pub(super) fn feed(&self, award: &StatementId, until: BootTime) {
+        self.send(award, ToWarden::Run { until_boot_ns: until.0 });
+    }
+
+    pub(super) fn freeze(&self, award: &StatementId) {
+        self.send(award, ToWarden::Freeze);
+    }
+
+    pub(super) fn end(&self, award: &StatementId, grace_ms: u64) {
+        self.send(award, ToWarden::End { grace_ms });
+        if let Some(warden) = self.all.get(award).filter(|w| w.place == Place::Foreground) {
+            // A warden suspended with its terminal reads nothing until it is woken.
+            let _ = os::wake(warden.process);
+        }
+    }
+
+    /// The word for a screen.
+    pub(super) fn kind(&self, award: &StatementId) -> &'static str {
+        match self.all.get(award).map(|warden| warden.place) {
+            Some(Place::Background) => "background warden",
+            Some(Place::Foreground) => "foreground warden",
+            None => "no warden",
+        }
+    }
+
+    fn send(&self, award: &StatementId, message: ToWarden) {
+        if let Some(warden) = self.all.get(award) {
+            // A full queue is a warden that no longer reads: its feed runs out by itself.
+            let _ = warden.to.try_send(message);
+        }
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        self.all.values().map(|warden| warden.process.pid).collect()
+    }
+}
+
+impl Shell {
+    /// Starts a warden in the background; what fails at once comes back as an input.
+    pub(super) fn start_warden(
+        &mut self,
+        award: StatementId,
+        argv: &[String],
+        agent: &str,
+        until: BootTime,
+        lapse_grace_ms: u64,
+    ) -> Option<Input> {
+        match self.try_start(award, argv, agent, until, lapse_grace_ms) {
+            Ok(()) => None,
+            Err(why) => Some(Input::Task { award, event: TaskEvent::NotStarted { why } }),
+        }
+    }
+
+    fn try_start(
+        &mut self,
+        award: StatementId,
+        argv: &[String],
+        agent: &str,
+        until: BootTime,
+        lapse_grace_ms: u64,
+    ) -> Result<(), String> {
+        let folder = self.task_folder(&award)?;
+        let (program, args) = argv.split_first().ok_or("there is nothing to run")?;
+        let path = std::env::var("PATH").unwrap_or_default();
+        let spec = TaskSpec {
+            program: resolve(program)?,
+            args: args.to_vec(),
+            env: vec![
+                ("PATH".to_owned(), path),
+                ("HOME".to_owned(), folder.display().to_string()),
+                ("BELAY_AGENT".to_owned(), agent.to_owned()),
+                ("BELAY_SOCKET".to_owned(), self.agent_socket()),
+            ],
+            cwd: folder.clone(),
+            stdio: TaskStdio::Captured { limit_bytes: OUTPUT_BYTES_MAX },
+            folder,
+            lapse_grace_ms,
+        };
+        let (pid, stream) = warden::spawn(&self.exe).map_err(|error| error.to_string())?;
+        let process = os::find_process(pid).ok_or("the warden ended before it began")?;
+        stream.set_nonblocking(true).map_err(|error| error.to_string())?;
+        let stream = UnixStream::from_std(stream).map_err(|error| error.to_string())?;
+        self.keep(award, process, Place::Background, spec, until, Stream::Here(stream))
+    }
+
+    /// A granted run: the calling process becomes its warden.
+    pub(super) fn hand_over_run(
+        &mut self,
+        grant: &RunGrant,
+        ask: RunAsk,
+        (pid, start_time): (u32, u64),
+    ) -> Reply {
+        let refuse = |what: String| {
+            let hint = "look at the node's log and its disk";
+            Reply::Said(Err(crate::door::Refusal::new("failed", what, hint)))
+        };
+        let folder = match self.task_folder(&grant.award) {
+            Ok(folder) => folder,
+            Err(why) => return refuse(why),
+        };
+        let mut env = ask.env;
+        env.retain(|(name, _)| !name.starts_with("BELAY_"));
+        env.push(("BELAY_AGENT".to_owned(), ask.agent));
+        env.push(("BELAY_SOCKET".to_owned(), self.agent_socket()));
+        let spec = TaskSpec {
+            program: PathBuf::from(ask.program),
+            args: ask.argv.into_iter().skip(1).collect(),
+            env,
+            cwd: PathBuf::from(ask.cwd),
+            stdio: TaskStdio::Inherit,
+            folder: folder.clone(),
+            lapse_grace_ms: grant.lapse_grace_ms,
+        };
+        let (take, stream) = oneshot::channel();
+        let process = Process { pid, start_time };
+        let stream = Stream::Coming(stream);
+        let kept = self.keep(grant.award, process, Place::Foreground, spec, grant.until, stream);
+        if let Err(why) = kept {
+            return refuse(why);
+        }
+        let said = RunSaid { award: grant.award.to_hex() };
+        Reply::Handed(serde_json::to_value(said).unwrap_or_default(), take)
+    }
+
+    fn keep(
+        &mut self,
+        award: StatementId,
+        process: Process,
+        place: Place,
+        spec: TaskSpec,
+        until: BootTime,
+        stream: Stream,
+    ) -> Result<(), String> {
+        let note = format!("{} {}\n", process.pid, process.start_time);
+        std::fs::write(spec.folder.join(WARDEN_NOTE), note).map_err(|error| error.to_string())?;
+        let (to, messages) = mpsc::channel(TO_WARDEN_QUEUED);
+        let first = [ToWarden::Begin(spec), ToWarden::Run { until_boot_ns: until.0 }];
+        for message in first {
+            to.try_send(message).map_err(|error| error.to_string())?;
+        }
+        self.wardens.all.insert(award, Warden { process, place, to });
+        tokio::spawn(converse(award, stream, messages, self.news.clone()));
+        Ok(())
+    }
+
+    pub(super) fn on_warden(&mut self, award: StatementId, news: WardenNews) {
+        match news {
+            WardenNews::Said(said) => {
+                if let Some(event) = self.event_of(&award, said) {
+                    self.give(Input::Task { award, event });
+                }
+            }
+            WardenNews::Gone => self.on_warden_gone(award),
+        }
+    }
+
+    fn event_of(&self, award: &StatementId, said: FromWarden) -> Option<TaskEvent> {
+        Some(match said {
+            FromWarden::Started { .. } => TaskEvent::Started,
+            FromWarden::Frozen { .. } => TaskEvent::Frozen,
+            FromWarden::Thawed { .. } => TaskEvent::Thawed,
+            FromWarden::Exited { code, signal } => TaskEvent::Exited {
+                code: code.and_then(|code| u64::try_from(code).ok()),
+                signal: signal.and_then(|signal| u64::try_from(signal).ok()),
+            },
+            FromWarden::Empty { seen, .. } => {
+                TaskEvent::Empty { seen: seen_of(seen), tail: self.tail_of(award) }
+            }
+            FromWarden::Refused { why } => TaskEvent::NotStarted { why },
+            FromWarden::NotProven { why, .. } => {
+                // The warden goes on trying; only its end makes this final.
+                self.log.line(&format!("task {award}: not proven yet: {why}"));
+                return None;
+            }
+        })
+    }
+
+    /// A warden's stream has ended: what it wrote down is what is known.
+    fn on_warden_gone(&mut self, award: StatementId) {
+        let Some(warden) = self.wardens.all.remove(&award) else { return };
+        if warden.place == Place::Background {
+            let report = os::end_orphans(&self.wardens.pids());
+            for process in &report.ended {
+                self.log.line(&format!("ended an orphan of task {award}: pid {}", process.pid));
+            }
+        }
+        let folder = self.tasks_folder().join(award.to_hex());
+        if let Some(event) = last_word(&folder).and_then(|said| self.event_of(&award, said)) {
+            return self.give(Input::Task { award, event });
+        }
+        let why = "its warden was ended before it saw the tree empty".to_owned();
+        self.give(Input::Task { award, event: TaskEvent::NotProven { why } });
+    }
+
+    pub(super) fn tail_of(&self, award: &StatementId) -> Vec<u8> {
+        let path = self.tasks_folder().join(award.to_hex()).join("output");
+        tail(&path).unwrap_or_default()
+    }
+
+    pub(super) fn tasks_folder(&self) -> PathBuf {
+        self.state.path().join("tasks")
+    }
+
+    fn task_folder(&self, award: &StatementId) -> Result<PathBuf, String> {
+        let folder = self.tasks_folder().join(award.to_hex());
+        let made = std::fs::create_dir_all(&folder).and_then(|()| folder.canonicalize());
+        made.map_err(|error| format!("{}: {error}", folder.display()))
+    }
+
+    fn agent_socket(&self) -> String {
+        crate::door::DoorName::Agent.path(self.state.path()).display().to_string()
+    }
+}
+
+/// Where a task's folder says who its warden is.
+pub(super) const WARDEN_NOTE: &str = "warden";
+
+enum Stream {
+    Here(UnixStream),
+    Coming(oneshot::Receiver<UnixStream>),
+}
+
+/// The last record in a task's folder, if it tells an end.
+pub(super) fn last_word(folder: &Path) -> Option<FromWarden> {
+    let facts = read_facts(folder).ok()?;
+    facts
+        .records
+        .into_iter()
+        .rev()
+        .find(|said| matches!(said, FromWarden::Empty { .. } | FromWarden::Refused { .. }))
+}
+
+pub(super) fn seen_of(seen: WardenSeen) -> Seen {
+    match seen {
+        WardenSeen::NoChildrenLeft => Seen::NoChildrenLeft,
+        WardenSeen::GroupEmpty => Seen::GroupEmpty,
+        WardenSeen::NotSeen => Seen::NotSeen,
+    }
+}
+
+fn tail(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = std::fs::File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(RESULT_TAIL_BYTES_MAX as u64)))?;
+    let mut bytes = Vec::new();
+    file.take(RESULT_TAIL_BYTES_MAX as u64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+async fn converse(
+    award: StatementId,
+    stream: Stream,
+    messages: mpsc::Receiver<ToWarden>,
+    news: mpsc::Sender<News>,
+) {
+    let stream = match stream {
+        Stream::Here(stream) => Some(stream),
+        Stream::Coming(coming) => coming.await.ok(),
+    };
+    if let Some(stream) = stream {
+        let (read, write) = stream.into_split();
+        let writing = tokio::spawn(write_all(write, messages));
+        read_all(award, read, &news).await;
+        writing.abort();
+    }
+    // The node may have ended meanwhile.
+    let _ = news.send(News::Warden(award, WardenNews::Gone)).await;
+}
+
+async fn write_all(
+    mut stream: tokio::net::unix::OwnedWriteHalf,
+    mut messages: mpsc::Receiver<ToWarden>,
+) {
+    while let Some(message) = messages.recv().await {
+        let Ok(bytes) = channel::encode(&message) else { return };
+        if stream.write_all(&bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_all(
+    award: StatementId,
+    mut stream: tokio::net::unix::OwnedReadHalf,
+    news: &mpsc::Sender<News>,
+) {
+    let mut buffer = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        match channel::take::<FromWarden>(&mut buffer) {
+            Ok(Some(said)) => {
+                if news.send(News::Warden(award, WardenNews::Said(said))).await.is_err() {
+                    return;
+                }
+            }
+            Ok(None) => match stream.read(&mut chunk).await {
+                Ok(0) | Err(_) => return,
+                Ok(read) => buffer.extend_from_slice(&chunk[..read]),
+            },
+            Err(_no_frame_of_ours) => return,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Every number that bounds a link, each with its reason, and the names under which they are told.
+//!
+//! They are our own numbers, passed to libp2p or kept by us. Refused here: any bound without a name,
+//! because a link that closes for no stated reason cannot be repaired by the people who run it.
+
+use std::{fmt, time::Duration};
+
+/// Body bytes of the longest urgent frame: an order of 1 KiB with the chain that gives it force.
+pub const URGENT_BODY_BYTES_MAX: usize = 8 * 1024;
+/// Body bytes of the longest bulk or repair frame: a statement of 64 KiB plus its framing.
+pub const BULK_BODY_BYTES_MAX: usize = 80 * 1024;
+/// Bytes of one write on bulk or repair: what an urgent frame waits for at most in our own writer.
+pub const SLICE_BYTES: usize = 16 * 1024;
+
+/// Bytes read from a peer before it is admitted: a hello, its chain, and some root epochs.
+pub const LOBBY_BYTES: usize = 16 * 1024;
+/// How long a peer may stay without being admitted: several round trips over a slow radio link.
+pub const LOBBY_TIME: Duration = Duration::from_secs(10);
+/// Peers in the lobby that we did not dial: strangers must not fill memory or shut out members.
+pub const LOBBY_PEERS_MAX: usize = 8;
+/// Streams a peer may open before it is admitted: three lanes, each reopened once, and two spare.
+pub const LOBBY_STREAMS_MAX: u32 = 8;
+/// How long reading pauses at the lobby's last byte while an admission is still being decided: an
+/// admitting peer sends at once, and must not be cut because our own checks take a moment.
+pub const LOBBY_GRACE: Duration = Duration::from_secs(2);
+
+/// Urgent frames waiting for one link: an order floods in one frame, catching up in few.
+pub const URGENT_QUEUE_FRAMES: usize = 256;
+/// Urgent bytes waiting for one link: 128 of the longest frames.
+pub const URGENT_QUEUE_BYTES: usize = 128 * URGENT_BODY_BYTES_MAX;
+/// Bulk frames waiting for one link: more would be stale before a slow link drains them.
+pub const BULK_QUEUE_FRAMES: usize = 256;
+/// Bulk bytes waiting for one link: 2 MiB, 64 MiB over 32 links.
+pub const BULK_QUEUE_BYTES: usize = 2 * 1024 * 1024;
+/// Repair frames waiting for one link: a repair round is a short exchange.
+pub const REPAIR_QUEUE_FRAMES: usize = 256;
+/// Repair bytes waiting for one link: half of bulk, since repair asks again by itself.
+pub const REPAIR_QUEUE_BYTES: usize = 1024 * 1024;
+
+/// Commands on their way to the loop: dialling a whole fleet plan at once fits.
+pub const COMMANDS_QUEUED: usize = 256;
+/// Link events and urgent frames not yet taken by the owner: at most 2 MiB, then QUIC slows peers.
+pub const FIRST_EVENTS_QUEUED: usize = 256;
+/// Bulk and repair frames not yet taken by the owner: at most 1.25 MiB, then QUIC slows peers.
+pub const LATER_EVENTS_QUEUED: usize = 16;
+
+/// Connections to one peer: both sides may dial at once, and a new one may come before QUIC has
+/// noticed that the old one is dead.
+pub const CONNECTIONS_PER_PEER: u32 = 2;
+/// Inbound handshakes at once: a handshake costs a signature, so a flood of them is cut early.
+pub const PENDING_INCOMING: u32 = 16;
+/// Outbound handshakes at once: each second's redials of a site whose switch was restarted.
+pub const PENDING_OUTGOING: u32 = 16;
+/// Inbound connections: 24 seats and 8 in the lobby, two connections each.
+pub const ESTABLISHED_INCOMING: u32 = 64;
+/// Outbound connections: every peer kept dialled, once.
+pub const ESTABLISHED_OUTGOING: u32 = 64;
+/// All connections: less than both sums, so that neither side's share can take every socket buffer.
+pub const ESTABLISHED_TOTAL: u32 = 96;
+
+/// Peers kept dialled: larger fleets choose their neighbours before they come here.
+pub const DIAL_PEERS_MAX: usize = 64;
+/// Addresses tried per peer: wired, radio and fallback, in both IP versions, and two old ones.
+pub const DIAL_ADDRESSES_MAX: usize = 8;
+/// Time between redials at first: a link that flickers is back within a second.
+pub const REDIAL_FIRST: Duration = Duration::from_secs(1);
+/// How long redialling stays that quick after a loss.
+pub const REDIAL_QUICK_FOR: Duration = Duration::from_secs(30);
+/// The longest wait between redials, before jitter.
+pub const REDIAL_LONGEST: Duration = Duration::from_secs(60);
+
+/// Unread bytes that a peer may send on one stream: what may stand before an urgent frame on the wire.
+pub const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+/// Streams that a peer may have open: three lanes, their successors while they are replaced, two spare.
+pub const STREAMS_MAX: u32 = 8;
+/// Unread bytes that a peer may send on one connection: all its streams together.
+pub const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
+/// Silence after which QUIC calls a connection dead. It counts anew from the first sign of life sent into
+/// the silence, so a cut shows after at most this plus `KEEP_ALIVE`.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Silence after which we send a sign of life: two may be lost within the idle timeout.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// A handshake that takes longer is given up and tried again by the redial.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Opening a lane: one round trip, so this is a dead or unwilling peer.
+pub const STREAM_OPEN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Wait before a broken lane is opened again; doubles up to `REOPEN_LONGEST`.
+pub const REOPEN_FIRST: Duration = Duration::from_millis(100);
+/// The longest wait before a broken lane is opened again while its connection lives.
+pub const REOPEN_LONGEST: Duration = Duration::from_secs(2);
+/// Requests for a lane on their way to a connection: one per lane and one spare.
+pub const OPENS_QUEUED: usize = 4;
+/// How long a replaced stream may still hand over what had already arrived on it.
+pub const STREAM_DRAIN: Duration = Duration::from_millis(500);
+/// How long a hangup waits for the peer to have read the last urgent frame.
+pub const HANGUP_FLUSH: Duration = Duration::from_secs(1);
+/// How long a shutdown then waits for connections to close.
+pub const CLOSE_WAIT: Duration = Duration::from_millis(500);
+
+/// The bound that a peer broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bound {
+    /// More bytes than `LOBBY_BYTES` before it was admitted.
+    LobbyBytes,
+    /// Not admitted within `LOBBY_TIME`.
+    LobbyTime,
+    /// The lobby already held `LOBBY_PEERS_MAX` strangers.
+    LobbyPeers,
+    /// More streams than `LOBBY_STREAMS_MAX` before it was admitted.
+    LobbyStreams,
+    /// An urgent frame longer than `URGENT_BODY_BYTES_MAX`.
+    UrgentFrame,
+    /// A bulk or repair frame longer than `BULK_BODY_BYTES_MAX`.
+    BulkFrame,
+    /// More connections of one peer than `CONNECTIONS_PER_PEER`.
+    ConnectionsPerPeer,
+    /// More inbound handshakes than `PENDING_INCOMING`.
+    PendingIncoming,
+    /// More outbound handshakes than `PENDING_OUTGOING`.
+    PendingOutgoing,
+    /// More inbound connections than `ESTABLISHED_INCOMING`.
+    EstablishedIncoming,
+    /// More outbound connections than `ESTABLISHED_OUTGOING`.
+    EstablishedOutgoing,
+    /// More connections than `ESTABLISHED_TOTAL`.
+    EstablishedTotal,
+    /// An identity that is not one Ed25519 key.
+    DeviceKeyKind,
+}
+
+impl Bound {
+    /// The bound in words and numbers, for logs and screens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LobbyBytes => "lobby: 16 KiB before admission",
+            Self::LobbyTime => "lobby: admission within 10 s",
+            Self::LobbyPeers => "lobby: 8 peers at once",
+            Self::LobbyStreams => "lobby: 8 streams before admission",
+            Self::UrgentFrame => "urgent frame: 8 KiB",
+            Self::BulkFrame => "bulk or repair frame: 80 KiB",
+            Self::ConnectionsPerPeer => "connections of one peer: 2",
+            Self::PendingIncoming => "inbound handshakes at once: 16",
+            Self::PendingOutgoing => "outbound handshakes at once: 16",
+            Self::EstablishedIncoming => "inbound connections: 64",
+            Self::EstablishedOutgoing => "outbound connections: 64",
+            Self::EstablishedTotal => "connections: 96",
+            Self::DeviceKeyKind => "identity: one Ed25519 key",
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,242 @@
+//! One peer's link: its connections, its lobby, its writer and its readers.
+//!
+//! Sending uses the newest connection: after a cut the peer's new one comes before QUIC has noticed
+//! that the old one is dead. Refused here: talking to libp2p, and telling the owner anything.
+
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Instant,
+};
+
+use libp2p::{Stream, swarm::ConnectionId};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::{AbortHandle, JoinSet},
+};
+
+use super::{
+    handler::Door,
+    key::DeviceKey,
+    limits::{Bound, LOBBY_STREAMS_MAX, LOBBY_TIME},
+    message::Lane,
+    net::Stamped,
+    queue::Mailbox,
+    reader::{LaneReader, LobbyPass, RunningReader, read_lane},
+    writer::write_link,
+};
+
+/// How one of a link's tasks ended.
+#[derive(Debug)]
+pub(crate) struct TaskEnd {
+    /// The link's peer.
+    pub(crate) peer: DeviceKey,
+    /// The link's number.
+    pub(crate) link: u64,
+    /// What ended.
+    pub(crate) ended: Ended,
+}
+
+/// The task that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// A reader: its stream ended, or its peer broke a bound.
+    Reader(Option<Bound>),
+    /// The writer, after a hangup: the last urgent frame was read, or time is up.
+    Writer,
+}
+
+/// A link that stands.
+pub(crate) struct Link {
+    /// Where its frames wait.
+    pub(crate) mailbox: Arc<Mailbox>,
+    /// Set once it is being closed: it takes no further connection or stream.
+    pub(crate) closing: Option<Closing>,
+    peer: DeviceKey,
+    number: u64,
+    connections: Vec<Connection>,
+    lobby: Lobby,
+    writer: AbortHandle,
+    readers: [Option<RunningReader>; 3],
+}
+
+/// Why a link is being closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// The owner hung up.
+    HungUp,
+    /// The peer broke a bound.
+    Refused,
+}
+
+struct Connection {
+    id: ConnectionId,
+    door: Option<Door>,
+}
+
+struct Lobby {
+    admitted: watch::Sender<bool>,
+    used: Arc<AtomicUsize>,
+    streams: u32,
+    until: Instant,
+    seat: LobbySeat,
+}
+
+/// Who came to whom, which decides whether a peer in the lobby takes one of its seats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LobbySeat {
+    /// A stranger that came to us.
+    Taken,
+    /// A peer that we keep dialled, which strangers must not shut out.
+    Free,
+}
+
+/// Where a link's frames and task ends go.
+pub(crate) struct Outlets<'a> {
+    /// Urgent frames.
+    pub(crate) first: &'a mpsc::Sender<Stamped>,
+    /// Bulk and repair frames.
+    pub(crate) later: &'a mpsc::Sender<Stamped>,
+    /// The loop's tasks.
+    pub(crate) tasks: &'a mut JoinSet<TaskEnd>,
+}
+
+impl Link {
+    /// A link with no connection yet, its writer running, in the lobby.
+    pub(crate) fn new(
+        (peer, number): (DeviceKey, u64),
+        mailbox: Arc<Mailbox>,
+        seat: LobbySeat,
+        tasks: &mut JoinSet<TaskEnd>,
+    ) -> Self {
+        let writing = write_link(mailbox.clone());
+        let writer = tasks.spawn(async move {
+            writing.await;
+            TaskEnd { peer, link: number, ended: Ended::Writer }
+        });
+        let lobby = Lobby {
+            admitted: watch::Sender::new(false),
+            used: Arc::default(),
+            streams: 0,
+            until: Instant::now() + LOBBY_TIME,
+            seat,
+        };
+        let (connections, readers) = (Vec::new(), [None, None, None]);
+        Self { mailbox, closing: None, peer, number, connections, lobby, writer, readers }
+    }
+
+    /// The link's number: no two links have the same.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// A further connection; it is used once it is ready.
+    pub(crate) fn connected(&mut self, id: ConnectionId) {
+        self.connections.push(Connection { id, door: None });
+    }
+
+    /// A connection can be asked for streams: from now on the link sends on it.
+    pub(crate) fn ready(&mut self, id: ConnectionId, door: Door) {
+        if let Some(connection) = self.connections.iter_mut().find(|one| one.id == id) {
+            connection.door = Some(door);
+            self.choose_door();
+        }
+    }
+
+    /// A connection is gone; the link moves to the newest that is left.
+    pub(crate) fn disconnected(&mut self, id: ConnectionId) -> Left {
+        self.connections.retain(|one| one.id != id);
+        if self.connections.is_empty() {
+            return Left::Nothing;
+        }
+        self.choose_door();
+        Left::Connections
+    }
+
+    fn choose_door(&self) {
+        let newest = self.connections.iter().rev().find_map(|one| one.door.clone());
+        let (_, current) = self.mailbox.door();
+        let same = match (&newest, &current) {
+            (Some(newest), Some(current)) => newest.same_channel(current),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !same {
+            self.mailbox.set_door(newest);
+        }
+    }
+
+    /// Reads a stream that the peer opened; it replaces the older one of its lane.
+    pub(crate) fn opened(
+        &mut self,
+        lane: Lane,
+        stream: Stream,
+        outlets: Outlets<'_>,
+    ) -> Result<(), Bound> {
+        self.count_stream()?;
+        let (done, done_seen) = oneshot::channel();
+        let slot = &mut self.readers[lane.index()];
+        let events = match lane {
+            Lane::Urgent => outlets.first,
+            Lane::Bulk | Lane::Repair => outlets.later,
+        };
+        let (peer, link) = (self.peer, self.number);
+        let pass =
+            LobbyPass { admitted: self.lobby.admitted.subscribe(), used: self.lobby.used.clone() };
+        let (events, older) = (events.clone(), slot.take());
+        let reader = LaneReader { peer, link, lane, pass, events, older };
+        let abort = outlets.tasks.spawn(async move {
+            let ended = Ended::Reader(read_lane(reader, stream).await);
+            // Also dropped when this task is aborted: the successor hears either.
+            drop(done);
+            TaskEnd { peer, link, ended }
+        });
+        *slot = Some(RunningReader { abort, done: done_seen });
+        Ok(())
+    }
+
+    fn count_stream(&mut self) -> Result<(), Bound> {
+        if self.is_admitted() {
+            return Ok(());
+        }
+        self.lobby.streams += 1;
+        match self.lobby.streams <= LOBBY_STREAMS_MAX {
+            true => Ok(()),
+            false => Err(Bound::LobbyStreams),
+        }
+    }
+
+    /// Out of the lobby: bulk and repair are read from now on.
+    pub(crate) fn admit(&self) {
+        self.lobby.admitted.send_replace(true);
+    }
+
+    fn is_admitted(&self) -> bool {
+        *self.lobby.admitted.borrow()
+    }
+
+    /// Whether this link takes one of the lobby's seats.
+    pub(crate) fn takes_seat(&self) -> bool {
+        self.lobby.seat == LobbySeat::Taken && !self.is_admitted()
+    }
+
+    /// When the lobby ends for this link; `None` once it has no lobby to leave.
+    pub(crate) fn lobby_until(&self) -> Option<Instant> {
+        (!self.is_admitted() && self.closing.is_none()).then_some(self.lobby.until)
+    }
+
+    /// Ends everything; what still waits counts as dropped.
+    pub(crate) fn end(&mut self) {
+        self.readers = [None, None, None];
+        self.writer.abort();
+        self.mailbox.drop_all();
+    }
+}
+
+/// What is left of a link when one of its connections is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// At least one connection.
+    Connections,
+    /// None: the link is down.
+    Nothing,
+}

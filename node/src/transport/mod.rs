@@ -1,0 +1,35 @@
+//! The links: one per peer device, libp2p over QUIC, static addresses.
+//!
+//! The engine above decides; this moves its frames. A link is a peer, not a connection: there may
+//! be two connections to one peer (both sides dialled), and the link stands while one of them does.
+//! Each side opens its own sending stream per lane and reads the other's; one writer per link gives
+//! urgent frames strict priority, because libp2p's QUIC has no priorities of its own. Every bound
+//! stands in `limits`, and breaking one closes the link with an event that names it.
+//!
+//! Read in this order: `message` (the words), `net` (the doors), `swarm` (the loop), `link`, then
+//! `writer` and `reader` (one task each), `queue`, `dial`; `handler` is all that libp2p needs of us.
+//!
+//! Refused here: who may join (the engine says `Admit`), what a frame means, sending again what was
+//! on a connection when it broke (repair heals), finding peers.
+
+mod behaviour;
+mod dial;
+mod frame;
+mod handler;
+mod key;
+pub mod limits;
+mod link;
+mod message;
+mod net;
+mod queue;
+mod reader;
+mod swarm;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use key::{DeviceKey, NotADeviceKey, device_key, peer_id};
+pub use limits::Bound;
+pub use message::{Lane, NetCommand, NetEvent};
+pub use net::{Net, NetConfig, NetError, NetEvents, NetHandle, Unsent};

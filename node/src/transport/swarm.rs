@@ -1,0 +1,455 @@
+//! The loop: one thing happens, the links that it concerns are told, then the owner.
+//!
+//! Refused here: waiting for a peer. The loop waits only for the owner to take events, and the owner
+//! never waits for the loop.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use libp2p::{
+    Multiaddr, PeerId, Swarm,
+    futures::StreamExt as _,
+    swarm::{
+        ConnectionId, DialError, ListenError, SwarmEvent,
+        dial_opts::{DialOpts, PeerCondition},
+    },
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{JoinError, JoinSet},
+    time::sleep_until,
+};
+
+use super::{
+    behaviour::{LaneEvent, Links, LinksEvent, limit_of},
+    dial::{DialBook, plain_words},
+    handler::LaneNews,
+    key::{DeviceKey, device_key},
+    limits::{Bound, CLOSE_WAIT, HANGUP_FLUSH, LOBBY_PEERS_MAX},
+    link::{Closing, Ended, Left, Link, LobbySeat, Outlets, TaskEnd},
+    message::{Lane, NetCommand, NetEvent},
+    net::Stamped,
+    queue::LinkTable,
+};
+
+/// How long the loop sleeps when no deadline is known.
+const NO_DEADLINE: Duration = Duration::from_secs(3600);
+
+/// What the owner asked, apart from frames.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Dial { peer: DeviceKey, addresses: Vec<Multiaddr> },
+    Forget { peer: DeviceKey },
+    Admit { peer: DeviceKey },
+    Hangup { peer: DeviceKey },
+}
+
+impl From<Order> for NetCommand {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Dial { peer, addresses } => Self::Dial { peer, addresses },
+            Order::Forget { peer } => Self::Forget { peer },
+            Order::Admit { peer } => Self::Admit { peer },
+            Order::Hangup { peer } => Self::Hangup { peer },
+        }
+    }
+}
+
+/// Everything that the loop holds.
+pub(crate) struct Shell {
+    pub(crate) swarm: Swarm<Links>,
+    pub(crate) dials: DialBook,
+    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) first: mpsc::Sender<Stamped>,
+    pub(crate) later: mpsc::Sender<Stamped>,
+    pub(crate) stopping: oneshot::Receiver<()>,
+    pub(crate) table: Arc<LinkTable>,
+    pub(crate) links: BTreeMap<DeviceKey, Link>,
+    pub(crate) tasks: JoinSet<TaskEnd>,
+    pub(crate) next_link: u64,
+}
+
+/// The owner wants the links to end, or is gone.
+struct Stopping;
+
+/// One thing that happened.
+enum Happened {
+    Order(Order),
+    Swarm(Box<SwarmEvent<LinksEvent>>),
+    Task(Result<TaskEnd, JoinError>),
+    Overflow,
+    Time,
+}
+
+impl Shell {
+    /// Runs until the owner stops it, then hangs up every link.
+    pub(crate) async fn run(mut self) {
+        while self.turn().await.is_ok() {}
+        self.close().await;
+    }
+
+    async fn turn(&mut self) -> Result<(), Stopping> {
+        self.dial_due().await?;
+        match self.wait().await? {
+            Happened::Order(order) => self.on_order(order).await,
+            Happened::Swarm(event) => self.on_swarm(*event).await,
+            Happened::Task(Ok(end)) => self.on_task(end).await,
+            // Aborted by us, together with its link or its stream.
+            Happened::Task(Err(_)) => Ok(()),
+            Happened::Overflow => self.tell_overflows().await,
+            Happened::Time => self.end_lobbies().await,
+        }
+    }
+
+    async fn wait(&mut self) -> Result<Happened, Stopping> {
+        let deadline = self.next_deadline();
+        Ok(tokio::select! {
+            _ = &mut self.stopping => return Err(Stopping),
+            Some(order) = self.orders.recv() => Happened::Order(order),
+            event = self.swarm.select_next_some() => Happened::Swarm(Box::new(event)),
+            Some(end) = self.tasks.join_next() => Happened::Task(end),
+            () = self.table.overflowed.notified() => Happened::Overflow,
+            () = sleep_until(deadline.into()) => Happened::Time,
+        })
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let lobbies = self.links.values().filter_map(Link::lobby_until);
+        let next = lobbies.chain(self.dials.next_due()).min();
+        next.unwrap_or_else(|| Instant::now() + NO_DEADLINE)
+    }
+
+    async fn tell(&mut self, link: u64, event: NetEvent) -> Result<(), Stopping> {
+        tokio::select! {
+            _ = &mut self.stopping => Err(Stopping),
+            // An owner that hears nothing any more will drop the handle too.
+            _ = self.first.send(Stamped { link, event }) => Ok(()),
+        }
+    }
+
+    /// Tells something that belongs to no standing link.
+    async fn announce(&mut self, event: NetEvent) -> Result<(), Stopping> {
+        self.tell(self.next_link, event).await
+    }
+
+    async fn on_order(&mut self, order: Order) -> Result<(), Stopping> {
+        match order {
+            Order::Dial { peer, addresses } => return self.keep_dialled(peer, addresses).await,
+            Order::Forget { peer } => self.dials.forget(&peer),
+            Order::Admit { peer } => {
+                if let Some(link) = self.links.get(&peer) {
+                    link.admit();
+                }
+            }
+            Order::Hangup { peer } => self.hang_up(&peer),
+        }
+        Ok(())
+    }
+
+    async fn keep_dialled(
+        &mut self,
+        peer: DeviceKey,
+        addresses: Vec<Multiaddr>,
+    ) -> Result<(), Stopping> {
+        if let Err(why) = self.dials.keep(peer, addresses, Instant::now()) {
+            return self.announce(NetEvent::DialFailed { peer, why: why.to_string() }).await;
+        }
+        if self.links.contains_key(&peer) {
+            self.dials.on_up(&peer);
+        }
+        Ok(())
+    }
+
+    /// The writer finishes; its end then closes the connections.
+    fn hang_up(&mut self, peer: &DeviceKey) {
+        let Some(link) = self.links.get_mut(peer) else {
+            return;
+        };
+        if link.closing.is_none() {
+            link.closing = Some(Closing::HungUp);
+            link.mailbox.close();
+            self.dials.set_back(peer);
+        }
+    }
+
+    async fn dial_due(&mut self) -> Result<(), Stopping> {
+        for dial in self.dials.take_due(Instant::now()) {
+            let options = DialOpts::peer_id(dial.peer)
+                .addresses(dial.addresses)
+                .condition(PeerCondition::DisconnectedAndNotDialing)
+                .build();
+            if let Err(error) = self.swarm.dial(options) {
+                self.on_dial_failed(dial.key, &error).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_dial_failed(&mut self, peer: DeviceKey, error: &DialError) -> Result<(), Stopping> {
+        let why = plain_words(error);
+        match self.dials.on_failed(&peer, why, Instant::now(), chance()) {
+            Some(why) => self.announce(NetEvent::DialFailed { peer, why }).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn on_swarm(&mut self, event: SwarmEvent<LinksEvent>) -> Result<(), Stopping> {
+        match event {
+            SwarmEvent::Behaviour(LinksEvent::Lanes(event)) => self.on_lane(event).await,
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, .. } => {
+                self.on_established(peer_id, connection_id).await
+            }
+            SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
+                self.on_closed(peer_id, connection_id).await
+            }
+            SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
+                match peer_id.as_ref().and_then(device_key) {
+                    Some(peer) => self.on_dial_failed(peer, &error).await,
+                    None => Ok(()),
+                }
+            }
+            SwarmEvent::IncomingConnectionError { peer_id, error, .. } => {
+                self.on_denied(peer_id, error).await
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                self.announce(NetEvent::Listening { address }).await
+            }
+            SwarmEvent::ListenerClosed { reason: Err(error), .. }
+            | SwarmEvent::ListenerError { error, .. } => {
+                self.announce(NetEvent::ListenFailed { why: error.to_string() }).await
+            }
+            SwarmEvent::Behaviour(LinksEvent::Limits(never)) => match never {},
+            SwarmEvent::ListenerClosed { reason: Ok(()), .. }
+            | SwarmEvent::IncomingConnection { .. }
+            | SwarmEvent::ExpiredListenAddr { .. }
+            | SwarmEvent::Dialing { .. }
+            | SwarmEvent::NewExternalAddrCandidate { .. }
+            | SwarmEvent::ExternalAddrConfirmed { .. }
+            | SwarmEvent::ExternalAddrExpired { .. }
+            | SwarmEvent::NewExternalAddrOfPeer { .. }
+            | _ => Ok(()),
+        }
+    }
+
+    async fn on_established(
+        &mut self,
+        peer_id: PeerId,
+        connection: ConnectionId,
+    ) -> Result<(), Stopping> {
+        let Some(peer) = device_key(&peer_id) else {
+            return self.refuse_connection(None, connection, Bound::DeviceKeyKind).await;
+        };
+        match self.links.get_mut(&peer) {
+            Some(link) if link.closing.is_none() => link.connected(connection),
+            Some(_) => {
+                self.swarm.close_connection(connection);
+            }
+            None => return self.link_up(peer, connection).await,
+        }
+        Ok(())
+    }
+
+    async fn link_up(&mut self, peer: DeviceKey, connection: ConnectionId) -> Result<(), Stopping> {
+        let seat = match self.dials.keeps(&peer) {
+            true => LobbySeat::Free,
+            false => LobbySeat::Taken,
+        };
+        let taken = self.links.values().filter(|link| link.takes_seat()).count();
+        if seat == LobbySeat::Taken && taken >= LOBBY_PEERS_MAX {
+            return self.refuse_connection(Some(peer), connection, Bound::LobbyPeers).await;
+        }
+        let number = self.next_link;
+        self.next_link += 1;
+        let mailbox = self.table.add(peer);
+        let mut link = Link::new((peer, number), mailbox, seat, &mut self.tasks);
+        link.connected(connection);
+        self.links.insert(peer, link);
+        self.dials.on_up(&peer);
+        self.tell(number, NetEvent::LinkUp { peer }).await
+    }
+
+    async fn refuse_connection(
+        &mut self,
+        peer: Option<DeviceKey>,
+        connection: ConnectionId,
+        bound: Bound,
+    ) -> Result<(), Stopping> {
+        self.swarm.close_connection(connection);
+        self.announce(NetEvent::Refused { peer, bound }).await
+    }
+
+    async fn on_closed(
+        &mut self,
+        peer_id: PeerId,
+        connection: ConnectionId,
+    ) -> Result<(), Stopping> {
+        let Some(peer) = device_key(&peer_id) else {
+            return Ok(());
+        };
+        let left = self.links.get_mut(&peer).map(|link| link.disconnected(connection));
+        match left {
+            Some(Left::Nothing) => self.link_down(peer).await,
+            Some(Left::Connections) | None => Ok(()),
+        }
+    }
+
+    async fn link_down(&mut self, peer: DeviceKey) -> Result<(), Stopping> {
+        let Some(mut link) = self.links.remove(&peer) else {
+            return Ok(());
+        };
+        self.table.remove(&peer);
+        link.end();
+        self.dials.on_down(&peer, Instant::now(), chance());
+        self.tell_overflow(peer, link.number(), link.mailbox.take_dropped()).await?;
+        self.tell(link.number(), NetEvent::LinkDown { peer }).await
+    }
+
+    async fn on_denied(
+        &mut self,
+        peer_id: Option<PeerId>,
+        error: ListenError,
+    ) -> Result<(), Stopping> {
+        let ListenError::Denied { cause } = error else {
+            return Ok(());
+        };
+        let peer = peer_id.as_ref().and_then(device_key);
+        match limit_of(&cause) {
+            Some(bound) => self.announce(NetEvent::Refused { peer, bound }).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn on_lane(&mut self, event: LaneEvent) -> Result<(), Stopping> {
+        let Some(peer) = device_key(&event.peer) else {
+            return Ok(());
+        };
+        let outlets = Outlets { first: &self.first, later: &self.later, tasks: &mut self.tasks };
+        let Some(link) = self.links.get_mut(&peer) else {
+            return Ok(());
+        };
+        let broken = match event.news {
+            LaneNews::Ready(door) => {
+                link.ready(event.connection, door);
+                None
+            }
+            LaneNews::Opened(lane, stream) if link.closing.is_none() => {
+                link.opened(lane, stream, outlets).err()
+            }
+            LaneNews::Opened(..) => None,
+        };
+        match broken {
+            Some(bound) => self.refuse_link(peer, bound).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn on_task(&mut self, end: TaskEnd) -> Result<(), Stopping> {
+        if self.links.get(&end.peer).is_none_or(|link| link.number() != end.link) {
+            return Ok(());
+        }
+        match end.ended {
+            Ended::Reader(Some(bound)) => return self.refuse_link(end.peer, bound).await,
+            Ended::Reader(None) => {}
+            Ended::Writer => self.disconnect(&end.peer),
+        }
+        Ok(())
+    }
+
+    /// Closes a link whose peer broke a bound, and dials it again only much later; a peer whose time in the
+    /// lobby ran out may just have lost its path, so that one is dialled as after any loss.
+    async fn refuse_link(&mut self, peer: DeviceKey, bound: Bound) -> Result<(), Stopping> {
+        let Some(link) = self.links.get_mut(&peer) else {
+            return Ok(());
+        };
+        if link.closing == Some(Closing::Refused) {
+            return Ok(());
+        }
+        link.closing = Some(Closing::Refused);
+        link.end();
+        let number = link.number();
+        if bound != Bound::LobbyTime {
+            self.dials.set_back(&peer);
+        }
+        self.disconnect(&peer);
+        self.tell(number, NetEvent::Refused { peer: Some(peer), bound }).await
+    }
+
+    fn disconnect(&mut self, peer: &DeviceKey) {
+        if let Ok(peer) = super::key::peer_id(peer) {
+            // A peer without connections is disconnected already.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+    }
+
+    async fn end_lobbies(&mut self) -> Result<(), Stopping> {
+        let now = Instant::now();
+        let late = |link: &Link| link.lobby_until().is_some_and(|until| until <= now);
+        let peers: Vec<_> =
+            self.links.iter().filter(|(_, link)| late(link)).map(|(peer, _)| *peer).collect();
+        for peer in peers {
+            self.refuse_link(peer, Bound::LobbyTime).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_overflows(&mut self) -> Result<(), Stopping> {
+        let dropped: Vec<_> = self
+            .links
+            .iter()
+            .map(|(peer, link)| (*peer, link.number(), link.mailbox.take_dropped()))
+            .collect();
+        for (peer, number, dropped) in dropped {
+            self.tell_overflow(peer, number, dropped).await?;
+        }
+        Ok(())
+    }
+
+    async fn tell_overflow(
+        &mut self,
+        peer: DeviceKey,
+        link: u64,
+        dropped: [u32; 3],
+    ) -> Result<(), Stopping> {
+        for (lane, dropped) in Lane::ALL.into_iter().zip(dropped) {
+            if dropped > 0 {
+                self.tell(link, NetEvent::Overflow { peer, lane, dropped }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hangs up every link and waits for the peers to have read the last urgent frames, within bounds.
+    async fn close(mut self) {
+        for link in self.links.values() {
+            link.mailbox.close();
+        }
+        let end = Instant::now() + HANGUP_FLUSH + CLOSE_WAIT;
+        while !self.links.is_empty() {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_closing(event),
+                Some(task) = self.tasks.join_next() => {
+                    if let Ok(TaskEnd { peer, ended: Ended::Writer, .. }) = task {
+                        self.disconnect(&peer);
+                    }
+                }
+                () = sleep_until(end.into()) => return,
+            }
+        }
+    }
+
+    fn on_closing(&mut self, event: SwarmEvent<LinksEvent>) {
+        if let SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } = event
+            && let Some(peer) = device_key(&peer_id)
+        {
+            self.links.remove(&peer);
+        }
+    }
+}
+
+/// Chance for jitter; without entropy there is none, and only the spread suffers.
+fn chance() -> u32 {
+    getrandom::u32().unwrap_or(0)
+}

@@ -1,0 +1,187 @@
+//! Each bound, one over, by a rogue that keeps none.
+
+use libp2p::futures::AsyncWriteExt as _;
+
+use super::{super::frame::encode, *};
+
+fn urgent(bytes: usize) -> Vec<u8> {
+    encode(Lane::Urgent, 0, &vec![0; bytes]).expect("within the frame bound")
+}
+
+/// A node in whose lobby a rogue stands, with the rogue's connection.
+async fn lobby() -> (Node, Rogue, Door) {
+    let (mut node, mut rogue) = (Node::start(1).await, Rogue::start(9));
+    let (_, door) = rogue.connect(&node).await;
+    node.until(&NetEvent::LinkUp { peer: rogue.key }).await;
+    (node, rogue, door)
+}
+
+async fn refused(node: &mut Node, rogue: &Rogue, bound: Bound) -> Vec<NetEvent> {
+    let refused = NetEvent::Refused { peer: Some(rogue.key), bound };
+    let before = node.until(&refused).await;
+    node.until(&NetEvent::LinkDown { peer: rogue.key }).await;
+    before
+}
+
+/// Goal: 16 KiB are read in the lobby and not a frame more. Method: 17 KiB in four frames.
+#[tokio::test]
+async fn a_peer_that_is_not_admitted_gets_sixteen_kib() {
+    let (mut node, rogue, door) = lobby().await;
+    let mut stream = open(&door, Lane::Urgent).await;
+    let frame = urgent(17 * 1024 / 4);
+    for _ in 0..4 {
+        stream.write_all(&frame).await.expect("written");
+    }
+    let before = refused(&mut node, &rogue, Bound::LobbyBytes).await;
+    assert_eq!(before.len(), 3, "three frames fit: {before:?}");
+}
+
+/// Goal: an admission that comes while the lobby is full lets the peer go on. Method: as above, but the
+/// owner admits at the third frame.
+#[tokio::test]
+async fn an_admission_in_time_saves_the_link() {
+    let (mut node, rogue, door) = lobby().await;
+    let mut stream = open(&door, Lane::Urgent).await;
+    let frame = urgent(17 * 1024 / 4);
+    for _ in 0..4 {
+        stream.write_all(&frame).await.expect("written");
+    }
+    for _ in 0..3 {
+        node.frame().await;
+    }
+    node.tell(NetCommand::Admit { peer: rogue.key });
+    assert_eq!(node.frame().await.0, rogue.key);
+}
+
+/// Goal: the lobby ends after 10 s, and bulk was never read: the rogue could place no more than one stream's
+/// window of it. Method: the rogue writes bulk until its link is gone.
+#[tokio::test]
+async fn the_lobby_ends_and_read_no_bulk() {
+    let (mut node, rogue, door) = lobby().await;
+    let mut stream = open(&door, Lane::Bulk).await;
+    let writing = tokio::spawn(async move {
+        let mut placed = 0;
+        while let Ok(bytes) = stream.write(&[0; 1024]).await {
+            placed += bytes;
+        }
+        placed
+    });
+    let before = refused(&mut node, &rogue, Bound::LobbyTime).await;
+    assert_eq!(before, Vec::new());
+    let placed = timeout(DEADLINE, writing).await.expect("ends").expect("no panic");
+    let window = usize::try_from(limits::STREAM_WINDOW_BYTES).expect("small");
+    assert!(placed <= window && placed > window / 2, "{placed}");
+}
+
+/// Goal: the ninth stranger is refused by name; an admission frees a seat; a peer that we dial needs none.
+#[tokio::test]
+async fn the_ninth_stranger_is_refused() {
+    let mut node = Node::start(1).await;
+    let mut strangers = Vec::new();
+    for seed in 10..18 {
+        let mut rogue = Rogue::start(seed);
+        rogue.connect(&node).await;
+        assert_eq!(node.event().await, NetEvent::LinkUp { peer: rogue.key });
+        strangers.push(rogue);
+    }
+    let ninth = Rogue::start(18);
+    ninth.dial(&node);
+    let refused = NetEvent::Refused { peer: Some(ninth.key), bound: Bound::LobbyPeers };
+    assert_eq!(node.event().await, refused);
+    let known = Node::start(2).await;
+    node.dial(known.key, &known.address);
+    assert_eq!(node.event().await, NetEvent::LinkUp { peer: known.key });
+    node.tell(NetCommand::Admit { peer: strangers[0].key });
+    ninth.dial(&node);
+    assert_eq!(node.event().await, NetEvent::LinkUp { peer: ninth.key });
+}
+
+/// Goal: an urgent frame of 8 KiB and one byte closes the link by its length alone, in the lobby too.
+#[tokio::test]
+async fn an_oversized_urgent_frame_is_refused_by_its_length() {
+    let (mut node, rogue, door) = lobby().await;
+    let mut stream = open(&door, Lane::Urgent).await;
+    let length = u32::try_from(limits::URGENT_BODY_BYTES_MAX + 1).expect("small");
+    stream.write_all(&[&length.to_be_bytes()[..], &[2]].concat()).await.expect("written");
+    assert_eq!(refused(&mut node, &rogue, Bound::UrgentFrame).await, Vec::new());
+}
+
+/// Goal: the same for bulk and repair of an admitted peer, up to the largest length there is.
+#[tokio::test]
+async fn oversized_bulk_and_repair_frames_are_refused_by_their_length() {
+    let over = u32::try_from(limits::BULK_BODY_BYTES_MAX + 1).expect("small");
+    for (lane, length) in [(Lane::Bulk, over), (Lane::Repair, u32::MAX)] {
+        let (mut node, rogue, door) = lobby().await;
+        node.tell(NetCommand::Admit { peer: rogue.key });
+        let mut stream = open(&door, lane).await;
+        stream.write_all(&[&length.to_be_bytes()[..], &[2]].concat()).await.expect("written");
+        assert_eq!(refused(&mut node, &rogue, Bound::BulkFrame).await, Vec::new());
+    }
+}
+
+/// Goal: the ninth stream opened in the lobby closes the link. Method: each is thrown away at once.
+#[tokio::test]
+async fn the_ninth_stream_in_the_lobby_is_refused() {
+    let (mut node, rogue, door) = lobby().await;
+    for _ in 0..=limits::LOBBY_STREAMS_MAX {
+        drop(open(&door, Lane::Urgent).await);
+    }
+    assert_eq!(refused(&mut node, &rogue, Bound::LobbyStreams).await, Vec::new());
+}
+
+/// Goal: a third connection of one peer is refused by name, and its link stands.
+#[tokio::test]
+async fn the_third_connection_of_a_peer_is_refused() {
+    let (mut node, mut rogue, _) = lobby().await;
+    rogue.connect(&node).await;
+    rogue.dial(&node);
+    let refused = NetEvent::Refused { peer: Some(rogue.key), bound: Bound::ConnectionsPerPeer };
+    assert_eq!(node.until(&refused).await, Vec::new());
+    node.send(rogue.key, Lane::Urgent, 1, Vec::new());
+}
+
+/// Goal: a newer stream of a lane replaces the older, after what had arrived on the older. Method: more
+/// frames on the first stream than the owner's queue holds, and half of one; it stays open. Then a frame
+/// on a second stream, and only then does the owner look.
+#[tokio::test]
+async fn a_newer_stream_replaces_the_older_in_order() {
+    let (mut node, _rogue, door) = lobby().await;
+    let mut older = open(&door, Lane::Urgent).await;
+    let one = encode(Lane::Urgent, 1, &[1; 9]).expect("short");
+    let count = limits::FIRST_EVENTS_QUEUED + 44;
+    older.write_all(&one.repeat(count)).await.expect("written");
+    older.write_all(&one[..7]).await.expect("written");
+    let mut newer = open(&door, Lane::Urgent).await;
+    newer.write_all(&encode(Lane::Urgent, 2, &[2]).expect("short")).await.expect("written");
+    for _ in 0..count {
+        assert_eq!(node.frame().await.2, 1);
+    }
+    assert_eq!(node.frame().await.2, 2);
+}
+
+/// Goal: urgent frames beyond the queue are counted and told, never lost in silence; what was queued first
+/// arrives. Method: 300 frames without giving the writer a chance to run.
+#[tokio::test]
+async fn a_full_urgent_queue_is_told() {
+    let (mut a, mut b) = linked().await;
+    for number in 0..300u16 {
+        a.send(b.key, Lane::Urgent, 0, number.to_be_bytes().to_vec());
+    }
+    let dropped = 300 - u32::try_from(limits::URGENT_QUEUE_FRAMES).expect("small");
+    let overflow = NetEvent::Overflow { peer: b.key, lane: Lane::Urgent, dropped };
+    assert_eq!(a.event().await, overflow);
+    for number in 0..256u16 {
+        assert_eq!(b.frame().await.3, number.to_be_bytes());
+    }
+}
+
+/// Goal: a body that no peer would accept is never queued.
+#[tokio::test]
+async fn too_long_a_body_is_the_callers_mistake() {
+    let (a, b) = linked().await;
+    for lane in Lane::ALL {
+        let bytes = lane.body_bytes_max() + 1;
+        let command = NetCommand::Send { peer: b.key, lane, kind: 0, body: vec![0; bytes] };
+        assert_eq!(a.handle.send(command), Err(Unsent::TooLong { lane, bytes }));
+    }
+}

@@ -1,0 +1,260 @@
+//! Links that behave: lanes, priority, breaking and coming back.
+
+use std::time::Instant;
+
+use super::{
+    super::frame::{read_body, read_head},
+    *,
+};
+use crate::demo::relay::Relay;
+
+/// Goal: every lane carries its empty and its longest frame both ways, in order. Method: two nets.
+#[tokio::test]
+async fn frames_cross_on_all_lanes_both_ways() {
+    let (mut a, mut b) = linked().await;
+    for lane in Lane::ALL {
+        let longest = vec![0xab; lane.body_bytes_max()];
+        for (kind, body) in [(0, Vec::new()), (7, longest)] {
+            a.send(b.key, lane, kind, body.clone());
+            assert_eq!(b.frame().await, (a.key, lane, kind, body.clone()));
+            b.send(a.key, lane, kind, body.clone());
+            assert_eq!(a.frame().await, (b.key, lane, kind, body));
+        }
+    }
+    for number in 0..100 {
+        a.send(b.key, Lane::Urgent, number, vec![number]);
+    }
+    for number in 0..100 {
+        assert_eq!(b.frame().await, (a.key, Lane::Urgent, number, vec![number]));
+    }
+}
+
+/// Goal: an urgent frame overtakes a bulk backlog. Method: 30 bulk frames of 64 KiB are under way and two
+/// have arrived when the urgent one is queued; it must arrive with most of the backlog behind it.
+#[tokio::test]
+async fn an_urgent_frame_overtakes_a_bulk_backlog() {
+    let (a, mut b) = linked().await;
+    for number in 0..30 {
+        a.send(b.key, Lane::Bulk, number, vec![number; 64 * 1024]);
+    }
+    for number in 0..2 {
+        assert_eq!(b.frame().await.2, number);
+    }
+    a.send(b.key, Lane::Urgent, 200, vec![1]);
+    let mut bulk_before = 2;
+    while b.frame().await.1 == Lane::Bulk {
+        bulk_before += 1;
+    }
+    assert!(bulk_before < 20, "the urgent frame came after {bulk_before} of 30 bulk frames");
+    for number in bulk_before..30 {
+        let (_, lane, kind, body) = b.frame().await;
+        assert_eq!((lane, kind, body.len()), (Lane::Bulk, number, 64 * 1024));
+    }
+}
+
+/// Goal: bulk sent by a peer that is not admitted stays unread until it is, and urgent does not wait.
+#[tokio::test]
+async fn bulk_is_read_only_after_admission() {
+    let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
+    b.dial(a.key, &a.address);
+    a.until(&NetEvent::LinkUp { peer: b.key }).await;
+    b.until(&NetEvent::LinkUp { peer: a.key }).await;
+    for number in 0..4 {
+        b.send(a.key, Lane::Bulk, number, vec![0; 60 * 1024]);
+    }
+    for number in 0..5 {
+        b.send(a.key, Lane::Urgent, number, vec![0; 1024]);
+        assert_eq!(a.frame().await.1, Lane::Urgent);
+    }
+    a.tell(NetCommand::Admit { peer: b.key });
+    for number in 0..4 {
+        let (_, lane, kind, _) = a.frame().await;
+        assert_eq!((lane, kind), (Lane::Bulk, number));
+    }
+}
+
+/// Goal: a cut path shows as `LinkDown` on both sides once the idle timeout has passed, and the link
+/// returns by itself after healing. Method: the relay is the only path. QUIC counts its idle time anew from
+/// the first sign of life that it sends into the silence, so the keep-alive interval adds to it.
+#[tokio::test]
+async fn a_cut_link_goes_down_and_comes_back() {
+    let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
+    let (relay, listen) = Relay::start(socket_of(&a.address)).expect("a relay");
+    b.dial(a.key, &quic(listen));
+    let (up_a, up_b) = (NetEvent::LinkUp { peer: b.key }, NetEvent::LinkUp { peer: a.key });
+    a.until(&up_a).await;
+    b.until(&up_b).await;
+    for _ in 0..2 {
+        a.tell(NetCommand::Admit { peer: b.key });
+        b.tell(NetCommand::Admit { peer: a.key });
+        relay.cut();
+        let cut = Instant::now();
+        b.until(&NetEvent::LinkDown { peer: a.key }).await;
+        a.until(&NetEvent::LinkDown { peer: b.key }).await;
+        let longest = limits::IDLE_TIMEOUT + limits::KEEP_ALIVE + Duration::from_secs(5);
+        assert!(cut.elapsed() < longest, "{:?}", cut.elapsed());
+        assert_eq!(
+            b.handle.send(NetCommand::Send {
+                peer: a.key,
+                lane: Lane::Urgent,
+                kind: 1,
+                body: Vec::new()
+            }),
+            Err(Unsent::NoLink(a.key))
+        );
+        relay.heal();
+        a.until(&up_a).await;
+        b.until(&up_b).await;
+        b.send(a.key, Lane::Urgent, 1, vec![5]);
+        assert_eq!(a.frame().await, (b.key, Lane::Urgent, 1, vec![5]));
+    }
+}
+
+/// Goal: another device at an address is refused, and told by its key and address.
+#[tokio::test]
+async fn the_wrong_device_at_an_address_is_refused() {
+    let (a, mut b) = (Node::start(1).await, Node::start(2).await);
+    b.dial(key(3), &a.address);
+    let event = b.event().await;
+    let NetEvent::DialFailed { peer, why } = event else {
+        panic!("expected DialFailed, got {event:?}");
+    };
+    assert_eq!(peer, key(3));
+    let address = a.address.to_string();
+    assert!(why.contains(&super::super::key::hex(&a.key)) && why.contains(&address), "{why}");
+}
+
+/// Goal: nobody at an address is told once in words, and a peer that appears later is linked by redial.
+#[tokio::test]
+async fn a_silent_address_is_told_once_and_redialled() {
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let listen = quic(free.local_addr().expect("bound"));
+    let mut b = Node::start(2).await;
+    b.dial(key(1), &listen);
+    let event = b.event().await;
+    let NetEvent::DialFailed { peer, why } = event else {
+        panic!("expected DialFailed, got {event:?}");
+    };
+    assert!(peer == key(1) && why.contains(&listen.to_string()), "{why}");
+    drop(free);
+    let config =
+        NetConfig { secret: Zeroizing::new([1; 32]), listen: vec![listen], peers: Vec::new() };
+    let (_handle, _events) = Net::start(config).await.expect("starts");
+    assert_eq!(b.event().await, NetEvent::LinkUp { peer: key(1) });
+}
+
+/// Goal: both sides dialling gives one link: one `LinkUp` each, frames in order, no `LinkDown`.
+#[tokio::test]
+async fn dialling_each_other_gives_one_link() {
+    let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
+    a.dial(b.key, &b.address);
+    b.dial(a.key, &a.address);
+    assert_eq!(a.event().await, NetEvent::LinkUp { peer: b.key });
+    assert_eq!(b.event().await, NetEvent::LinkUp { peer: a.key });
+    for number in 0..50 {
+        a.send(b.key, Lane::Urgent, number, vec![number]);
+        b.send(a.key, Lane::Urgent, number, vec![number]);
+    }
+    for number in 0..50 {
+        assert_eq!(a.frame().await, (b.key, Lane::Urgent, number, vec![number]));
+        assert_eq!(b.frame().await, (a.key, Lane::Urgent, number, vec![number]));
+    }
+}
+
+/// Goal: a stream that the peer throws away is opened again and carries the next frame.
+#[tokio::test]
+async fn a_stream_that_the_peer_resets_is_reopened() {
+    let (mut node, mut rogue) = (Node::start(1).await, Rogue::start(9));
+    rogue.connect(&node).await;
+    node.until(&NetEvent::LinkUp { peer: rogue.key }).await;
+    for _ in 0..3 {
+        drop(rogue.opened(Lane::Urgent).await);
+    }
+    let (_, mut stream) = rogue.opened(Lane::Urgent).await;
+    node.send(rogue.key, Lane::Urgent, 3, vec![8]);
+    let head = read_head(&mut stream).await.expect("a head");
+    let body = read_body(&mut stream, head).await.expect("a body");
+    assert_eq!((head.kind, body), (3, vec![8]));
+}
+
+/// Goal: a link outlives one of its two connections, and sends on the other. Method: the rogue closes the
+/// one that carries the frames.
+#[tokio::test]
+async fn a_link_moves_to_its_other_connection() {
+    let (mut node, mut rogue) = (Node::start(1).await, Rogue::start(9));
+    let (first, _) = rogue.connect(&node).await;
+    let (second, _) = rogue.connect(&node).await;
+    node.until(&NetEvent::LinkUp { peer: rogue.key }).await;
+    let mut used = rogue.opened(Lane::Urgent).await;
+    if used.0 == first {
+        used = rogue.opened(Lane::Urgent).await;
+    }
+    assert_eq!(used.0, second);
+    rogue.asks.send(Ask::Close(second)).expect("running");
+    let (connection, mut stream) = rogue.opened(Lane::Urgent).await;
+    assert_eq!(connection, first);
+    node.send(rogue.key, Lane::Urgent, 3, vec![8]);
+    assert_eq!(read_head(&mut stream).await.expect("a head").kind, 3);
+    rogue.asks.send(Ask::Close(first)).expect("running");
+    assert_eq!(node.event().await, NetEvent::LinkDown { peer: rogue.key });
+}
+
+/// Goal: a hangup delivers what is queued on urgent (the `bye`), then closes, although bulk is stuck.
+#[tokio::test]
+async fn a_hangup_delivers_the_last_urgent_frames() {
+    let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
+    b.dial(a.key, &a.address);
+    a.until(&NetEvent::LinkUp { peer: b.key }).await;
+    b.until(&NetEvent::LinkUp { peer: a.key }).await;
+    for number in 0..10 {
+        a.send(b.key, Lane::Bulk, number, vec![0; 64 * 1024]);
+    }
+    a.send(b.key, Lane::Urgent, 1, b"bye".to_vec());
+    a.tell(NetCommand::Hangup { peer: b.key });
+    assert_eq!(
+        b.event().await,
+        NetEvent::Frame { peer: a.key, lane: Lane::Urgent, kind: 1, body: b"bye".to_vec() }
+    );
+    assert_eq!(b.event().await, NetEvent::LinkDown { peer: a.key });
+    let before = a.until(&NetEvent::LinkDown { peer: b.key }).await;
+    let told = |event: &NetEvent| matches!(event, NetEvent::Overflow { lane: Lane::Bulk, dropped, .. } if *dropped > 0);
+    assert!(before.iter().any(told), "the stuck bulk is counted: {before:?}");
+}
+
+/// Goal: a shutdown tells the peers at once and frees the port. Method: the peer's `LinkDown` must come
+/// well before its idle timeout.
+#[tokio::test]
+async fn a_shutdown_closes_links_and_frees_the_port() {
+    let (mut a, b) = linked().await;
+    b.send(a.key, Lane::Urgent, 1, b"bye".to_vec());
+    let (listen, start) = (socket_of(&b.address), Instant::now());
+    b.handle.shutdown().await;
+    assert_eq!(a.frame().await.3, b"bye");
+    assert_eq!(a.event().await, NetEvent::LinkDown { peer: b.key });
+    assert!(start.elapsed() < limits::IDLE_TIMEOUT / 2, "{:?}", start.elapsed());
+    let free = async {
+        while std::net::UdpSocket::bind(listen).is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, free).await.expect("the port is free again");
+}
+
+/// Goal: what cannot start says where and why. Method: a TCP address, a port in use, a peer without address.
+#[tokio::test]
+async fn a_bad_configuration_is_refused() {
+    let start = |listen: Multiaddr, peers| {
+        let secret = Zeroizing::new([4; 32]);
+        Net::start(NetConfig { secret, listen: vec![listen], peers })
+    };
+    let tcp: Multiaddr = "/ip4/127.0.0.1/tcp/0".parse().expect("an address");
+    let error = start(tcp.clone(), Vec::new()).await.expect_err("not QUIC");
+    assert!(matches!(error, NetError::Listen { address, .. } if address == tcp));
+    let other = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let taken = quic(other.local_addr().expect("bound"));
+    let error = start(taken.clone(), Vec::new()).await.expect_err("in use");
+    assert!(matches!(error, NetError::Listen { address, .. } if address == taken));
+    let free: Multiaddr = "/ip4/127.0.0.1/udp/0/quic-v1".parse().expect("an address");
+    let error = start(free, vec![(key(1), Vec::new())]).await.expect_err("no address");
+    assert!(matches!(error, NetError::Peer { peer, .. } if peer == key(1)));
+}

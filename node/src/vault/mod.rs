@@ -1,0 +1,19 @@
+//! The vault: keys sealed on disk, never bare.
+//!
+//! Three seeds live in `STATE/keys`: the device's, an operator's and the root's, each an age file
+//! sealed by a passphrase or to an unlock file. `keys` seals and opens them, `unlock` finds what
+//! opens them.
+//!
+//! Refused here: keeping a seed longer than its caller does, printing one, and replacing one.
+
+mod error;
+mod keys;
+mod limits;
+#[cfg(test)]
+mod tests;
+mod unlock;
+
+pub use error::{OpenError, SealError, UnlockError};
+pub use keys::{KeyName, Seed32, Vault};
+pub use limits::{PASSPHRASE_CHARS_MIN, SEALED_BYTES_MAX, UNLOCK_FILE_BYTES_MAX};
+pub use unlock::{Unlock, new_unlock_file};

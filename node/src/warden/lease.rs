@@ -1,0 +1,51 @@
+//! The warden's permission to let its tree run: the latest word of the node, and nothing else.
+
+use super::limits::LEASE_AHEAD_NS_MAX;
+
+/// Until when the tree may run.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lease {
+    until_boot_ns: Option<u64>,
+}
+
+impl Lease {
+    /// Takes the node's latest word, cut to what a dead node may leave running.
+    pub(super) fn renew(&mut self, until_boot_ns: u64, now: u64) {
+        self.until_boot_ns = Some(until_boot_ns.min(now.saturating_add(LEASE_AHEAD_NS_MAX)));
+    }
+
+    /// Ends it now.
+    pub(super) fn withdraw(&mut self) {
+        self.until_boot_ns = None;
+    }
+
+    /// Whether the tree may run at this moment.
+    pub(super) fn lasts(&self, now: u64) -> bool {
+        self.until_boot_ns.is_some_and(|until| now < until)
+    }
+
+    /// The moment at which it ends by itself.
+    pub(super) fn ends_at(&self) -> Option<u64> {
+        self.until_boot_ns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: a lease ends at its moment, never reaches further than 30 s, and obeys the last word
+    /// even when that is the shorter one.
+    #[test]
+    fn the_last_word_counts_and_is_cut() {
+        let mut lease = Lease::default();
+        assert!(!lease.lasts(0));
+        lease.renew(u64::MAX, 5);
+        assert_eq!(lease.ends_at(), Some(5 + LEASE_AHEAD_NS_MAX));
+        lease.renew(10, 6);
+        assert!(lease.lasts(9) && !lease.lasts(10));
+        lease.renew(20, 6);
+        lease.withdraw();
+        assert!(!lease.lasts(7));
+    }
+}
