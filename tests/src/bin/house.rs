@@ -1,0 +1,57 @@
+//! The `house` command: the rules of the house, its golden bytes, and the tiers that need more than a
+//! plain machine.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong use or a tier that cannot run, 7 a rule is broken.
+
+use belay_tests::{golden, house};
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: house check | bless | real | foreign";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["check"] => check(),
+        ["bless"] => bless(),
+        [tier @ ("real" | "foreign")] => {
+            eprintln!("house {tier}: no story of this tier exists yet; nothing was run");
+            ExitCode::from(2)
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn check() -> ExitCode {
+    let mut found = match house::check(&house::top()) {
+        Ok(found) => found.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        Err(error) => {
+            eprintln!("house check: the checkout cannot be read: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    let golden = golden::compare(&golden::folder());
+    found.extend(golden.into_iter().map(|complaint| format!("tests/golden/{complaint}")));
+    for complaint in &found {
+        println!("{complaint}");
+    }
+    eprintln!("house check: {} complaints", found.len());
+    if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(7) }
+}
+
+fn bless() -> ExitCode {
+    match golden::bless(&golden::folder()) {
+        Ok(files) => {
+            eprintln!(
+                "house bless: {files} files written; read the difference before you commit it"
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("house bless: {error}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! One signed statement of every kind, with every field; `-bare` where what may be absent is.
+
+use super::{agent, class, device, domain, fleet, id, key, operator, project, public, root, user};
+use belay_identity::body::{
+    Agent, Approve, Autonomy, Award, Body, Cancel, Cause, Credential, Delegation, DeviceKind,
+    Drill, Enrol, Generations, Hold, Invite, Lift, LogMark, Made, Named, OnSilence, Operator,
+    Outcome, Pin, Presence, Proof, Reason, Receipt, Refused, Release, ReleaseVersion, Removal,
+    Restore, Revoke, RingFloor, Role, Root, Seen, Started, Subject, Term, Wall, Witness,
+};
+use belay_identity::codec::{Bytes, Field, Value};
+use belay_identity::principal::Principal;
+use belay_identity::{Class, FleetId, Incarnation, Scope, Statement, Verified, sign};
+
+const WALL_MS: u64 = 1_790_000_000_000;
+const LIFE: Incarnation = Incarnation { counter: 3, drawn: [0x1c; 16] };
+
+/// The founding root epoch; its id is the fleet's.
+pub fn founding() -> Verified<Statement> {
+    let statement = Statement {
+        class: Class::AuthorityMinus,
+        scope: Scope::Fleet,
+        author: root(),
+        incarnation: Incarnation { counter: 1, drawn: [0x0f; 16] },
+        seq: 1,
+        prev: None,
+        epoch: 0,
+        expiry_ms: None,
+        refs: Vec::new(),
+        body: Root {
+            domain: domain(),
+            number: 1,
+            keys: vec![public(1)],
+            threshold: 1,
+            operators: vec![Operator {
+                id: operator("ada"),
+                key: public(3),
+                roles: Role::ALL.to_vec(),
+            }],
+            pins: Vec::new(),
+            reaffirmed: Vec::new(),
+            floors: Vec::new(),
+            removals: Vec::new(),
+            wall_ms: WALL_MS,
+        }
+        .into(),
+    };
+    sign(statement, &key(1), &FleetId([0; 32]))
+}
+
+/// Every statement, by name.
+pub fn statements() -> Vec<(String, Verified<Statement>)> {
+    let mut made = vec![("root-founding".to_owned(), founding())];
+    for body in bodies() {
+        made.push((body.kind().to_owned(), signed(body)));
+    }
+    for body in bare_bodies() {
+        made.push((format!("{}-bare", body.kind()), signed_bare(body)));
+    }
+    made
+}
+
+fn signed(body: Body) -> Verified<Statement> {
+    let statement = Statement {
+        class: body.class().expect("samples are of known kinds"),
+        scope: scope(&body),
+        author: author(&body),
+        incarnation: LIFE,
+        seq: 70_000,
+        prev: Some(id(0x9e)),
+        epoch: 2,
+        expiry_ms: Some(WALL_MS + 1),
+        refs: vec![id(0x41), id(0x40)],
+        body,
+    };
+    let secret = key(if matches!(statement.author, Principal::Device(_)) { 8 } else { 3 });
+    sign(statement, &secret, &fleet())
+}
+
+fn signed_bare(body: Body) -> Verified<Statement> {
+    let full = signed(body);
+    let bare =
+        Statement { seq: 1, prev: None, expiry_ms: None, refs: Vec::new(), ..(*full).clone() };
+    let secret = key(if matches!(bare.author, Principal::Device(_)) { 8 } else { 3 });
+    sign(bare, &secret, &fleet())
+}
+
+fn scope(body: &Body) -> Scope {
+    match body.class() {
+        Some(Class::Identity) => Scope::Site("north-1".into()),
+        Some(Class::Task) => Scope::Tree(id(0x7e)),
+        _ => Scope::Fleet,
+    }
+}
+
+fn author(body: &Body) -> Principal {
+    match body.class() {
+        Some(Class::Identity | Class::Task | Class::Presence) => device("laptop").into(),
+        _ => operator("ada").into(),
+    }
+}
+
+fn bodies() -> Vec<Body> {
+    authority().into_iter().chain(orders()).chain(members()).chain(tasks()).collect()
+}
+
+fn authority() -> Vec<Body> {
+    vec![
+        Root {
+            domain: domain(),
+            number: 2,
+            keys: vec![public(1), public(2), public(4)],
+            threshold: 2,
+            operators: vec![
+                Operator { id: operator("ada"), key: public(3), roles: Role::ALL.to_vec() },
+                Operator { id: operator("bob"), key: public(5), roles: vec![Role::Audit] },
+            ],
+            pins: vec![Pin {
+                key: public(8),
+                class: Class::Task,
+                scope: Scope::Tree(id(0x7e)),
+                incarnation: LIFE,
+                seq: 24,
+                id: id(0x50),
+            }],
+            reaffirmed: vec![id(0x51), id(0x52)],
+            floors: vec![RingFloor { ring: "main".into(), release: id(0x53) }],
+            removals: vec![Removal { operator: operator("eve"), reason: "key stolen".into() }],
+            wall_ms: WALL_MS,
+        }
+        .into(),
+        Approve { of: id(0x54) }.into(),
+        Release {
+            version: ReleaseVersion { epoch: 2, number: 5 },
+            ring: "main".into(),
+            body: [0xb0; 32],
+            beacons: vec![public(7), public(8)],
+            quorum: 2,
+            liars: 1,
+            autonomy: autonomy(),
+            adopt_by_ms: WALL_MS + 3_600_000,
+            language: 1,
+            drafts: vec![id(0x55)],
+        }
+        .into(),
+    ]
+}
+
+fn autonomy() -> Autonomy {
+    Autonomy {
+        local_ms: 28_800_000,
+        tool_ms: 3_600_000,
+        outward_ms: 900_000,
+        work_ms: 28_800_001,
+        motion_ms: 10_000,
+        unsealed_run_ms: 3_600_001,
+        lapse_grace_ms: 14_400_000,
+    }
+}
+
+fn subject(terms: Vec<Term>) -> Subject {
+    Subject::new(terms).expect("one to three distinct terms")
+}
+
+fn reason(text: &str) -> Reason {
+    Reason(text.into())
+}
+
+fn orders() -> Vec<Body> {
+    let home = device("laptop");
+    let three = vec![
+        Term::Agent(agent("scout")),
+        Term::Project(project("docs")),
+        Term::Device(device("gateway")),
+    ];
+    let others =
+        vec![Term::User(user("carol")), Term::Class(class("default")), Term::Manifest([0x3a; 32])];
+    vec![
+        Hold {
+            subject: subject(three),
+            home: home.clone(),
+            reason: reason("sends mail: “stop”"),
+            until_ms: Some(WALL_MS + 86_400_000),
+            pause: Field::decode(Value::Bool(true)).ok(),
+        }
+        .into(),
+        Revoke {
+            subject: subject(vec![Term::Operator(operator("eve"))]),
+            home: home.clone(),
+            reason: reason("left"),
+        }
+        .into(),
+        Drill { subject: subject(others), home, reason: reason("") }.into(),
+        Lift { reason: reason("checked") }.into(),
+        Restore { subject: subject(vec![Term::Agent(agent("scout"))]), reason: reason("new key") }
+            .into(),
+        proof(),
+    ]
+}
+
+fn proof() -> Body {
+    let forked = |text: &str| {
+        let lift = Lift { reason: reason(text) };
+        Bytes(signed(lift.into()).bytes().to_vec())
+    };
+    Proof { first: forked("one"), second: forked("other") }.into()
+}
+
+fn members() -> Vec<Body> {
+    vec![
+        enrol(Some("north-1".into())),
+        invite(Some(device("phone"))),
+        Witness { invite: id(0x56), enrol: id(0x57) }.into(),
+        Body::User(Named { id: user("carol").into() }),
+        Body::Project(Named { id: project("docs").into() }),
+        Body::Class(Named { id: class("default").into() }),
+        Agent { agent: agent("scout") }.into(),
+        credential(Some(id(0x7e))),
+        presence(vec!["/ip4/192.0.2.1/udp/4433/quic-v1".into()], vec!["gpu".into(), "wasm".into()]),
+    ]
+}
+
+fn enrol(site: Option<String>) -> Body {
+    let (key, name) = (key(8), device("laptop"));
+    let words = Enrol::possession_words(&fleet().0, &key.public(), &name);
+    Enrol {
+        key: key.public(),
+        device: name,
+        site,
+        kind: DeviceKind::Gateway,
+        owner: user("carol"),
+        possession: Bytes(key.sign(&words).to_vec()),
+    }
+    .into()
+}
+
+fn invite(device_name: Option<belay_identity::principal::DeviceId>) -> Body {
+    Invite { key: public(9), witness: device("laptop"), device: device_name, owner: user("carol") }
+        .into()
+}
+
+fn credential(tree: Option<belay_identity::StatementId>) -> Body {
+    Credential {
+        key: public(10),
+        agent: agent("scout"),
+        user: user("carol"),
+        project: project("docs"),
+        class: class("default"),
+        manifest: [0x3a; 32],
+        device: device("laptop"),
+        generations: Generations { agent: 1, user: 2, project: 3, class: 4, device: 5 },
+        tree,
+    }
+    .into()
+}
+
+fn presence(addresses: Vec<String>, capabilities: Vec<String>) -> Body {
+    Presence { addresses, capabilities, load: 1_250 }.into()
+}
+
+fn tasks() -> Vec<Body> {
+    vec![
+        Delegation {
+            from: id(0x7e),
+            agent: agent("scout"),
+            device: device("gateway"),
+            tools: vec!["tool.call".into(), "local.*".into()],
+            data: 2,
+            depth: 3,
+            budget: 100,
+            deadline_ms: WALL_MS + 60_000,
+        }
+        .into(),
+        award(Some(id(0x58)), Some(WALL_MS + 60_000)),
+        Started { award: id(0x59), credential: id(0x5a) }.into(),
+        Refused { award: id(0x59), reason: "no room".into() }.into(),
+        Cancel { award: id(0x59), reason: "not needed".into() }.into(),
+        Receipt {
+            award: Some(id(0x59)),
+            outcome: Outcome::Stopped,
+            cause: Cause::Order,
+            seen: Seen::NoChildrenLeft,
+            wall: Wall::None,
+            wall_clock_ms: WALL_MS + 2,
+            made: vec![Made { award: id(0x5b), executor: device("robot") }],
+            attempts: 1,
+            effects: 2,
+            log: Some(LogMark { seq: 69_999, id: id(0x9e) }),
+            exit: Some(143),
+            signal: Some(15),
+            tail: Some(Bytes(b"last words\n".to_vec())),
+        }
+        .into(),
+    ]
+}
+
+fn award(delegation: Option<belay_identity::StatementId>, deadline_ms: Option<u64>) -> Body {
+    Award {
+        credential: id(0x5a),
+        delegation,
+        executor: device("gateway"),
+        fence: 256,
+        argv: [0xc0; 32],
+        on_silence: OnSilence::RunToDeadline,
+        lease_ms: 10_000,
+        deadline_ms,
+    }
+    .into()
+}
+
+fn bare_bodies() -> Vec<Body> {
+    vec![
+        Hold {
+            subject: subject(vec![Term::Agent(agent("scout"))]),
+            home: device("laptop"),
+            reason: reason("stop"),
+            until_ms: None,
+            pause: None,
+        }
+        .into(),
+        enrol(None),
+        invite(None),
+        credential(None),
+        presence(Vec::new(), Vec::new()),
+        award(None, None),
+        Receipt {
+            award: None,
+            outcome: Outcome::NeverStarted,
+            cause: Cause::Order,
+            seen: Seen::NotSeen,
+            wall: Wall::Sealed,
+            wall_clock_ms: 0,
+            made: Vec::new(),
+            attempts: 0,
+            effects: 0,
+            log: None,
+            exit: None,
+            signal: None,
+            tail: None,
+        }
+        .into(),
+    ]
+}

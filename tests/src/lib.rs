@@ -1,0 +1,10 @@
+//! What the stories, the house rules and the golden bytes share.
+//!
+//! - `golden`: one sample of everything that is signed or sent, made from fixed values.
+//! - `house`: the rules of the house as functions over (path, text), so that each can be shown a bad
+//!   example and be seen to complain.
+//!
+//! The tests themselves stand in `tests/main.rs`; the `house` command runs the same rules.
+
+pub mod golden;
+pub mod house;
