@@ -103,10 +103,15 @@ impl Engine {
     fn gate_task(&self, award: &StatementId) -> GateTask {
         let task = self.work.task(award).expect("asked for live tasks only");
         let chain = task.chain.clone();
-        let credential = self.known.get(&task.credential);
+        let credential = self.known.get(&task.credential).and_then(|c| c.expiry_ms).unwrap_or(0);
+        let (tasks, registry) = (&self.known.tasks, &self.known.registry);
+        let delegation = tasks.acting_delegation(registry, &task.credential);
+        let deadline = delegation.map_or(u64::MAX, |said| said.body.deadline_ms);
+        let budget = delegation.map_or(u64::MAX, |said| said.body.budget);
         GateTask {
             cut: self.cut_of(&chain),
-            credential_until_ms: credential.and_then(|c| c.expiry_ms).unwrap_or(0),
+            credential_until_ms: credential.min(deadline),
+            budget_left: budget.saturating_sub(task.effects),
             tools: task.tools.clone(),
             origin: if task.delegator.is_some() { Origin::Arriving } else { Origin::Here },
             chain,

@@ -148,6 +148,7 @@ fn first_no(
     credential_live(view, task, action, now)?;
     lease_fresh(view, action, now)?;
     granted(task, act)?;
+    within_budget(task)?;
     manifest(release, task)?;
     rules(view, release, task, act, verb)
 }
@@ -202,6 +203,16 @@ fn granted(task: &GateTask, act: &Act) -> Result<(), No> {
     };
     let Some(tools) = &task.tools else { return Ok(()) };
     if belay_identity::chain::covers(tools, &act.action) { Ok(()) } else { Err(no()) }
+}
+
+fn within_budget(task: &GateTask) -> Result<(), No> {
+    let no = || No {
+        rule: "delegation".into(),
+        why: "the delegation's budget of permits is used up".into(),
+        hint: "whoever delegates gives the work anew with a larger budget".into(),
+        binds: Binds::Always,
+    };
+    if task.budget_left > 0 { Ok(()) } else { Err(no()) }
 }
 
 fn manifest(release: &GateRelease, task: &GateTask) -> Result<(), No> {

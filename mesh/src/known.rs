@@ -53,6 +53,8 @@ impl Known {
         match inserted {
             Inserted::Known => {}
             Inserted::Fork { .. } => self.refold(),
+            // It may link a log to a pin of a later epoch, and so change what counts.
+            Inserted::New if statement.epoch < self.epoch() => self.refold(),
             Inserted::New => match statement.class {
                 Class::AuthorityMinus => self.refold(),
                 Class::AuthorityPlus | Class::Identity => {

@@ -45,7 +45,7 @@ struct Waiting {
 
 /// How far a lease reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lease {
+pub(crate) enum Lease {
     /// This device gives it to itself: it stops for orders it holds, and is listed as unbounded.
     Own,
     /// It ends at this moment.
@@ -56,7 +56,7 @@ pub enum Lease {
 
 impl Lease {
     /// True while it holds.
-    pub fn holds(self, now: BootTime) -> bool {
+    pub(crate) fn holds(self, now: BootTime) -> bool {
         match self {
             Lease::Own => true,
             Lease::Until(end) => now < end,
@@ -65,7 +65,7 @@ impl Lease {
     }
 
     /// The moment it ends, with a limit for one that does not end by itself.
-    pub fn end(self, limit: BootTime) -> BootTime {
+    pub(crate) fn end(self, limit: BootTime) -> BootTime {
         match self {
             Lease::Own => limit,
             Lease::Until(end) => end.min(limit),
@@ -253,7 +253,7 @@ impl Engine {
             self.holder.disk_heads.clone()
         };
         let judging = self.known.releases.judging(&self.config.ring);
-        let release = judging.all().iter().map(|r| (r.id, r.header.version.clone())).last();
+        let release = judging.all().iter().map(|r| (r.id, r.header.version.clone())).next();
         let answer = Answer {
             nonce: draw.nonce,
             holder: link,

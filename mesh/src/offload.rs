@@ -12,7 +12,7 @@ use crate::gate::{Act, Decision, GateTask, Origin};
 use crate::input::{AnswerAt, AskId, Offload, Run};
 use crate::limits::{
     DELEGATION_BUDGET, DELEGATION_DEPTH, DELEGATION_MS, OFFER_ANSWER_MS, RESERVATION_MS,
-    RESERVATIONS_MAX,
+    RESERVATIONS_MAX, TASKS_MAX,
 };
 use crate::output::{Answer, Ended, Offloaded, Output, Refusal, RefusalKind};
 use crate::task::{Lent, Papers, Phase, Task, argv_hash};
@@ -210,6 +210,7 @@ impl Engine {
             GateTask {
                 cut: self.cut_of(chain),
                 credential_until_ms: u64::MAX,
+                budget_left: u64::MAX,
                 chain: chain.clone(),
                 tools,
                 origin,
@@ -281,7 +282,8 @@ impl Engine {
     }
 
     fn weigh_offer(&self, link: PublicKey, offer: &Offer) -> Result<Chain, String> {
-        if self.work.offers.places.len() >= RESERVATIONS_MAX {
+        let full = self.work.len() >= TASKS_MAX;
+        if full || self.work.offers.places.len() >= RESERVATIONS_MAX {
             return Err("no place is free here now; try again in a few seconds".into());
         }
         let Some(statement) = self.known.get(&offer.delegation) else {
@@ -349,7 +351,8 @@ impl Engine {
         };
         let cut = self.cut_of(&chain);
         let origin = Origin::Arriving;
-        let task = GateTask { chain, cut, credential_until_ms: u64::MAX, tools, origin };
+        let (credential_until_ms, budget_left) = (u64::MAX, u64::MAX);
+        let task = GateTask { chain, cut, credential_until_ms, budget_left, tools, origin };
         self.ask_gate_as(task, &act).map_err(|refusal| refusal.why)?;
         if !self.work_is_observed() && !self.run_lease().holds(self.now.boot) {
             return Err("this device has no lease to run anything now".into());

@@ -165,8 +165,10 @@ impl Engine {
             let reason = format!("wire version {} is not spoken here", hello.version);
             return self.refuse_link(link, &reason);
         }
-        for statement in chain.iter().filter(|s| may_introduce(s)) {
-            self.hear(link, statement);
+        for statement in chain {
+            if self.may_introduce(statement) {
+                self.hear(link, statement);
+            }
         }
         if let Some(state) = self.links.links.get_mut(&link) {
             state.epoch = hello.epoch;
@@ -176,6 +178,21 @@ impl Engine {
             let reason = "no enrolment of this device is known here; \
                           ask an operator for a fresh invite, then `belay up --join FILE`";
             self.refuse_link(link, reason);
+        }
+    }
+
+    /// What somebody who is not a member may bring: words of those who hold authority here, and an
+    /// enrolment by the key of an invite of theirs. Nothing a stranger signs himself is kept.
+    fn may_introduce(&self, statement: &Verified<Statement>) -> bool {
+        let key = statement.key();
+        let member = self.known.registry.device_by_key(&key).is_some();
+        if member || self.known.authority.order_keys().contains(&key) {
+            return true;
+        }
+        let invite = statement.refs.first().and_then(|id| self.known.get(id));
+        match (&statement.body, invite.map(|invite| &invite.body)) {
+            (Body::Enrol(_), Some(Body::Invite(invite))) => invite.key == key,
+            _ => false,
         }
     }
 
@@ -215,7 +232,9 @@ impl Engine {
         items: &[Arc<Verified<Statement>>],
     ) {
         for statement in items.iter().filter(|s| heard_from(standing, s)) {
-            self.hear(link, statement);
+            if standing == Standing::Member || self.may_introduce(statement) {
+                self.hear(link, statement);
+            }
         }
         self.holder_catches_up();
     }
@@ -436,19 +455,6 @@ impl Engine {
 pub(crate) fn is_urgent(statement: &Verified<Statement>) -> bool {
     let small = statement.bytes().len() <= URGENT_STATEMENT_BYTES_MAX;
     statement.class == Class::AuthorityMinus && small
-}
-
-/// What a hello may bring: the words that show who its speaker is.
-fn may_introduce(statement: &Verified<Statement>) -> bool {
-    match statement.class {
-        Class::AuthorityMinus | Class::AuthorityPlus => true,
-        Class::Identity
-        | Class::Task
-        | Class::Quota
-        | Class::Presence
-        | Class::Audit
-        | Class::Draft => false,
-    }
 }
 
 /// What is heard of a link where it stands: a stranger brings orders, a cut device also receipts.

@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::input::TaskEvent;
 use crate::limits::STOP_GRACE_MS;
 use crate::output::{Event, Output};
-use crate::task::{Phase, Task};
+use crate::task::{Orphan, Phase, Task};
 use belay_crdt::orders::Cut;
 use belay_identity::body::{
     Body, Cancel, Cause, Enrol, LogMark, Made, Outcome, Receipt, Seen, Term, Wall, Witness,
@@ -95,7 +95,7 @@ impl Engine {
         let early = self.interval().map(|interval| interval.early_ms);
         self.known.orders.all_cuts(chain).into_iter().find(|cut| {
             // A timed hold takes away until its end is surely past.
-            !cut.until_ms.is_some_and(|until| early.is_some_and(|early| early >= until))
+            cut.until_ms.is_none_or(|until| early.is_none_or(|early| early < until))
         })
     }
 
@@ -239,26 +239,30 @@ impl Engine {
 
     /// An award of an earlier process: its warden's facts say what became of it.
     pub(crate) fn on_orphan(&mut self, award: StatementId, event: TaskEvent) {
+        let Some(orphan) = self.work.orphans.get_mut(&award) else { return };
+        let finished = orphan.finished;
         let (outcome, seen, tail) = match event {
+            TaskEvent::Exited { code, signal } => {
+                *orphan = Orphan { finished: true, exit: code, signal };
+                return;
+            }
+            TaskEvent::Empty { seen, tail } if finished => (Outcome::FinishedBefore, seen, tail),
             TaskEvent::Empty { seen, tail } => (Outcome::Stopped, seen, tail),
             TaskEvent::NotStarted { why } => {
                 (Outcome::NeverStarted, Seen::NoChildrenLeft, why.into_bytes())
             }
             TaskEvent::NotProven { why } => (Outcome::NotProven, Seen::NotSeen, why.into_bytes()),
             TaskEvent::Rebooted => (Outcome::StoppedByRestart, Seen::NotSeen, Vec::new()),
-            TaskEvent::Started
-            | TaskEvent::Frozen
-            | TaskEvent::Thawed
-            | TaskEvent::Exited { .. } => return,
+            TaskEvent::Started | TaskEvent::Frozen | TaskEvent::Thawed => return,
         };
-        self.work.orphans.remove(&award);
+        let Orphan { exit, signal, .. } = self.work.orphans.remove(&award).unwrap_or_default();
         let chain = self.known.tasks.chain_of_award(&self.known.registry, &award);
         let by = chain.ok().and_then(|chain| self.cut_of(&chain)).map(|cut| cut.order);
         let Some(statement) = self.known.get(&award).cloned() else { return };
         let Scope::Tree(tree) = statement.scope else { return };
         let made = self.made_below(&award);
-        let cause = Cause::NodeDied;
-        let (attempts, effects, exit, signal) = (0, 0, None, None);
+        let cause = if finished { Cause::Itself } else { Cause::NodeDied };
+        let (attempts, effects) = (0, 0);
         let ending = Ending { outcome, cause, by, seen, made, attempts, effects, exit, signal };
         let delegator = (statement.key() != self.key).then_some(statement.key());
         self.sign_receipt(Some(award), Some(tree), ending, tail, delegator);
@@ -415,13 +419,13 @@ impl Engine {
             let ours = award.executor == own;
             (ours && !self.known.is_answered(&statement.id())).then_some(statement.id())
         });
-        self.work.orphans = awards.collect();
+        self.work.orphans = awards.map(|award| (award, Orphan::default())).collect();
         self.sweep();
     }
 
     /// Awards of an earlier process; the shell says of each what its warden wrote down.
     pub fn orphans(&self) -> impl Iterator<Item = &StatementId> {
-        self.work.orphans.iter()
+        self.work.orphans.keys()
     }
 }
 

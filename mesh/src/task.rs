@@ -23,15 +23,23 @@ use belay_identity::chain::Link;
 use belay_identity::principal::{AgentId, ClassId, ProjectId, TrustDomain};
 use belay_identity::{Chain, PublicKey, Scope, SecretKey, StatementId};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Everything that runs here, and what is being arranged.
 #[derive(Default)]
 pub(crate) struct Work {
     tasks: BTreeMap<StatementId, Task>,
     /// Awards of an earlier process whose end nobody has told yet.
-    pub(crate) orphans: BTreeSet<StatementId>,
+    pub(crate) orphans: BTreeMap<StatementId, Orphan>,
     pub(crate) offers: Offers,
+}
+
+/// An award of an earlier process: how its main process ended by itself, if it did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Orphan {
+    pub(crate) finished: bool,
+    pub(crate) exit: Option<u64>,
+    pub(crate) signal: Option<u64>,
 }
 
 /// One award that runs here.
@@ -66,7 +74,7 @@ pub(crate) struct Lent {
 
 /// How far a task has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Its papers are being written.
     Arranged,
     /// Its warden was told to start it.
@@ -81,7 +89,7 @@ pub enum Phase {
 
 impl Phase {
     /// The word on a screen.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Phase::Arranged => "arranged",
             Phase::Starting => "starting",
@@ -291,7 +299,7 @@ impl Engine {
     }
 
     pub(crate) fn on_task(&mut self, award: StatementId, event: TaskEvent) {
-        if self.work.orphans.contains(&award) {
+        if self.work.orphans.contains_key(&award) {
             return self.on_orphan(award, event);
         }
         let Some(task) = self.work.task_mut(&award) else { return };

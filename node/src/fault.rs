@@ -5,13 +5,13 @@ use std::fmt;
 
 /// A command's end that is not success.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub struct Fault {
     /// The exit code (DESIGN's table: 1 failed, 2 wrong use, 3 denied, and so on).
-    pub(crate) exit: u8,
+    pub exit: u8,
     /// What happened, where.
-    pub(crate) what: String,
+    pub what: String,
     /// What to do next.
-    pub(crate) hint: String,
+    pub hint: String,
 }
 
 impl Fault {

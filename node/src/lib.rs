@@ -12,7 +12,7 @@ mod command;
 pub mod config;
 pub mod demo;
 pub mod door;
-mod fault;
+pub mod fault;
 pub mod founding;
 pub mod invite;
 pub mod os;

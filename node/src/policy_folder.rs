@@ -5,6 +5,7 @@
 
 use crate::fault::Fault;
 use belay_identity::body::{Autonomy, Mode, Modes, Policy};
+use belay_identity::limits::POLICY_BYTES_MAX;
 use belay_mesh::gate::Rules;
 use serde::Deserialize;
 use std::path::Path;
@@ -90,7 +91,13 @@ impl Source {
             let hint = "durations are a number and s, m or h; modes are observe, ask or enforce";
             Fault::exit(7, format!("{name}/release.toml, {what}: {problem}"), hint)
         };
-        Ok(Self { policy: file.policy(rules, &at)?, autonomy: file.autonomy(&at)? })
+        let policy = file.policy(rules, &at)?;
+        let bytes = policy.to_bytes().len();
+        if bytes > POLICY_BYTES_MAX {
+            let what = format!("{name}: a policy of {bytes} bytes; at most {POLICY_BYTES_MAX} travel");
+            return Err(Fault::exit(7, what, "fewer or shorter rules; comments count too"));
+        }
+        Ok(Self { policy, autonomy: file.autonomy(&at)? })
     }
 }
 

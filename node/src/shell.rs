@@ -85,14 +85,13 @@ pub(crate) async fn run(
     let mut shell = Shell::new(state, &config, device, store, replay, net, news)?;
     shell.listen()?;
     shell.begin();
-    let mut timer = timer::Timer::new().map_err(io("a timer on the boot clock"))?;
     while !shell.leaving {
-        timer.set(shell.engine.next_deadline()).map_err(io("the timer"))?;
+        let deadline = shell.engine.next_deadline();
         tokio::select! {
             biased;
             Some(news) = heard.recv() => shell.on_news(news),
             event = events.recv() => shell.on_event(event, &mut events),
-            () = timer.due() => shell.give(Input::Deadline),
+            () = timer::due(deadline) => shell.give(Input::Deadline),
         }
     }
     shell.net.shutdown().await;

@@ -32,12 +32,12 @@ pub use question::{Action, Origin, Question};
 use outline::{newlines, outline};
 
 /// Longest `@id`, bytes: it is printed in one line and stored in every audit record.
-pub const RULE_ID_BYTES_MAX: usize = 64;
+pub(crate) const RULE_ID_BYTES_MAX: usize = 64;
 /// Most rules named as nearest to a denied question: what fits in one sentence.
-pub const NEAREST_MAX: usize = 2;
+pub(crate) const NEAREST_MAX: usize = 2;
 
 /// Names the denial of a question that could not be put to the rules; no `@id` may contain a colon.
-pub const UNASKED: &str = "belay:unasked";
+pub(crate) const UNASKED: &str = "belay:unasked";
 
 /// What rules may speak about; strict, so a misspelt word is an error and never a silent no.
 const SCHEMA: &str = r#"

@@ -45,6 +45,8 @@ pub struct GateTask {
     pub cut: Option<Cut>,
     /// When its credential ends, Unix milliseconds.
     pub credential_until_ms: u64,
+    /// How many more permits its delegation allows.
+    pub budget_left: u64,
     /// The actions its delegation covers; none where it acts for the user himself.
     pub tools: Option<Vec<String>>,
     /// Whether it came from another device.

@@ -94,11 +94,11 @@ fn linked(stage: &Stage) -> Result<usize, Failure> {
 
 /// Where the laptop listens, from the multiaddress that it printed.
 fn port(up: &Up) -> Result<SocketAddr, Failure> {
-    let ports = up.addresses.iter().filter_map(|address| {
+    let mut ports = up.addresses.iter().filter_map(|address| {
         let mut parts = address.strip_prefix("/ip4/127.0.0.1/udp/")?.split('/');
         parts.next()?.parse().ok()
     });
-    let port: Option<u16> = ports.filter(|port| *port != 0).next_back();
+    let port: Option<u16> = ports.rfind(|port| *port != 0);
     port.map(|port| SocketAddr::from(([127, 0, 0, 1], port))).ok_or_else(|| {
         let what = format!("the laptop names no loopback address among {:?}", up.addresses);
         Failure::Contradiction(what)

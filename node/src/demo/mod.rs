@@ -42,6 +42,7 @@ pub(crate) fn run(exe: &Path, out: &Path, format: Format) -> ExitCode {
 fn play(exe: &Path, out: &Path, voice: Voice) -> Result<Report, Failure> {
     let out = std::path::absolute(out).map_err(failure::io(out))?;
     let mut stage = Stage::set(exe, voice)?;
+    stage.open();
     let told = tell(&mut stage, &out);
     if told.is_err() {
         stage.show_logs();

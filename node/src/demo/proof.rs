@@ -15,6 +15,8 @@ const CHECK_FAILED: i32 = 7;
 const RECEIPT_TYPE: &[u8] = b"application/vnd.belay.receipt+cbor";
 /// How the name of a receipt's author begins.
 const DEVICE_PATH: &[u8] = b"/device/";
+/// How a hash begins in CBOR: 32 bytes follow.
+const HASH_HEAD: &[u8] = &[0x58, 0x20];
 
 /// A case, and what became of it.
 #[derive(Debug)]
@@ -95,11 +97,12 @@ fn stranger(stage: &Stage, name: &str) -> Result<Belay, Failure> {
     Ok(Belay::new(&stage.exe, home))
 }
 
-/// The case with the first letter of a receipt's author changed, and where that was: still
-/// well-formed, so that only the signature can tell.
+/// The case with one bit of a receipt changed, in the first hash after its author's name, and where
+/// that was: still well-formed, so that only the signature can tell.
 pub(super) fn change_a_receipt(case: &[u8]) -> Option<(Vec<u8>, usize)> {
     let receipt = find(case, RECEIPT_TYPE, 0)?;
-    let at = find(case, DEVICE_PATH, receipt)? + DEVICE_PATH.len();
+    let author = find(case, DEVICE_PATH, receipt)?;
+    let at = find(case, HASH_HEAD, author)? + HASH_HEAD.len();
     let mut changed = case.to_vec();
     *changed.get_mut(at)? ^= 1;
     Some((changed, at))

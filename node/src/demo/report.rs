@@ -76,7 +76,7 @@ impl Report {
         let mut words = format!(
             "\nwitness   processes at work when the order was given: {pids_before}; after it: {pids_after}\n\
              \u{20}         last write {last_write_ms_after_order} ms after it; the bound was {lease_bound_ms} ms\n\
-             nodes     {stopped} of {tasks} tasks proven stopped, {unproven} unproven, acts denied: {denied}\n\
+             proven    {stopped} of {tasks} tasks stopped, {unproven} unproven; acts denied: {denied}\n\
              removed   both nodes, their state, and everything they ran\n\
              kept      {case_file}\n\n\
              Check it yourself:\n  belay verify {case_file} --root {root}\n\n\

@@ -111,11 +111,19 @@ impl Branch {
     /// One line for people.
     pub(super) fn words(&self) -> String {
         let agent = self.agent.as_deref().unwrap_or("an agent");
-        let facts = [&self.cause, &self.seen, &self.wall].into_iter().flatten();
-        let facts: Vec<&str> = facts.map(String::as_str).collect();
+        let fact = |name: &str, fact: &Option<String>| {
+            let fact = fact.as_deref().unwrap_or("not said");
+            format!("{name}: {fact}")
+        };
         let told = match &self.missing {
             Some(missing) => format!("missing: {missing}"),
-            None => format!("{} ({})", self.state, facts.join(", ")),
+            None => format!(
+                "{}; {}; {}; {}",
+                self.state,
+                fact("cause", &self.cause),
+                fact("seen", &self.seen),
+                fact("wall", &self.wall)
+            ),
         };
         format!("{agent} on {}: {told}", self.device)
     }

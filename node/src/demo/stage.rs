@@ -73,6 +73,13 @@ impl Stage {
         Ok(Self { belay, exe, patience, mark, relay, planner, folder, path, nodes, voice })
     }
 
+    /// Says what is going to be seen, and where it leaves its traces.
+    pub(super) fn open(&self) {
+        let what = "belay demo: two nodes on this machine, one order, one proof";
+        self.voice
+            .say(&format!("{what}\nstate in {}, removed at the end; Ctrl-C ends it", self.path));
+    }
+
     /// A path on the stage.
     pub(super) fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.path)

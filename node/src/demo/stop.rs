@@ -165,8 +165,8 @@ fn check_incomplete(stage: &Stage, progress: &Progress) -> Result<u64, Failure> 
         return Err(Failure::Contradiction(what));
     };
     stage.say(&format!(
-        "`belay stop` ends with exit {INCOMPLETE}, not proven: what is missing runs at most {bound_ms} ms \
-         from the order, which is in force"
+        "`belay stop` ends with exit {INCOMPLETE}: the order is in force, and what is missing runs \
+         at most {bound_ms} ms more"
     ));
     Ok(bound_ms)
 }
@@ -182,7 +182,7 @@ fn heal(stage: &Stage, order: &str) -> Result<Progress, Failure> {
             return Err(Failure::Contradiction(what));
         }
         stage.say(&format!(
-            "relay: {} datagrams passed to the laptop, {} to the robot, {} dropped by the cut",
+            "relay: {} datagrams went to the laptop and {} to the robot; the cut dropped {}",
             counts.to_target, counts.to_clients, counts.cut
         ));
         relay.heal();

@@ -86,24 +86,22 @@ fn a_command_is_read_and_named() {
     let shell = Belay::new(Path::new("/bin/sh"), home);
     let talk = r#"echo '{"code":3,"message":"no","hint":"ask"}' >&2; exit 3"#;
     let refused = shell.run(&patience, &["-c", talk], SOON).expect("ends").wants(&[0]);
-    match refused.expect_err("it ended with 3") {
-        Failure::Command { command, ended, said } => {
-            assert!(command.contains("exit 3"), "{command}");
-            assert_eq!(ended, "ended with exit 3, not [0]");
-            assert_eq!(said, "no (ask)");
-        }
-        other => panic!("{other:?}"),
-    }
+    let failure = refused.expect_err("it ended with 3");
+    let Failure::Command { command, ended, said } = failure else { panic!("{failure:?}") };
+    assert!(command.contains("exit 3"), "{command}");
+    assert_eq!(ended, "ended with exit 3, not [0]");
+    assert_eq!(said, "no (ask)");
 }
 
-/// Goal: one byte changes, in a receipt, behind its author's name. Method: a case as bytes.
+/// Goal: one byte changes, in a receipt, in a hash behind its author's name. Method: a case as bytes.
 #[test]
 fn one_byte_of_a_receipt_is_changed() {
-    let case = b"..release+cbor../device/laptop..application/vnd.belay.receipt+cbor..spiffe://d/device/robot..";
+    let case =
+        b"X \x01 release+cbor X \x02 application/vnd.belay.receipt+cbor X \x03/device/robot X \x04";
     let (changed, at) = change_a_receipt(case).expect("there is a receipt");
     let different: Vec<usize> = (0..case.len()).filter(|at| case[*at] != changed[*at]).collect();
     assert_eq!(different, [at]);
-    assert!(changed.ends_with(b"/device/sobot.."));
+    assert_eq!((case[at], changed[at]), (4, 5));
     assert_eq!(change_a_receipt(b"nothing"), None);
 }
 

@@ -25,8 +25,8 @@ pub(super) struct Process {
     parent: u32,
     /// Its session.
     pub(super) session: u32,
-    /// One letter: R and S run, T is frozen, Z has ended.
-    pub(super) state: char,
+    /// One letter: R and S run, D waits for the kernel, T is stopped, Z has ended.
+    state: char,
     /// Its arguments and environment.
     words: Vec<u8>,
 }
@@ -94,9 +94,12 @@ impl Process {
         !matches!(self.state, 'Z' | 'X')
     }
 
-    /// True when it is stopped by a signal.
-    pub(super) fn is_frozen(&self) -> bool {
-        self.state == 'T'
+    /// True when it is stopped by a signal, or waits for a child that is: a shell that has just
+    /// started a program by `vfork` cannot be stopped before that child goes on.
+    pub(super) fn stands_still(&self, all: &[Self]) -> bool {
+        let stopped = |process: &Self| process.state == 'T';
+        let mut children = all.iter().filter(|process| process.parent == self.id.pid);
+        stopped(self) || (self.state == 'D' && children.any(stopped))
     }
 
     /// True when it ignores terminate.
@@ -180,7 +183,7 @@ impl Ending {
     pub(super) fn look(&mut self, eyes: &Eyes, exe: &Path) -> Result<(), Failure> {
         let processes = eyes.processes(exe)?;
         let empty = processes.is_empty();
-        if !empty && processes.iter().all(Process::is_frozen) {
+        if !empty && processes.iter().all(|process| process.stands_still(&processes)) {
             self.frozen.get_or_insert_with(Instant::now);
         }
         if empty && self.empty_before {

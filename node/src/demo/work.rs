@@ -107,12 +107,13 @@ fn wait_for_answer(stage: &mut Stage, name: &str, typed: &str) -> Result<Answer,
 fn verdict_words(verdict: &Verdict) -> String {
     let Verdict { decision, rule, release, why, hint } = verdict;
     let release = release.as_deref().unwrap_or("none");
-    let mut words = format!("{decision}, by {rule} of release {release}");
-    for more in [why, hint].into_iter().filter(|more| !more.is_empty()) {
-        words.push_str("\n     ");
-        words.push_str(more);
+    if decision == "permit" {
+        return format!("permitted by rule {rule} of release {release}");
     }
-    words
+    let decision = if decision == "deny" { "denied" } else { decision };
+    let named = if why.contains(rule) { String::new() } else { format!(" ({rule})") };
+    let next = if hint.is_empty() { String::new() } else { format!("\n     next: {hint}") };
+    format!("{decision} by release {release}: {why}{named}{next}")
 }
 
 /// Looks at the work from outside: what runs, how it is made, and that it writes.

@@ -75,9 +75,9 @@ impl Shell {
             Ok(Todo::Ask(request, run_ask)) => {
                 self.asks.made += 1;
                 let id = AskId(self.asks.made);
-                let run = run_ask.zip(run);
+                let run = run_ask.map(|ask| *ask).zip(run);
                 self.asks.open.insert(id, Open { reply, run });
-                self.give(Input::Ask { ask: id, request: Box::new(request) });
+                self.give(Input::Ask { ask: id, request });
             }
             Ok(Todo::Say(value)) => drop(reply.send(Reply::Said(Ok(value)))),
             Ok(Todo::Leave) => {
@@ -188,14 +188,14 @@ impl Shell {
 }
 
 enum Todo {
-    Ask(Request, Option<RunAsk>),
+    Ask(Box<Request>, Option<Box<RunAsk>>),
     Say(Value),
     Leave,
 }
 
 impl Todo {
     fn ask(request: Request) -> Self {
-        Todo::Ask(request, None)
+        Todo::Ask(Box::new(request), None)
     }
 }
 
@@ -213,7 +213,7 @@ fn run_request(run: RunAsk) -> Result<Todo, Refusal> {
         argv: run.argv.clone(),
         manifest: api::id_from_text(&run.manifest)?,
     });
-    Ok(Todo::Ask(request, Some(run)))
+    Ok(Todo::Ask(Box::new(request), Some(Box::new(run))))
 }
 
 fn place_request(key: &str, class: u64) -> Result<Todo, Refusal> {

@@ -45,12 +45,22 @@ async fn settle(award: StatementId, folder: PathBuf, news: mpsc::Sender<News>) {
         let _ended = tokio::task::spawn_blocking(move || os::end_below(warden)).await;
         tokio::time::sleep(SETTLE_LOOK_EVERY).await;
     }
-    let said = match last_word(&folder) {
-        Some(said) => WardenNews::Said(said),
-        None => WardenNews::Gone,
-    };
-    // The node may have ended meanwhile.
-    let _ = news.send(News::Warden(award, said)).await;
+    let word = last_word(&folder);
+    let exit = word.as_ref().and_then(|_| own_exit(&folder));
+    let end = word.map_or(WardenNews::NoRecord, WardenNews::Said);
+    for said in exit.map(WardenNews::Said).into_iter().chain([end]) {
+        // The node may have ended meanwhile.
+        let _ = news.send(News::Warden(award, said)).await;
+    }
+}
+
+/// How the main process ended, where nothing had frozen it before: then it ended by itself.
+fn own_exit(folder: &Path) -> Option<FromWarden> {
+    let records = read_facts(folder).ok()?.records;
+    let first = records.into_iter().find(|said| {
+        matches!(said, FromWarden::Exited { .. } | FromWarden::Frozen { .. })
+    })?;
+    matches!(first, FromWarden::Exited { code: Some(_), .. }).then_some(first)
 }
 
 fn warden_of(folder: &Path) -> Option<Process> {

@@ -1,56 +1,24 @@
 //! The engine's deadline on the boot clock, which counts through suspend.
+//!
+//! The runtime's own clock stands still in suspend, so no wait is longer than a second: after waking,
+//! the boot clock is read again. What must not be late at all, the end of a lease, is kept by wardens
+//! with timers of the boot clock itself.
 
+use crate::os;
 use belay_mesh::BootTime;
-use rustix::time::{
-    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-    timerfd_settime,
-};
-use std::io;
-use std::os::fd::OwnedFd;
-use tokio::io::unix::AsyncFd;
+use std::time::Duration;
 
-const NS_PER_S: u64 = 1_000_000_000;
+/// A suspend makes a deadline late by at most this, once the device is awake.
+const WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// One timer.
-pub(super) struct Timer {
-    fd: AsyncFd<OwnedFd>,
-    set: Option<BootTime>,
-}
-
-impl Timer {
-    pub(super) fn new() -> io::Result<Self> {
-        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
-        let fd = timerfd_create(TimerfdClockId::Boottime, flags)?;
-        Ok(Self { fd: AsyncFd::new(fd)?, set: None })
-    }
-
-    /// Sets the moment; none stops the timer.
-    pub(super) fn set(&mut self, at: Option<BootTime>) -> io::Result<()> {
-        if at == self.set {
-            return Ok(());
+/// Comes back when the moment has come; never, where there is none.
+pub(super) async fn due(at: Option<BootTime>) {
+    let Some(at) = at else { return std::future::pending().await };
+    loop {
+        let left = Duration::from_nanos(at.0.saturating_sub(os::boot_now_ns()));
+        if left.is_zero() {
+            return;
         }
-        // A moment that has passed is now: zero would stop the timer.
-        let ns = at.map_or(0, |at| at.0.max(1));
-        let spec = Itimerspec {
-            it_interval: Timespec { tv_sec: 0, tv_nsec: 0 },
-            it_value: Timespec {
-                tv_sec: i64::try_from(ns / NS_PER_S).unwrap_or(i64::MAX),
-                tv_nsec: (ns % NS_PER_S) as i64,
-            },
-        };
-        timerfd_settime(self.fd.get_ref(), TimerfdTimerFlags::ABSTIME, &spec)?;
-        self.set = at;
-        Ok(())
-    }
-
-    /// Waits for the moment.
-    pub(super) async fn due(&mut self) {
-        if let Ok(mut guard) = self.fd.readable().await {
-            let mut count = [0; 8];
-            // A count that was taken already leaves nothing to read: the same moment, not an error.
-            let _ = rustix::io::read(self.fd.get_ref(), &mut count);
-            guard.clear_ready();
-        }
-        self.set = None;
+        tokio::time::sleep(left.min(WAIT_MAX)).await;
     }
 }

@@ -54,6 +54,8 @@ pub(crate) enum WardenNews {
     Said(FromWarden),
     /// The stream ended.
     Gone,
+    /// An earlier process's warden left no record of an end.
+    NoRecord,
 }
 
 impl Wardens {
@@ -156,8 +158,12 @@ impl Shell {
         ask: RunAsk,
         (pid, start_time): (u32, u64),
     ) -> Reply {
+        let (award, news) = (grant.award, self.news.clone());
         let refuse = |what: String| {
             let hint = "look at the node's log and its disk";
+            let said = WardenNews::Said(FromWarden::Refused { why: what.clone() });
+            // A full queue drains in a moment; the send waits for it beside the loop.
+            tokio::spawn(async move { news.send(News::Warden(award, said)).await });
             Reply::Said(Err(crate::door::Refusal::new("failed", what, hint)))
         };
         let folder = match self.task_folder(&grant.award) {
@@ -217,6 +223,10 @@ impl Shell {
                 }
             }
             WardenNews::Gone => self.on_warden_gone(award),
+            WardenNews::NoRecord => {
+                let why = "the node died, and its warden left no record of the end".to_owned();
+                self.give(Input::Task { award, event: TaskEvent::NotProven { why } });
+            }
         }
     }
 

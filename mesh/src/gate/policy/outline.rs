@@ -8,15 +8,15 @@
 use super::RulesError;
 
 /// Longest text of one release's rules, bytes: room for `RULES_MAX` rules of 400 bytes.
-pub const RULES_BYTES_MAX: usize = 4 << 20;
+pub(crate) const RULES_BYTES_MAX: usize = 4 << 20;
 /// Most rules in one release: the largest set whose judging time is measured.
-pub const RULES_MAX: usize = 10_000;
+pub(crate) const RULES_MAX: usize = 10_000;
 /// Deepest nesting of brackets in one rule. Cedar's parser recurses without looking at its stack
 /// and ends the process between 100 and 150 levels on a thread of 2 MiB.
-pub const RULE_NESTING_MAX: usize = 32;
+pub(crate) const RULE_NESTING_MAX: usize = 32;
 /// Most brackets, dots, operators and `if`s in one rule. Longer chains exhaust Cedar's type
 /// checker, which then lets the rule pass unchecked; that was seen from 600 on, on 2 MiB.
-pub const RULE_STEPS_MAX: usize = 256;
+pub(crate) const RULE_STEPS_MAX: usize = 256;
 
 /// The line on which each rule begins. Looks at every byte once and calls nothing that recurses, so
 /// that no text can harm the parser that follows.
