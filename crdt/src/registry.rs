@@ -80,6 +80,8 @@ pub struct Issued {
     pub delegation: Option<StatementId>,
     /// When it ends, Unix milliseconds.
     pub expiry_ms: Option<u64>,
+    /// The root epoch under which it was issued.
+    pub epoch: u64,
     /// What it says.
     pub credential: Credential,
 }
@@ -178,7 +180,7 @@ impl Registry {
         subject: &'a Subject,
     ) -> impl Iterator<Item = &'a Issued> {
         self.claims().filter(|issued| self.is_issued_there(issued)).filter(|issued| {
-            let link = Link::of(&issued.credential);
+            let link = Link::of(&issued.credential).granted(issued.epoch);
             subject.terms().iter().all(|term| link.carries(term))
         })
     }
@@ -232,6 +234,7 @@ impl Issued {
             issuer: statement.key(),
             delegation: statement.refs.first().copied(),
             expiry_ms: statement.expiry_ms,
+            epoch: statement.epoch,
             credential: credential.clone(),
         }
     }

@@ -185,20 +185,28 @@ impl Engine {
     }
 
     fn close_batch(&mut self) {
-        if self.batch.is_empty() {
-            let effects = std::mem::take(&mut self.effects);
+        let urgency = std::mem::replace(&mut self.urgency, Urgency::Ordinary);
+        let effects = std::mem::take(&mut self.effects);
+        // Policies are large and come again from any member: they never take reserved space.
+        let (bodies, records): (Vec<Record>, Vec<Record>) =
+            std::mem::take(&mut self.batch).into_iter().partition(is_body);
+        if !bodies.is_empty() {
+            self.persist(bodies, Urgency::Ordinary, Vec::new());
+        }
+        if records.is_empty() {
             return effects.into_iter().for_each(|effect| self.run(effect));
         }
+        self.persist(records, urgency, effects);
+    }
+
+    fn persist(&mut self, records: Vec<Record>, urgency: Urgency, effects: Vec<Effect>) {
         self.writes_made += 1;
         let write = WriteId(self.writes_made);
-        let records = std::mem::take(&mut self.batch);
         let statements = records.iter().filter_map(|record| match record {
             Record::Statement { id, .. } => Some(*id),
             Record::Body { .. } | Record::Audit { .. } => None,
         });
-        let effects = std::mem::take(&mut self.effects);
         self.writes.insert(write, Write { statements: statements.collect(), effects });
-        let urgency = std::mem::replace(&mut self.urgency, Urgency::Ordinary);
         self.out(Output::Persist { write, records, urgency });
     }
 
@@ -270,6 +278,10 @@ impl Engine {
     pub(crate) fn once_written(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
+}
+
+fn is_body(record: &Record) -> bool {
+    matches!(record, Record::Body { .. })
 }
 
 fn last_incarnation(known: &Known, key: PublicKey) -> Option<Incarnation> {

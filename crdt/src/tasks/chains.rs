@@ -174,7 +174,8 @@ impl Tasks {
         };
         let links = registry
             .claim(&promise.body.from)
-            .map(|parent| Link::promised(promise.body, &Link::of(&parent.credential)));
+            .map(|parent| Link::promised(promise.body, &Link::of(&parent.credential)))
+            .map(|link| link.granted(promise.statement.epoch));
         let below = Climb { links: links.into_iter().collect(), ..Climb::default() };
         self.climb(registry, promise.body.from, Climb { below: Some(promise), ..below })
     }
@@ -271,7 +272,7 @@ impl<'a> Climb<'a> {
         if let Some(child) = self.child {
             self.note(check_same(issued, child));
         }
-        self.links.push(Link::of(&issued.credential));
+        self.links.push(Link::of(&issued.credential).granted(issued.epoch));
         self.child = Some(issued);
     }
 

@@ -93,7 +93,10 @@ impl Belay {
         let kept = KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         command.env_clear().envs(kept).env("HOME", &self.home).current_dir(&self.home);
         command.stdin(Stdio::null()).stdout(clone(&stdout)?).stderr(clone(&stderr)?);
-        let child = command.spawn().map_err(io(Path::new(command.get_program())))?;
+        let child = command.spawn().map_err(|error| Failure::Machine {
+            what: format!("{}: {error}", command.get_program().display()),
+            hint: "the demo starts this very program, and `setsid` of util-linux",
+        })?;
         Ok(Running { command: spoken(args), child, stdout, stderr })
     }
 }

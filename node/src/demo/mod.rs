@@ -44,8 +44,9 @@ fn play(exe: &Path, out: &Path, voice: Voice) -> Result<Report, Failure> {
     let mut stage = Stage::set(exe, voice)?;
     stage.open();
     let told = tell(&mut stage, &out);
-    if told.is_err() {
-        stage.show_logs();
+    match &told {
+        Ok(_) | Err(Failure::Interrupted) => {}
+        Err(_) => stage.show_logs(),
     }
     let struck = stage.strike();
     let report = told?;

@@ -57,6 +57,10 @@ pub(super) fn cut_off(stage: &Stage, fleet: &Fleet, work: &Work) -> Result<Stop,
     let order = progress.order;
     let last = heal(stage, &order)?;
     let after = count(stage, work)?;
+    if after != [0, 0] {
+        let what = format!("after the order {after:?} processes are at work on laptop and robot");
+        return Err(Failure::Contradiction(what));
+    }
     let last_write_ms = watch.last_write(bound_ms)?;
     Ok(Stop { order, bound_ms, order_to_last_receipt_ms, last_write_ms, before, after, last })
 }
@@ -191,16 +195,17 @@ fn heal(stage: &Stage, order: &str) -> Result<Progress, Failure> {
     let follow = ["stop", "--follow", order, "--timeout", FOLLOW_TIMEOUT];
     let all = [["--json", "--state", &state].as_slice(), &follow].concat();
     let answer = stage.belay.run(&stage.patience, &all, FOLLOW_MAX)?;
-    let progress: Progress = answer.wants(&[0])?.data()?;
-    let took = milliseconds(healed.elapsed());
-    stage.say(&format!("order {} is complete and proven {took} ms later", short(order)));
+    let progress: Progress = answer.wants(&[0, INCOMPLETE])?.data()?;
+    let waited = healed.elapsed();
     for branch in &progress.branches {
         stage.say(&branch.words());
     }
     if !(progress.complete && progress.proven) {
-        let what = "`belay stop --follow` ended with exit 0 without being proven".to_owned();
-        return Err(Failure::Contradiction(what));
+        let state = format!("order {} is complete and proven", short(order));
+        return Err(Failure::NotSeen { state, waited });
     }
+    let took = milliseconds(waited);
+    stage.say(&format!("order {} is complete and proven {took} ms later", short(order)));
     Ok(progress)
 }
 
