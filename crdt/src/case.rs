@@ -1,7 +1,7 @@
 //! A case: an order, and everything that proves what became of it.
 //!
-//! Completeness is computed downward from the order, never upward from what came home. Class I names
-//! the roots: every device that holds a credential whose chain the order matches. Each owes a
+//! Completeness is computed downward from the order, never upward from what came home. Class I
+//! names the roots: every device that holds a credential whose chain the order matches. Each owes a
 //! receipt for every award that it executed below the match, and, for a credential under which it
 //! executed none, a receipt that says so. From each receipt downward every award that the task ever
 //! made owes one as well. INV-STOP-3: a case is never complete while a branch is unknown, left out,
@@ -10,7 +10,8 @@
 //! A chain that cannot be followed to its end may match: its branch is missing until its device has
 //! answered. A credential that no enrolled device signed is missing too: nobody can answer for it.
 //!
-//! Refused here: a clock, and believing an index; a case file is gathered again from its statements.
+//! Refused here: a clock, and believing an index; a case file is gathered again from its
+//! statements.
 
 mod closure;
 mod file;

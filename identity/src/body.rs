@@ -15,7 +15,9 @@ mod task;
 
 pub use agent::{Agent, Credential, Delegation, Generations};
 pub use enrol::{DeviceKind, Enrol, Invite, Named, Presence, Witness};
-pub use order::{Drill, Hold, Lift, Proof, Reason, Restore, Revoke, Subject, SubjectError, Term};
+pub use order::{
+    Drill, Hold, Lift, Pause, Proof, Reason, Restore, Revoke, Subject, SubjectError, Term,
+};
 pub use release::{Action, Autonomy, Mode, Modes, Policy, Release, ReleaseVersion};
 pub use root::{Approve, Operator, Pin, Removal, RingFloor, Role, Root};
 pub use task::{
@@ -38,7 +40,10 @@ pub enum Direction {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $text:literal $variant:ident $class:ident $direction:ident $bytes:ident,)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $text:literal $variant:ident $class:ident $direction:ident $bytes:ident,
+    )*) => {
         /// The body of a statement.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Body {

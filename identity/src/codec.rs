@@ -3,7 +3,8 @@
 //! `scan` walks untrusted bytes once, without allocating, and refuses whatever is not deterministic
 //! CBOR (RFC 8949, section 4.2.1) of our dialect: shortest heads, definite lengths, sorted unique
 //! keys, no tags, no floats, valid UTF-8, bounded depth, nothing after the end. Only then is a
-//! `Value` built. `record!` declares a body's bytes once: its struct, writer and reader in one place.
+//! `Value` built. `record!` declares a body's bytes once: its struct, writer and reader in one
+//! place.
 //!
 //! Refused here: repairing bytes, guessing at unknown keys, keeping leftovers.
 

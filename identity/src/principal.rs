@@ -124,7 +124,7 @@ macro_rules! ids {
                 let wrong = || NameError::Id(text.into(), "principal");
                 let (domain, kind, name) = split(text).ok_or_else(wrong)?;
                 match kind {
-                    "root" if name.is_empty() => TrustDomain::new(domain).map(Principal::Root),
+                    "root" if name.is_empty() && text.ends_with("/root") => TrustDomain::new(domain).map(Principal::Root),
                     $($kind => $name::parse(text).map(Principal::$variant),)*
                     _ => Err(wrong()),
                 }

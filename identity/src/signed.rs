@@ -12,7 +12,7 @@
 
 use crate::codec::{self, CodecError, Field, Problem, ScanError, Value};
 use crate::key::{PublicKey, SecretKey, hex};
-use crate::limits::STATEMENT_BYTES_MAX;
+use crate::limits::{KIND_CHARS_MAX, STATEMENT_BYTES_MAX};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -222,7 +222,11 @@ fn open_protected(bytes: &[u8]) -> Result<(String, PublicKey), SignedError> {
     let key = fields.take(4)?;
     fields.done()?;
     let kind = media.strip_prefix(MEDIA_PREFIX).and_then(|m| m.strip_suffix(MEDIA_SUFFIX));
-    let kind = kind.ok_or(SignedError::Envelope("the content type is not ours"))?;
+    let plain = |kind: &&str| {
+        let letters = kind.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        letters && (1..=KIND_CHARS_MAX).contains(&kind.len())
+    };
+    let kind = kind.filter(plain).ok_or(SignedError::Envelope("the content type is not ours"))?;
     Ok((kind.to_owned(), key))
 }
 

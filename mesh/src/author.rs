@@ -89,6 +89,11 @@ impl Engine {
         if matches!(statement.body, Body::Receipt(_)) || statement.is_order() {
             self.write_reserved();
         }
+        if self.known.get(&id).is_some() {
+            // Held already, hence written or being written.
+            return id;
+        }
+        self.hold_back(id);
         self.learn(&statement);
         self.once_written(Effect::Spread(id));
         id

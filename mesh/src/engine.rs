@@ -9,6 +9,7 @@ use crate::gate::GateView;
 use crate::input::{AskId, Input, WriteId};
 use crate::known::Known;
 use crate::lease::Holder;
+use crate::limits::WRITE_AGAIN_MS;
 use crate::output::{Answer, Event, Output, Record, Refusal, Urgency};
 use crate::spread::Links;
 use crate::stop::Stops;
@@ -63,6 +64,8 @@ pub struct Engine {
     effects: Vec<Effect>,
     writes: BTreeMap<WriteId, Write>,
     writes_made: u64,
+    again: Vec<Again>,
+    unsent: BTreeSet<StatementId>,
 }
 
 /// What waits for a write.
@@ -82,9 +85,17 @@ pub(crate) enum Effect {
     Permit(AskId, Box<crate::act::Waiting>),
 }
 
+/// One write under way. Statements are written again until they are on disk: what is in the set and
+/// not on disk would leave a hole in its log.
 struct Write {
-    statements: BTreeSet<StatementId>,
+    statements: BTreeMap<StatementId, Arc<[u8]>>,
     effects: Vec<Effect>,
+}
+
+/// What a failed write leaves to be written again.
+struct Again {
+    at: BootTime,
+    write: Write,
 }
 
 impl Engine {
@@ -108,7 +119,8 @@ impl Engine {
 
     /// When to call again with `Deadline` if nothing else happens.
     pub fn next_deadline(&self) -> Option<BootTime> {
-        [self.next_draw(), self.links.next_deadline(), self.work.next_deadline()]
+        let again = self.again.iter().map(|again| again.at).min();
+        [self.next_draw(), self.links.next_deadline(), self.work.next_deadline(), again]
             .into_iter()
             .flatten()
             .min()
@@ -149,6 +161,8 @@ impl Engine {
             effects: Vec::new(),
             writes: BTreeMap::new(),
             writes_made: 0,
+            again: Vec::new(),
+            unsent: BTreeSet::new(),
         };
         engine.holder.trust_disk(&engine.known);
         engine.recover();
@@ -171,7 +185,20 @@ impl Engine {
         }
     }
 
+    fn write_again(&mut self) {
+        let now = self.now.boot;
+        let (due, later) = std::mem::take(&mut self.again).into_iter().partition(|a| a.at <= now);
+        self.again = later;
+        let due: Vec<Again> = due;
+        for Again { write, .. } in due {
+            let records = write.statements.into_iter();
+            let records = records.map(|(id, bytes)| Record::Statement { id, bytes }).collect();
+            self.persist(records, Urgency::Reserved, write.effects);
+        }
+    }
+
     fn on_time(&mut self) {
+        self.write_again();
         self.draw_leases();
         self.repair_due();
         self.tend_tasks();
@@ -203,7 +230,7 @@ impl Engine {
         self.writes_made += 1;
         let write = WriteId(self.writes_made);
         let statements = records.iter().filter_map(|record| match record {
-            Record::Statement { id, .. } => Some(*id),
+            Record::Statement { id, bytes } => Some((*id, bytes.clone())),
             Record::Body { .. } | Record::Audit { .. } => None,
         });
         self.writes.insert(write, Write { statements: statements.collect(), effects });
@@ -212,6 +239,7 @@ impl Engine {
 
     fn on_persisted(&mut self, write: WriteId) {
         let Some(done) = self.writes.remove(&write) else { return };
+        self.unsent.retain(|id| !done.statements.contains_key(id));
         if self.undurable().next().is_none() {
             self.holder.trust_disk(&self.known);
         }
@@ -222,12 +250,20 @@ impl Engine {
     fn on_write_failed(&mut self, write: WriteId, why: String) {
         let Some(lost) = self.writes.remove(&write) else { return };
         // What was not written is not promised: own statements stay unsent, permits unspoken.
-        for effect in lost.effects {
+        let Write { statements, effects } = lost;
+        let (asked, rest): (Vec<Effect>, Vec<Effect>) = effects
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Answer(..) | Effect::Permit(..)));
+        for effect in asked {
             if let Effect::Answer(ask, _) | Effect::Permit(ask, _) = effect {
                 let hint = "free some space on this device's disk; orders and stops go on working";
                 let kind = crate::output::RefusalKind::Failed;
                 self.answer(ask, Err(Refusal::new(kind, format!("not written: {why}"), hint)));
             }
+        }
+        if !statements.is_empty() {
+            let at = self.now.boot.plus_ms(WRITE_AGAIN_MS);
+            self.again.push(Again { at, write: Write { statements, effects: rest } });
         }
         self.tell(Event::DiskFailed(why));
     }
@@ -245,7 +281,17 @@ impl Engine {
 
     /// Statements taken in whose write is still under way.
     pub(crate) fn undurable(&self) -> impl Iterator<Item = &StatementId> {
-        self.writes.values().flat_map(|write| write.statements.iter())
+        let again = self.again.iter().map(|again| &again.write);
+        self.writes.values().chain(again).flat_map(|write| write.statements.keys())
+    }
+
+    /// True for a statement of this node that is not on disk yet, and so may not be sent.
+    pub(crate) fn is_unsent(&self, id: &StatementId) -> bool {
+        self.unsent.contains(id)
+    }
+
+    pub(crate) fn hold_back(&mut self, id: StatementId) {
+        self.unsent.insert(id);
     }
 
     pub(crate) fn writes_open(&self) -> usize {

@@ -272,9 +272,12 @@ fn rules(
 }
 
 fn forbidden(rule: Option<String>, nearest: &[String], act: &Act) -> No {
-    let hint = match nearest {
-        [] => "an operator adds a rule for it to the next release".into(),
-        near => format!("nearest rules that permit this class elsewhere: {}", near.join(", ")),
+    let hint = match (&rule, nearest) {
+        (Some(rule), _) => format!("an operator changes rule {rule} in the next release"),
+        (None, []) => "an operator adds a rule for it to the next release".into(),
+        (None, near) => {
+            format!("nearest rules that permit this class elsewhere: {}", near.join(", "))
+        }
     };
     let why = match &rule {
         Some(rule) => format!("rule {rule} forbids {} on {}", act.action, act.target),

@@ -10,8 +10,8 @@
 //! `gate::decide` are pure, so any thread may run them. Only our own fault may panic; a bad peer
 //! costs a named refusal.
 //!
-//! Reading order: `input`, `output`, `engine`; then `stop`, `lease`, `task` and `offload`, `spread`;
-//! then `gate` and `act`. Below: `wire`, `time`, `chance`, `limits`.
+//! Reading order: `input`, `output`, `engine`; then `stop`, `lease`, `task` and `offload`,
+//! `spread`; then `gate` and `act`. Below: `wire`, `time`, `chance`, `limits`.
 
 mod act;
 mod ask;

@@ -69,6 +69,9 @@ pub const STOP_GRACE_MS: u64 = 250;
 /// Writes under way at once; beyond it the engine says No to new work.
 pub const WRITES_OPEN_MAX: usize = 4_096;
 
+/// How long a failed write waits before its statements are written again, milliseconds.
+pub const WRITE_AGAIN_MS: u64 = 1_000;
+
 /// Clock-rate error between two devices, parts per million, generous for cheap oscillators.
 pub const CLOCK_PPM: u64 = 200;
 

@@ -318,7 +318,8 @@ impl Engine {
         if let Some(held) = tasks.acting_delegation(registry, &delegation.from) {
             check_narrows(held.body, delegation).map_err(|error| error.to_string())?;
         }
-        let link = above.acting().map(|link| Link::promised(delegation, link).granted(statement.epoch));
+        let link =
+            above.acting().map(|link| Link::promised(delegation, link).granted(statement.epoch));
         let link = link.ok_or("nobody stands behind the delegation")?;
         above.extended(link).map_err(|error| error.to_string())
     }

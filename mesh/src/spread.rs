@@ -14,6 +14,7 @@ use crate::limits::{
 use crate::output::{Event, Output};
 use crate::time::BootTime;
 use crate::wire::{self, Bye, Frame, FrameKind, Heads, Hello, Lane, WIRE_VERSION};
+use belay_crdt::registry::Via;
 use belay_identity::codec::Bytes;
 use belay_identity::limits::URGENT_STATEMENT_BYTES_MAX;
 use belay_identity::{Body, Class, LogHead, PublicKey, Statement, StatementId, Verified};
@@ -25,6 +26,7 @@ pub(crate) struct Links {
     links: BTreeMap<PublicKey, Link>,
     wants: BTreeMap<StatementId, Want>,
     next_repair: BootTime,
+    refused_by: Option<(PublicKey, String)>,
 }
 
 /// One peer.
@@ -78,7 +80,7 @@ impl Recent {
 impl Links {
     pub(crate) fn new(now: BootTime) -> Self {
         let next_repair = now.plus_ms(REPAIR_EVERY_MS);
-        Self { links: BTreeMap::new(), wants: BTreeMap::new(), next_repair }
+        Self { links: BTreeMap::new(), wants: BTreeMap::new(), next_repair, refused_by: None }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<BootTime> {
@@ -99,6 +101,11 @@ impl Links {
 
     pub(crate) fn is_known(&self, link: &PublicKey) -> bool {
         self.links.get(link).is_some_and(|l| l.standing != Standing::Lobby)
+    }
+
+    /// The last word of a peer that refused this device, until one admits it.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        self.refused_by.as_ref().map(|(_, reason)| reason.as_str())
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -134,7 +141,12 @@ impl Engine {
         let Some(standing) = self.links.links.get(&link).map(|l| l.standing) else { return };
         match frame {
             Frame::Hello(hello, chain) => self.on_hello(link, &hello, &chain),
-            Frame::Bye(bye) => self.tell(Event::Refused(link, bye.reason)),
+            Frame::Bye(bye) => {
+                if self.may_refuse(link) {
+                    self.links.refused_by = Some((link, bye.reason.clone()));
+                }
+                self.tell(Event::Refused(link, bye.reason));
+            }
             Frame::Statements(items) => self.on_statements(link, standing, &items),
             Frame::Talk(talk) if standing != Standing::Lobby => self.on_talk(link, &talk),
             Frame::Ids(ids) if standing == Standing::Member => self.on_ids(link, &ids),
@@ -175,9 +187,43 @@ impl Engine {
         }
         self.weigh(link);
         if !self.links.is_known(&link) {
-            let reason = "no enrolment of this device is known here; \
-                          ask an operator for a fresh invite, then `belay up --join FILE`";
-            self.refuse_link(link, reason);
+            let reason = self.why_stranger(chain);
+            self.refuse_link(link, &reason);
+        }
+    }
+
+    /// A member's refusal is news of this device; a stranger's is not. A newcomer knows no member
+    /// yet, and dialled whoever its invite names.
+    fn may_refuse(&self, link: PublicKey) -> bool {
+        let registry = &self.known.registry;
+        let newcomer = registry
+            .devices()
+            .all(|device| device.key == self.key && matches!(device.via, Via::Invite { .. }));
+        newcomer || registry.device_by_key(&link).is_some()
+    }
+
+    /// Why the enrolment that a hello showed makes nobody a member, and what to do.
+    fn why_stranger(&self, chain: &[Arc<Verified<Statement>>]) -> String {
+        let next = "ask an operator for a fresh invite, then `belay up --join FILE` on a new state";
+        let shown = chain.iter().rev().find_map(|statement| match &statement.body {
+            Body::Enrol(enrol) => Some((statement, enrol)),
+            _ => None,
+        });
+        let Some((statement, enrol)) = shown else {
+            return format!("no enrolment of this device is known here; {next}");
+        };
+        let registry = &self.known.registry;
+        let used = registry.devices().find(|device| match device.via {
+            Via::Invite { invite, .. } => statement.refs.first() == Some(&invite),
+            Via::Operator => false,
+        });
+        if let Some(device) = used {
+            return format!("this invite was used by {} already; {next}", device.id.name());
+        }
+        let name = enrol.device.name();
+        match registry.device_by_id(&enrol.device) {
+            Some(_) => format!("the name {name} belongs to another device of the fleet; {next}"),
+            None => format!("the enrolment of {name} does not count here; {next}"),
         }
     }
 
@@ -212,6 +258,7 @@ impl Engine {
             state.standing = standing;
         }
         if before == Standing::Lobby {
+            self.links.refused_by = None;
             self.out(Output::Admit { link });
             self.tell(Event::Linked(link));
             self.compare_heads(link);
@@ -301,6 +348,10 @@ impl Engine {
         let mut items: Vec<Arc<Verified<Statement>>> = Vec::new();
         let mut bytes = 0;
         for id in ids {
+            // An own statement is written before it is sent.
+            if self.is_unsent(id) {
+                continue;
+            }
             let Some(statement) = self.known.get(id).cloned() else { continue };
             if bytes + statement.bytes().len() > REPAIR_FRAME_BYTES && !items.is_empty() {
                 self.send_statements(link, &std::mem::take(&mut items));

@@ -34,6 +34,8 @@ pub struct Status {
     pub security_operators: u64,
     /// How many statements are held.
     pub statements: u64,
+    /// Why a member refused this device, if the last one to answer did.
+    pub refused: Option<String>,
 }
 
 /// One device of the fleet.
@@ -139,6 +141,7 @@ impl Engine {
             orders: known.orders.standing().map(|order| self.order_line(order)).collect(),
             security_operators: known.authority.security_operators() as u64,
             statements: known.set.len() as u64,
+            refused: self.links.refusal().map(str::to_owned),
         }
     }
 

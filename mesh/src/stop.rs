@@ -1,9 +1,9 @@
 //! The stop: what an order ends here, and the signed word on what became of it.
 //!
-//! A chain is judged whole, so one order ends work at any depth without walking the tree: each device
-//! ends what it runs as soon as the order arrives. Cancels race along task edges, leases lapse behind
-//! both. A receipt is signed only after the tree was seen empty and that fact is on disk; a device
-//! that held a matching credential and runs nothing says so.
+//! A chain is judged whole, so one order ends work at any depth without walking the tree: each
+//! device ends what it runs as soon as the order arrives. Cancels race along task edges, leases
+//! lapse behind both. A receipt is signed only after the tree was seen empty and that fact is on
+//! disk; a device that held a matching credential and runs nothing says so.
 //!
 //! INV-STOP-1: "stopped" is signed only for a tree that was seen empty. Refused here: claiming what
 //! nobody saw; that is *not-proven*, with the reason.

@@ -1,8 +1,8 @@
 //! The work of this device: what runs here, and what it was given for.
 //!
-//! A task is one award that this device executes. Its warden runs the tree only as far as it is fed,
-//! and it is fed only as far as its leases reach: the device's own, and its delegator's. This file
-//! keeps the table and feeds; `offload` makes awards, `stop` ends them.
+//! A task is one award that this device executes. Its warden runs the tree only as far as it is
+//! fed, and it is fed only as far as its leases reach: the device's own, and its delegator's. This
+//! file keeps the table and feeds; `offload` makes awards, `stop` ends them.
 //!
 //! INV-TASK-1: a child never holds more than its parent (checked where delegations are made and
 //! where they arrive). INV-LEASE-1: no tree is fed beyond its leases.
@@ -184,6 +184,7 @@ impl Engine {
             let why = format!("{TASKS_MAX} tasks run here already");
             return Err(Refusal::new(RefusalKind::Failed, why, "wait until one ends, or stop one"));
         }
+        self.check_named(run)?;
         let papers = self.root_papers(run)?;
         let act = Act {
             task: papers.credential,
@@ -212,6 +213,26 @@ impl Engine {
         let until = self.feed_until(&award).unwrap_or(self.now.boot);
         let lapse_grace_ms = self.lapse_grace_ms();
         Ok(RunGrant { award, credential, until, lapse_grace_ms })
+    }
+
+    /// A run names only what every release that judges names.
+    fn check_named(&self, run: &Run) -> Result<(), Refusal> {
+        let judging = self.known.releases.judging(&self.config.ring);
+        let bodies = judging.all().iter().filter_map(|r| self.known.body(&r.header.body));
+        for policy in bodies.map(|body| &body.policy) {
+            let named = [
+                ("project", &run.project, &policy.projects),
+                ("class", &run.class, &policy.classes),
+            ];
+            if let Some((what, name, all)) =
+                named.into_iter().find(|(_, name, all)| !all.contains(name))
+            {
+                let why = format!("the release names no {what} “{name}”");
+                let hint = format!("it names {}", all.join(", "));
+                return Err(Refusal::new(RefusalKind::WrongUse, why, hint));
+            }
+        }
+        Ok(())
     }
 
     /// A credential for an agent of this device's owner: where a tree begins.

@@ -154,6 +154,7 @@ pub(crate) struct StatusSaid {
     pub(crate) pid: u32,
     pub(crate) disk: String,
     pub(crate) addresses: Vec<String>,
+    pub(crate) refused: Option<String>,
 }
 
 /// One device.

@@ -188,8 +188,8 @@ pub(crate) struct Offload {
 /// `belay stop`
 #[derive(Args)]
 pub(crate) struct Stop {
-    /// What to stop: agent:NAME, user:NAME, project:NAME, class:NAME, device:NAME, manifest:HASH, or
-    /// up to three of them.
+    /// What to stop: agent:NAME, user:NAME, project:NAME, class:NAME, device:NAME, manifest:HASH,
+    /// or up to three of them.
     #[arg(required_unless_present = "follow", num_args = 1..=3)]
     pub(crate) subject: Vec<String>,
     /// Why, for people.

@@ -17,18 +17,13 @@ pub(crate) mod verify;
 use crate::cli::Context;
 use crate::door::{DoorClient, DoorName};
 use crate::fault::{Fault, io};
-use crate::screen::Format;
 use std::path::Path;
 use std::process::ExitCode;
 
 /// The demo.
 pub(crate) fn demo(context: &Context, out: &Path) -> Result<ExitCode, Fault> {
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
-    let format = match context.format {
-        Format::Words => crate::demo::Format::Words,
-        Format::Json => crate::demo::Format::Json,
-    };
-    Ok(crate::demo::run(&exe, out, format))
+    Ok(crate::demo::run(&exe, out, context.format))
 }
 
 /// A door of the node on this command's state.

@@ -2,8 +2,8 @@
 //!
 //! The only room with clocks, files, sockets and processes. It carries out what the engine in
 //! `belay-mesh` decides and decides nothing itself. Reading order: `cli` and `command` (what people
-//! type), `shell` (the one loop), then what it stands on: `transport` (libp2p links), `store` (disk),
-//! `vault` (sealed keys), `door` (local API), `warden` and `os` (process trees).
+//! type), `shell` (the one loop), then what it stands on: `transport` (libp2p links), `store`
+//! (disk), `vault` (sealed keys), `door` (local API), `warden` and `os` (process trees).
 
 mod api;
 mod cli;

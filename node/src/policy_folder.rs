@@ -1,7 +1,7 @@
 //! A release's source: a folder of `policy.cedar` and `release.toml`.
 //!
-//! Refused here: a half-written policy. What does not parse, validate or add up names its file, line
-//! and next step (exit 7), before anything is signed.
+//! Refused here: a half-written policy. What does not parse, validate or add up names its file,
+//! line and next step (exit 7), before anything is signed.
 
 use crate::fault::Fault;
 use belay_identity::body::{Autonomy, Mode, Modes, Policy};
@@ -94,7 +94,8 @@ impl Source {
         let policy = file.policy(rules, &at)?;
         let bytes = policy.to_bytes().len();
         if bytes > POLICY_BYTES_MAX {
-            let what = format!("{name}: a policy of {bytes} bytes; at most {POLICY_BYTES_MAX} travel");
+            let what =
+                format!("{name}: a policy of {bytes} bytes; at most {POLICY_BYTES_MAX} travel");
             return Err(Fault::exit(7, what, "fewer or shorter rules; comments count too"));
         }
         Ok(Self { policy, autonomy: file.autonomy(&at)? })

@@ -6,6 +6,8 @@
 
 mod case;
 mod codes;
+mod frames;
+mod invite;
 mod statements;
 mod talk;
 
@@ -14,10 +16,13 @@ use belay_identity::principal::{
     AgentId, ClassId, DeviceId, OperatorId, Principal, ProjectId, TrustDomain, UserId,
 };
 use belay_identity::{FleetId, PublicKey, SecretKey, StatementId};
+use belay_mesh::wire::FrameKind;
 use std::path::{Path, PathBuf};
 
 pub use case::case;
 pub use codes::codes;
+pub use frames::{frames, lane};
+pub use invite::invite;
 pub use statements::{founding, statements};
 pub use talk::talks;
 
@@ -44,7 +49,12 @@ pub fn samples() -> Vec<Sample> {
         id: Some(made.id()),
         bytes: made.bytes().to_vec(),
     });
-    signed.chain(talks).chain([case()]).collect()
+    let frames = frames().into_iter().map(|(kind, body)| Sample {
+        name: format!("frame-{kind}"),
+        id: None,
+        bytes: [vec![type_byte(kind)], body].concat(),
+    });
+    signed.chain(talks).chain([case(), invite()]).chain(frames).collect()
 }
 
 impl Sample {
@@ -105,6 +115,11 @@ pub fn bless(folder: &Path) -> std::io::Result<usize> {
         std::fs::write(folder.join(path), text)?;
     }
     Ok(files.len())
+}
+
+/// The byte before a frame's body.
+fn type_byte(kind: FrameKind) -> u8 {
+    u8::try_from(kind.code()).expect("frame types are bytes")
 }
 
 /// Where the golden files stand.

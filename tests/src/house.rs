@@ -1,7 +1,7 @@
 //! The rules of the house, as functions over (path, text).
 //!
-//! A rule takes what it judges and returns complaints, so a test can feed it a bad example and see it
-//! complain: a check that cannot fail is a defect. `check` runs all of them over the checkout.
+//! A rule takes what it judges and returns complaints, so a test can feed it a bad example and see
+//! it complain: a check that cannot fail is a defect. `check` runs all of them over the checkout.
 //!
 //! Refused here: judging taste. A rule is in this folder only if a machine can decide it.
 
@@ -82,7 +82,7 @@ pub fn check_sources(_top: &Path, sources: &[Source]) -> std::io::Result<Vec<Com
 
 /// The register of invariants against the code.
 pub fn check_register(top: &Path, sources: &[Source]) -> std::io::Result<Vec<Complaint>> {
-    let text = std::fs::read_to_string(top.join(register::PATH))?;
+    let text = read(top, register::PATH)?;
     Ok(register::check(&text, sources))
 }
 
@@ -91,7 +91,7 @@ pub fn check_manifests(top: &Path) -> std::io::Result<Vec<Complaint>> {
     let mut found = Vec::new();
     for room in ROOMS {
         let path = format!("{room}/Cargo.toml");
-        let text = std::fs::read_to_string(top.join(&path))?;
+        let text = read(top, &path)?;
         found.extend(manifests::check(room, &path, &text));
     }
     Ok(found)
@@ -99,16 +99,22 @@ pub fn check_manifests(top: &Path) -> std::io::Result<Vec<Complaint>> {
 
 /// Which packages are locked.
 pub fn check_packages(top: &Path) -> std::io::Result<Vec<Complaint>> {
-    Ok(packages::check("Cargo.lock", &std::fs::read_to_string(top.join("Cargo.lock"))?))
+    Ok(packages::check("Cargo.lock", &read(top, "Cargo.lock")?))
 }
 
 /// What stands where.
 pub fn check_layout(top: &Path) -> std::io::Result<Vec<Complaint>> {
-    let ignored = std::fs::read_to_string(top.join(".gitignore"))?;
+    let ignored = read(top, ".gitignore")?;
     let mut found = layout::check_top(&layout::names(top)?, &ignored);
-    found.extend(match std::fs::read_to_string(top.join("README.md")) {
+    found.extend(match read(top, "README.md") {
         Ok(readme) => layout::check_readme("README.md", &readme),
         Err(error) => vec![Complaint::about("README.md", error.to_string())],
     });
     Ok(found)
+}
+
+fn read(top: &Path, path: &str) -> std::io::Result<String> {
+    let named =
+        |error: std::io::Error| std::io::Error::new(error.kind(), format!("{path}: {error}"));
+    std::fs::read_to_string(top.join(path)).map_err(named)
 }

@@ -1,10 +1,12 @@
 //! What the stories, the house rules and the golden bytes share.
 //!
 //! - `golden`: one sample of everything that is signed or sent, made from fixed values.
-//! - `house`: the rules of the house as functions over (path, text), so that each can be shown a bad
-//!   example and be seen to complain.
+//! - `house`: the rules of the house as functions over (path, text), so that each can be shown a
+//!   bad example and be seen to complain.
+//! - `story`: real nodes as processes, a path that can be cut, and eyes of its own.
 //!
 //! The tests themselves stand in `tests/main.rs`; the `house` command runs the same rules.
 
 pub mod golden;
 pub mod house;
+pub mod story;

@@ -1,2 +1,10 @@
-//! The one test binary.
+//! The stories and rules of the whole house, in one binary, so that it links once.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+mod adversary;
+mod configs;
+mod foreign_eye;
+mod golden;
 mod house;
+mod stories;

@@ -101,7 +101,10 @@ fn parse(file: &CaseFile) -> Result<Vec<Signed<Statement>>, CaseError> {
 }
 
 fn founding(parsed: &[Signed<Statement>], root: Option<FleetId>) -> Result<FleetId, CaseError> {
-    let is_founding = |signed: &&Signed<Statement>| matches!(&signed.claim().body, Body::Root(root) if root.number == 1);
+    let is_founding = |signed: &&Signed<Statement>| match &signed.claim().body {
+        Body::Root(root) => root.number == 1,
+        _ => false,
+    };
     let mut found: Vec<FleetId> =
         parsed.iter().filter(is_founding).map(|signed| FleetId(signed.founding_id().0)).collect();
     found.dedup();

@@ -25,7 +25,7 @@ pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
         Fault::wrong_use(format!("“{}” is no kind of device", ask.kind), hint)
     })?;
     let mut operator = Operator::unlock(context, &ask.unlock)?;
-    let peers = peers(&mut operator, &ask.address)?;
+    let peers = peers(&mut operator, &ask.address, ask.device.as_ref())?;
     let roots: Vec<String> = operator.door().call(&Ask::Roots)?;
     let seed = clock::draw();
     let place = operator.place(Class::AuthorityPlus)?;
@@ -62,8 +62,18 @@ pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
 }
 
 /// This device, at the addresses given or those it listens on.
-fn peers(operator: &mut Operator, given: &[String]) -> Result<Vec<Peer>, Fault> {
+fn peers(
+    operator: &mut Operator,
+    given: &[String],
+    name: Option<&String>,
+) -> Result<Vec<Peer>, Fault> {
     let status: StatusSaid = operator.door().call(&Ask::Status)?;
+    if let Some(name) =
+        name.filter(|name| status.devices.iter().any(|device| device.name == **name))
+    {
+        let hint = "choose another with --device; a name belongs to one device";
+        return Err(Fault::wrong_use(format!("the fleet has a device {name} already"), hint));
+    }
     let own = status.devices.iter().find(|device| Some(&device.name) == status.device.as_ref());
     let key = own.and_then(|device| unhex(&device.key)).and_then(|key| key.try_into().ok());
     let key = key.ok_or_else(|| {

@@ -1,4 +1,5 @@
-//! `belay status`: a sentence first, then self, devices, tasks and orders, each with what to do next.
+//! `belay status`: a sentence first, then self, devices, tasks and orders, each with what to do
+//! next.
 
 use super::door;
 use crate::api::{Ask, StatusSaid};
@@ -17,8 +18,11 @@ pub(crate) fn run(context: &Context) -> Result<ExitCode, Fault> {
     Ok(if healthy(&status) { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn healthy(status: &StatusSaid) -> bool {
-    status.device.is_some() && status.releases.iter().any(|r| r.whole) && status.disk == "writing"
+pub(super) fn healthy(status: &StatusSaid) -> bool {
+    status.refused.is_none()
+        && status.device.is_some()
+        && status.releases.iter().any(|r| r.whole)
+        && status.disk == "writing"
 }
 
 fn words(status: &StatusSaid) -> String {
@@ -116,7 +120,9 @@ fn health(status: &StatusSaid) -> String {
     if status.disk != "writing" {
         text += &format!("\ndisk: {}", status.disk);
     }
-    if status.device.is_none() {
+    if let Some(why) = &status.refused {
+        text += &format!("\nrefused by a member: {why}");
+    } else if status.device.is_none() {
         text +=
             "\nnot admitted yet: a member must be reachable; see node.log in the state directory";
     }

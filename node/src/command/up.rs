@@ -4,6 +4,7 @@
 
 use super::operator::open_key;
 use super::status;
+use crate::api::{Ask, StatusSaid};
 use crate::cli::{Context, Unlocking, Up};
 use crate::config::{self, MeshFile, NodeFile, PeerFile};
 use crate::door::{DoorClient, DoorName};
@@ -26,6 +27,9 @@ use std::time::{Duration, Instant};
 /// A node opens its doors within this, or something is wrong that its log tells.
 const UP_TIME_MAX: Duration = Duration::from_secs(20);
 
+/// A member that can be reached answers within this.
+const MEMBER_TIME_MAX: Duration = Duration::from_secs(10);
+
 pub(crate) fn run(context: &Context, up: &Up) -> Result<ExitCode, Fault> {
     let path = context.state()?;
     let door = DoorName::Operator.path(&path);
@@ -47,7 +51,29 @@ pub(crate) fn run(context: &Context, up: &Up) -> Result<ExitCode, Fault> {
         (false, None) => open_key(&path, KeyName::Device, &up.unlock)?,
     };
     start(&path, &device)?;
+    wait_until_member(context)?;
     status::run(context)
+}
+
+/// A newcomer is asked to wait for its first answer, so that what `up` shows is how it stands.
+fn wait_until_member(context: &Context) -> Result<(), Fault> {
+    let mut door = super::door(context, DoorName::Operator)?;
+    let began = Instant::now();
+    loop {
+        let status: StatusSaid = door.call(&Ask::Status)?;
+        if status::healthy(&status) {
+            return Ok(());
+        }
+        if let Some(why) = status.refused {
+            return Err(Fault::exit(4, format!("a member refused this device: {why}"), ""));
+        }
+        if began.elapsed() > MEMBER_TIME_MAX {
+            let hint =
+                "the node runs and goes on trying; see `belay status`, and node.log beside it";
+            return Err(Fault::exit(5, "no member has answered yet", hint));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Founds a fleet: keys, root epoch 1, this device, its owner, a release.

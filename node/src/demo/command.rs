@@ -17,11 +17,15 @@ use std::time::Duration;
 /// Kept of this process's environment: where programs are, and who the user is.
 const KEPT: [&str; 4] = ["PATH", "USER", "LOGNAME", "TMPDIR"];
 
+/// The variable that holds the mark.
+const MARK: &str = "BELAY_DEMO";
+
 /// The executable whose commands are used.
 #[derive(Debug)]
 pub(super) struct Belay {
     exe: PathBuf,
     home: PathBuf,
+    mark: String,
 }
 
 /// What a command said, and how it ended.
@@ -55,9 +59,10 @@ struct Refused {
 }
 
 impl Belay {
-    /// `home` becomes every command's home and working folder.
-    pub(super) fn new(exe: &Path, home: PathBuf) -> Self {
-        Self { exe: exe.to_owned(), home }
+    /// `home` becomes every command's home and working folder; `mark` stands in its environment,
+    /// and in that of the node which it may leave behind.
+    pub(super) fn new(exe: &Path, home: PathBuf, mark: String) -> Self {
+        Self { exe: exe.to_owned(), home, mark }
     }
 
     /// Runs a command to its end.
@@ -91,7 +96,8 @@ impl Belay {
         let (stdout, stderr) = (unnamed()?, unnamed()?);
         let clone = |file: &File| file.try_clone().map_err(io(&self.home));
         let kept = KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        command.env_clear().envs(kept).env("HOME", &self.home).current_dir(&self.home);
+        command.env_clear().envs(kept).env("HOME", &self.home);
+        command.env(MARK, &self.mark).current_dir(&self.home);
         command.stdin(Stdio::null()).stdout(clone(&stdout)?).stderr(clone(&stderr)?);
         let child = command.spawn().map_err(|error| Failure::Machine {
             what: format!("{}: {error}", command.get_program().display()),

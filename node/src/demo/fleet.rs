@@ -8,8 +8,10 @@ use super::stage::Stage;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-const RULES: &str = include_str!("../../../configs/policies/demo/policy.cedar");
-const RELEASE: &str = include_str!("../../../configs/policies/demo/release.toml");
+/// The demo's rules.
+pub(super) const RULES: &str = include_str!("../../../configs/policies/demo/policy.cedar");
+/// The demo's release.
+pub(super) const RELEASE: &str = include_str!("../../../configs/policies/demo/release.toml");
 
 /// The near device.
 pub(super) const LAPTOP: &str = "laptop";

@@ -1,9 +1,9 @@
 //! The demo: two nodes, one order, one proof, with nothing but the public commands.
 //!
 //! Every node and command is a process of its own, on loopback, with temporary state. Each step
-//! waits for a state that the demo observes, and names the one that did not come. The cut is made in
-//! a relay, never in a node, and what runs is looked at from outside. Refused here: a figure that
-//! was not measured, and leaving anything behind but the case.
+//! waits for a state that the demo observes, and names the one that did not come. The cut is made
+//! in a relay, never in a node, and what runs is looked at from outside. Refused here: a figure
+//! that was not measured, and leaving anything behind but the case.
 
 mod command;
 mod failure;
@@ -30,7 +30,8 @@ use stage::{Stage, Voice};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Plays the demo with the executable `exe`; the case stays in `out`. Success only if all of it held.
+/// Plays the demo with the executable `exe`; the case stays in `out`. Success only if all of it
+/// held.
 pub(crate) fn run(exe: &Path, out: &Path, format: Format) -> ExitCode {
     let played = play(exe, out, Voice(format)).map_err(Fault::from);
     match played.and_then(|report| report.show(format)) {

@@ -94,7 +94,7 @@ fn refuse_changed(stage: &Stage, fleet: &Fleet, case: &Path) -> Result<bool, Fai
 fn stranger(stage: &Stage, name: &str) -> Result<Belay, Failure> {
     let home = PathBuf::from(stage.path(name));
     fs::create_dir(&home).map_err(io(&home))?;
-    Ok(Belay::new(&stage.exe, home))
+    Ok(stage.stranger(home))
 }
 
 /// The case with one bit of a receipt changed, in the first hash after its author's name, and where

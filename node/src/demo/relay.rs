@@ -1,8 +1,8 @@
 //! A small UDP relay whose path can be cut and healed: the demo's far device has no other way.
 //!
-//! Each client gets its own upstream socket, so the target sees every client at its own address. It runs
-//! on plain threads, one for the clients' side and one per client, and touches no node. Refused here:
-//! delay, reordering and loss (the simulator's), and more than 16 clients.
+//! Each client gets its own upstream socket, so the target sees every client at its own address. It
+//! runs on plain threads, one for the clients' side and one per client, and touches no node.
+//! Refused here: delay, reordering and loss (the simulator's), and more than 16 clients.
 
 use std::{
     collections::BTreeMap,

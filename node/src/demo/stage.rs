@@ -27,8 +27,8 @@ pub(super) struct Stage {
     /// The executable, resolved.
     pub(super) exe: PathBuf,
     pub(super) patience: Patience,
-    /// Random, and in the path of everything that the demo starts.
-    pub(super) mark: String,
+    /// Random, and in the marks of everything that the demo starts.
+    mark: String,
     /// The far device's only path.
     pub(super) relay: Option<Relay>,
     /// The agent that runs in the foreground of its own process.
@@ -67,7 +67,7 @@ impl Stage {
         let home = folder.path().join("home");
         fs::create_dir(&home).map_err(io(&home))?;
         let patience = Patience::until_interrupted()?;
-        let (belay, folder) = (Belay::new(exe, home), Some(folder));
+        let (belay, folder) = (Belay::new(exe, home, stage_mark(&mark)), Some(folder));
         let (exe, nodes) = (exe.to_owned(), Vec::new());
         let (relay, planner) = (None, None);
         Ok(Self { belay, exe, patience, mark, relay, planner, folder, path, nodes, voice })
@@ -83,6 +83,16 @@ impl Stage {
     /// A path on the stage.
     pub(super) fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.path)
+    }
+
+    /// How the marks of the agents' work begin.
+    pub(super) fn work_mark(&self) -> String {
+        format!("{}+work", self.mark)
+    }
+
+    /// One of the commands' executable, for somebody with another home.
+    pub(super) fn stranger(&self, home: PathBuf) -> Belay {
+        Belay::new(&self.exe, home, stage_mark(&self.mark))
     }
 
     /// Writes a file on the stage.
@@ -157,11 +167,14 @@ impl Stage {
     fn end_all(&mut self) -> Result<(), Failure> {
         // Whoever pressed Ctrl-C wants this done, so it is not interrupted.
         let patience = Patience::default();
-        let mut left = witness::household(&self.mark)?;
+        let marks = [stage_mark(&self.mark), self.work_mark()];
+        let marks = [marks[0].as_str(), marks[1].as_str()];
+        let mut left = witness::household(&marks)?;
         for node in std::mem::take(&mut self.nodes) {
             let state = self.path(node);
             let down = ["--json", "--state", &state, "down"];
-            // A node that never came up, or is gone, has nothing to end; what is left is looked at below.
+            // A node that never came up, or is gone, has nothing to end; what is left is looked at
+            // below.
             let _down = self.belay.run(&patience, &down, COMMAND_MAX);
         }
         let look = |running: &mut Option<Running>, left: &mut BTreeSet<ProcessId>| {
@@ -169,7 +182,7 @@ impl Stage {
                 // Reaps it as soon as it has ended.
                 let _ended = planner.ended();
             }
-            left.extend(witness::household(&self.mark)?);
+            left.extend(witness::household(&marks)?);
             left.retain(|process| process.lives());
             Ok(left.is_empty().then_some(()))
         };
@@ -186,6 +199,11 @@ impl Stage {
         self.relay = None;
         Ok(())
     }
+}
+
+/// No file or folder is named like this, so whoever only looks at the stage does not carry it.
+fn stage_mark(mark: &str) -> String {
+    format!("{mark}+stage")
 }
 
 impl Drop for Stage {

@@ -2,11 +2,13 @@
 
 use super::command::Belay;
 use super::failure::Failure;
+use super::fleet::{RELEASE, RULES};
 use super::proof::change_a_receipt;
 use super::relay::{RELAY_CLIENTS_MAX, Relay, RelayCounts};
 use super::waiting::Patience;
 use super::witness::{Ending, Eyes, Files, Process, household};
 use super::work::WORKER_FILES;
+use crate::policy_folder::Source;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -16,15 +18,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// Goal: the witness sees the real worker as it is made, growing, frozen and gone, and nothing that is
-/// not its own. Method: the worker's script without Belay, under a mark of this test; then everything
-/// of that mark is stopped and killed by pid.
+/// Goal: the witness sees the real worker as it is made, growing, frozen and gone, and nothing that
+/// is not its own. Method: the worker's script without Belay, under a mark of this test; then
+/// everything of that mark is stopped and killed by pid.
 #[test]
 fn the_witness_sees_the_work_grow_freeze_and_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().file_name().expect("named").to_string_lossy().into_owned();
     let script = folder.path().join("worker.sh");
-    std::fs::write(&script, include_str!("worker.sh")).expect("written");
+    std::fs::write(&script, include_str!("scripts/worker.sh")).expect("written");
     let mut worker = Command::new("/bin/sh")
         .arg(&script)
         .arg(&mark)
@@ -43,7 +45,7 @@ fn the_witness_sees_the_work_grow_freeze_and_go() {
     assert!(eyes.files.last_write().expect("written") >= started - Duration::from_millis(20));
 
     let mut ending = Ending::default();
-    let all = || household(&mark).expect("seen");
+    let all = || household(&[&mark]).expect("seen");
     let signal = |name: &str| {
         let pids = all().into_iter().map(|process| process.pid.to_string());
         // One that has just ended is not there to be told.
@@ -66,6 +68,12 @@ fn the_witness_sees_the_work_grow_freeze_and_go() {
     assert!(ending.frozen < ending.gone);
 }
 
+/// Goal: the demo's policy folder is a good release. Method: read as `up --policy` reads it.
+#[test]
+fn the_release_of_the_demo_reads() {
+    Source::read_texts("the demo's release", RULES, RELEASE).expect("it parses and validates");
+}
+
 /// Goal: a state that does not come is named. Method: one that never comes.
 #[test]
 fn a_state_that_does_not_come_is_named() {
@@ -74,16 +82,16 @@ fn a_state_that_does_not_come_is_named() {
     assert!(failure.to_string().contains("the moon is full"), "{failure}");
 }
 
-/// Goal: what a command says is read from its last line, its failure names it and its reason. Method:
-/// programs that print, as the executable.
+/// Goal: what a command says is read from its last line, its failure names it and its reason.
+/// Method: programs that print, as the executable.
 #[test]
 fn a_command_is_read_and_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let (patience, home) = (Patience::default(), folder.path().to_owned());
-    let echo = Belay::new(Path::new("/bin/echo"), home.clone());
+    let echo = Belay::new(Path::new("/bin/echo"), home.clone(), "marked".to_owned());
     let said = echo.run(&patience, &["{\"data\": 7}"], SOON).expect("ends");
     assert_eq!(said.wants(&[0]).expect("ends well").data::<u64>().expect("a number"), 7);
-    let shell = Belay::new(Path::new("/bin/sh"), home);
+    let shell = Belay::new(Path::new("/bin/sh"), home, "marked".to_owned());
     let talk = r#"echo '{"code":3,"message":"no","hint":"ask"}' >&2; exit 3"#;
     let refused = shell.run(&patience, &["-c", talk], SOON).expect("ends").wants(&[0]);
     let failure = refused.expect_err("it ended with 3");
@@ -93,7 +101,8 @@ fn a_command_is_read_and_named() {
     assert_eq!(said, "no (ask)");
 }
 
-/// Goal: one byte changes, in a receipt, in a hash behind its author's name. Method: a case as bytes.
+/// Goal: one byte changes, in a receipt, in a hash behind its author's name. Method: a case as
+/// bytes.
 #[test]
 fn one_byte_of_a_receipt_is_changed() {
     let case =

@@ -45,11 +45,11 @@ fn work(mark: &str, exe: &Path) -> Result<Vec<Process>, Failure> {
     Ok(seen)
 }
 
-/// Every process that carries the mark, and all that descend from one, this one excepted.
-pub(super) fn household(mark: &str) -> Result<BTreeSet<ProcessId>, Failure> {
+/// Every process that carries one of the marks, and all that descend from one, this one excepted.
+pub(super) fn household(marks: &[&str]) -> Result<BTreeSet<ProcessId>, Failure> {
     let seen = all()?;
-    let mut pids: BTreeSet<u32> =
-        seen.iter().filter(|process| process.carries(mark)).map(|process| process.id.pid).collect();
+    let ours = |process: &&Process| marks.iter().any(|mark| process.carries(mark));
+    let mut pids: BTreeSet<u32> = seen.iter().filter(ours).map(|process| process.id.pid).collect();
     loop {
         let below = seen.iter().filter(|process| pids.contains(&process.parent));
         let grown: BTreeSet<u32> = below.map(|process| process.id.pid).collect();

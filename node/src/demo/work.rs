@@ -14,8 +14,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-const PLANNER: &str = include_str!("planner.sh");
-const WORKER: &str = include_str!("worker.sh");
+const PLANNER: &str = include_str!("scripts/planner.sh");
+const WORKER: &str = include_str!("scripts/worker.sh");
 
 /// The files that the worker writes; the script names them too.
 pub(super) const WORKER_FILES: [&str; 3] =
@@ -42,7 +42,7 @@ pub(super) struct Work {
 /// Starts the planner and follows it until its work runs on the robot.
 pub(super) fn begin(stage: &mut Stage) -> Result<Work, Failure> {
     stage.step(2, "An agent on the laptop acts, and hands work to the robot");
-    let marks = [LAPTOP, ROBOT].map(|node| format!("{}-work-on-{node}", stage.mark));
+    let marks = [LAPTOP, ROBOT].map(|node| format!("{}+{node}", stage.work_mark()));
     start_planner(stage, &marks)?;
     let mut denied = 0;
     for (name, typed, exit) in ACTS {

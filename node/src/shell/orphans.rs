@@ -57,9 +57,9 @@ async fn settle(award: StatementId, folder: PathBuf, news: mpsc::Sender<News>) {
 /// How the main process ended, where nothing had frozen it before: then it ended by itself.
 fn own_exit(folder: &Path) -> Option<FromWarden> {
     let records = read_facts(folder).ok()?.records;
-    let first = records.into_iter().find(|said| {
-        matches!(said, FromWarden::Exited { .. } | FromWarden::Frozen { .. })
-    })?;
+    let first = records
+        .into_iter()
+        .find(|said| matches!(said, FromWarden::Exited { .. } | FromWarden::Frozen { .. }))?;
     matches!(first, FromWarden::Exited { code: Some(_), .. }).then_some(first)
 }
 

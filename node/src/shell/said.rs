@@ -87,6 +87,7 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
         pid: std::process::id(),
         disk: shell.disk.clone(),
         addresses: shell.addresses.clone(),
+        refused: status.refused.clone(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The engine's deadline on the boot clock, which counts through suspend.
 //!
-//! The runtime's own clock stands still in suspend, so no wait is longer than a second: after waking,
-//! the boot clock is read again. What must not be late at all, the end of a lease, is kept by wardens
-//! with timers of the boot clock itself.
+//! The runtime's own clock stands still in suspend, so no wait is longer than a second: after
+//! waking, the boot clock is read again. What must not be late at all, the end of a lease, is kept
+//! by wardens with timers of the boot clock itself.
 
 use crate::os;
 use belay_mesh::BootTime;

@@ -30,6 +30,9 @@ const OUTPUT_BYTES_MAX: u64 = 1024 * 1024;
 /// Messages waiting for one warden; it reads at once or is dead.
 const TO_WARDEN_QUEUED: usize = 64;
 
+/// A warden whose stream has ended exits within this, or hangs and is treated as gone.
+const ENDS_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// The wardens of this process's tasks.
 #[derive(Default)]
 pub(super) struct Wardens {
@@ -211,7 +214,7 @@ impl Shell {
             to.try_send(message).map_err(|error| error.to_string())?;
         }
         self.wardens.all.insert(award, Warden { process, place, to });
-        tokio::spawn(converse(award, stream, messages, self.news.clone()));
+        tokio::spawn(converse((award, process), stream, messages, self.news.clone()));
         Ok(())
     }
 
@@ -324,7 +327,7 @@ fn tail(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 async fn converse(
-    award: StatementId,
+    (award, process): (StatementId, Process),
     stream: Stream,
     messages: mpsc::Receiver<ToWarden>,
     news: mpsc::Sender<News>,
@@ -338,9 +341,18 @@ async fn converse(
         let writing = tokio::spawn(write_all(write, messages));
         read_all(award, read, &news).await;
         writing.abort();
+        until_ended(process).await;
     }
     // The node may have ended meanwhile.
     let _ = news.send(News::Warden(award, WardenNews::Gone)).await;
+}
+
+/// A warden closes its stream a moment before it ends; until then it is no orphan.
+async fn until_ended(process: Process) {
+    let began = std::time::Instant::now();
+    while os::process_alive(process.pid, process.start_time) && began.elapsed() < ENDS_WITHIN {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
 }
 
 async fn write_all(

@@ -27,7 +27,8 @@ pub struct StateDir {
 impl StateDir {
     /// Creates the directory with mode 700 when absent and takes its lock.
     ///
-    /// Fails when the path is too long, the mode is looser, the owner another, or a node runs on it.
+    /// Fails when the path is too long, the mode is looser, the owner another, or a node runs on
+    /// it.
     pub fn open(path: &Path) -> Result<Self, StateError> {
         let path = Self::place(path)?;
         create(&path)?;

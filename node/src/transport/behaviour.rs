@@ -1,7 +1,7 @@
 //! What libp2p runs for us: connection limits with our numbers, and the lanes.
 //!
-//! Refused here: every further libp2p protocol. The limits stand first, so that a refused connection
-//! never gets a handler.
+//! Refused here: every further libp2p protocol. The limits stand first, so that a refused
+//! connection never gets a handler.
 
 use std::{
     collections::VecDeque,
@@ -73,8 +73,8 @@ fn limits() -> connection_limits::Behaviour {
     )
 }
 
-/// The limit that denied a connection; `None` when something else did. libp2p keeps the kind of limit
-/// private and tells it only in its sentence.
+/// The limit that denied a connection; `None` when something else did. libp2p keeps the kind of
+/// limit private and tells it only in its sentence.
 pub(crate) fn limit_of(cause: &ConnectionDenied) -> Option<Bound> {
     let sentence = cause.downcast_ref::<Exceeded>()?.to_string();
     let kinds = [

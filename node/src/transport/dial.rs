@@ -1,4 +1,5 @@
-//! Whom to keep dialled, and when: each second for 30 s after a loss, then ever less often up to 60 s.
+//! Whom to keep dialled, and when: each second for 30 s after a loss, then ever less often up to 60
+//! s.
 //!
 //! Time and chance are handed in. Refused here: dialling, and telling the same reason twice.
 

@@ -1,8 +1,9 @@
 //! One connection's side of the lanes: opens a stream when asked, hands over what the peer opened.
 //!
-//! `libp2p-stream` would do nearly this, but it picks a random one of a peer's connections, dials by
-//! itself, cannot say on which connection a stream came, and drops an incoming stream when its reader is
-//! busy. A link must choose its connection, so it asks the connection itself, through its `Door`.
+//! `libp2p-stream` would do nearly this, but it picks a random one of a peer's connections, dials
+//! by itself, cannot say on which connection a stream came, and drops an incoming stream when its
+//! reader is busy. A link must choose its connection, so it asks the connection itself, through its
+//! `Door`.
 //!
 //! Refused here: reading or writing a single byte of a lane.
 

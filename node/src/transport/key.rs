@@ -55,7 +55,8 @@ mod tests {
 
     use super::*;
 
-    /// Goal: both directions agree, and what is no key is refused. Method: one real key, one bad one.
+    /// Goal: both directions agree, and what is no key is refused. Method: one real key, one bad
+    /// one.
     #[test]
     fn a_key_and_its_peer_id_lead_to_each_other() {
         let pair = Keypair::ed25519_from_bytes([7; 32]).expect("any 32 bytes are a seed");

@@ -1,7 +1,8 @@
 //! Every number that bounds a link, each with its reason, and the names under which they are told.
 //!
-//! They are our own numbers, passed to libp2p or kept by us. Refused here: any bound without a name,
-//! because a link that closes for no stated reason cannot be repaired by the people who run it.
+//! They are our own numbers, passed to libp2p or kept by us. Refused here: any bound without a
+//! name, because a link that closes for no stated reason cannot be repaired by the people who run
+//! it.
 
 use std::{fmt, time::Duration};
 
@@ -69,14 +70,16 @@ pub const REDIAL_QUICK_FOR: Duration = Duration::from_secs(30);
 /// The longest wait between redials, before jitter.
 pub const REDIAL_LONGEST: Duration = Duration::from_secs(60);
 
-/// Unread bytes that a peer may send on one stream: what may stand before an urgent frame on the wire.
+/// Unread bytes that a peer may send on one stream: what may stand before an urgent frame on the
+/// wire.
 pub const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
-/// Streams that a peer may have open: three lanes, their successors while they are replaced, two spare.
+/// Streams that a peer may have open: three lanes, their successors while they are replaced, two
+/// spare.
 pub const STREAMS_MAX: u32 = 8;
 /// Unread bytes that a peer may send on one connection: all its streams together.
 pub const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
-/// Silence after which QUIC calls a connection dead. It counts anew from the first sign of life sent into
-/// the silence, so a cut shows after at most this plus `KEEP_ALIVE`.
+/// Silence after which QUIC calls a connection dead. It counts anew from the first sign of life
+/// sent into the silence, so a cut shows after at most this plus `KEEP_ALIVE`.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence after which we send a sign of life: two may be lost within the idle timeout.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(3);

@@ -64,7 +64,8 @@ impl AsRef<str> for Lane {
 /// What the owner may ask of the links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetCommand {
-    /// Keep this peer dialled at these addresses: each second for 30 s after a loss, then less often.
+    /// Keep this peer dialled at these addresses: each second for 30 s after a loss, then less
+    /// often.
     Dial {
         /// The device that must answer there.
         peer: DeviceKey,
@@ -141,8 +142,9 @@ pub enum NetEvent {
         /// The bound that was broken.
         bound: Bound,
     },
-    /// Frames for this peer were dropped before they were sent, because the queue was full (the newest on
-    /// urgent, the oldest on bulk and repair) or because the link went down or hung up over them.
+    /// Frames for this peer were dropped before they were sent, because the queue was full (the
+    /// newest on urgent, the oldest on bulk and repair) or because the link went down or hung up
+    /// over them.
     Overflow {
         /// The device they were for.
         peer: DeviceKey,

@@ -1,8 +1,8 @@
 //! The doors of the links: start, tell, listen, stop.
 //!
-//! `NetHandle::send` never waits: a frame goes straight into its link's queue, everything else into a
-//! short queue of commands. `NetEvents::recv` gives link events and urgent frames before bulk and repair.
-//! Refused here: running without a bound, and printing the secret.
+//! `NetHandle::send` never waits: a frame goes straight into its link's queue, everything else into
+//! a short queue of commands. `NetEvents::recv` gives link events and urgent frames before bulk and
+//! repair. Refused here: running without a bound, and printing the secret.
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Instant};
 
@@ -43,7 +43,8 @@ pub struct Net;
 
 impl Net {
     /// Listens, starts dialling, and returns both doors. Must be called inside a tokio runtime with
-    /// network and time. Fails on an address that cannot be listened on or a peer that cannot be kept.
+    /// network and time. Fails on an address that cannot be listened on or a peer that cannot be
+    /// kept.
     pub async fn start(config: NetConfig) -> Result<(NetHandle, NetEvents), NetError> {
         let pair = Keypair::ed25519_from_bytes(*config.secret).map_err(|_| NetError::Secret)?;
         let mut swarm = swarm_of(&pair, Links::new());
@@ -124,8 +125,8 @@ impl NetHandle {
         Ok(())
     }
 
-    /// Hangs up every link (urgent frames already queued still go), closes the sockets and returns: within
-    /// about 1.5 s.
+    /// Hangs up every link (urgent frames already queued still go), closes the sockets and returns:
+    /// within about 1.5 s.
     pub async fn shutdown(self) {
         // A loop that has ended by itself has nothing left to stop.
         let _ = self.stop.send(());
@@ -152,8 +153,8 @@ pub struct NetEvents {
 }
 
 impl NetEvents {
-    /// The next event, link events and urgent frames first; `None` once the links have ended. Dropping
-    /// the future loses nothing.
+    /// The next event, link events and urgent frames first; `None` once the links have ended.
+    /// Dropping the future loses nothing.
     pub async fn recv(&mut self) -> Option<NetEvent> {
         loop {
             let stamped = tokio::select! {

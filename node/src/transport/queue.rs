@@ -1,8 +1,9 @@
 //! What waits to be written on a link: three bounded queues, shared by the owner and one writer.
 //!
-//! The owner's `send` puts frames straight in, so a queue's bound is the only bound, and whatever does not
-//! fit is counted at that moment. Urgent refuses the newest, since the older ones stand in order; bulk and
-//! repair drop the oldest, since repair heals and the newest is worth most. Refused here: waiting.
+//! The owner's `send` puts frames straight in, so a queue's bound is the only bound, and whatever
+//! does not fit is counted at that moment. Urgent refuses the newest, since the older ones stand in
+//! order; bulk and repair drop the oldest, since repair heals and the newest is worth most. Refused
+//! here: waiting.
 
 use std::{
     collections::{BTreeMap, VecDeque},

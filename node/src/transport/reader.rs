@@ -1,8 +1,9 @@
 //! Reading one lane of one peer: bounds first, then bytes, then the owner.
 //!
-//! In the lobby only urgent is read, and only `LOBBY_BYTES` of it. A newer stream of the same lane waits
-//! until the older one has handed over what had arrived on it, so frames stay in order when a link
-//! moves to another connection. Refused here: opening a body, and reading on while the owner is behind.
+//! In the lobby only urgent is read, and only `LOBBY_BYTES` of it. A newer stream of the same lane
+//! waits until the older one has handed over what had arrived on it, so frames stay in order when a
+//! link moves to another connection. Refused here: opening a body, and reading on while the owner
+//! is behind.
 
 use std::{
     io,

@@ -1,7 +1,7 @@
 //! The loop: one thing happens, the links that it concerns are told, then the owner.
 //!
-//! Refused here: waiting for a peer. The loop waits only for the owner to take events, and the owner
-//! never waits for the loop.
+//! Refused here: waiting for a peer. The loop waits only for the owner to take events, and the
+//! owner never waits for the loop.
 
 use std::{
     collections::BTreeMap,
@@ -358,8 +358,9 @@ impl Shell {
         Ok(())
     }
 
-    /// Closes a link whose peer broke a bound, and dials it again only much later; a peer whose time in the
-    /// lobby ran out may just have lost its path, so that one is dialled as after any loss.
+    /// Closes a link whose peer broke a bound, and dials it again only much later; a peer whose
+    /// time in the lobby ran out may just have lost its path, so that one is dialled as after any
+    /// loss.
     async fn refuse_link(&mut self, peer: DeviceKey, bound: Bound) -> Result<(), Stopping> {
         let Some(link) = self.links.get_mut(&peer) else {
             return Ok(());
@@ -421,7 +422,8 @@ impl Shell {
         Ok(())
     }
 
-    /// Hangs up every link and waits for the peers to have read the last urgent frames, within bounds.
+    /// Hangs up every link and waits for the peers to have read the last urgent frames, within
+    /// bounds.
     async fn close(mut self) {
         for link in self.links.values() {
             link.mailbox.close();

@@ -1,9 +1,10 @@
 //! A link's one writer: urgent first, then bulk in slices, then repair.
 //!
-//! A lane writes only when every lane before it has nothing to write; a lane that the peer does not read
-//! holds back the lanes after it and never those before it. A stream that breaks is opened again while the
-//! connection lives, and the frame that it broke in is written again from its first byte: the reader never
-//! saw it whole. Refused here: sending again what was written whole (repair heals).
+//! A lane writes only when every lane before it has nothing to write; a lane that the peer does not
+//! read holds back the lanes after it and never those before it. A stream that breaks is opened
+//! again while the connection lives, and the frame that it broke in is written again from its first
+//! byte: the reader never saw it whole. Refused here: sending again what was written whole (repair
+//! heals).
 
 use std::{
     future::{Future, poll_fn},
@@ -29,7 +30,8 @@ use super::{
     queue::Mailbox,
 };
 
-/// Writes until the mailbox closes, then until the peer has read the last urgent frame, 1 s at most.
+/// Writes until the mailbox closes, then until the peer has read the last urgent frame, 1 s at
+/// most.
 pub(crate) async fn write_link(mailbox: Arc<Mailbox>) {
     let mut writer = Writer::new(mailbox);
     poll_fn(|cx| writer.poll_open(cx)).await;
@@ -66,8 +68,8 @@ impl Writer {
         }
     }
 
-    /// Writes the last urgent frames; ready once the peer has let go of the ended urgent stream, which
-    /// it does after reading it to its end.
+    /// Writes the last urgent frames; ready once the peer has let go of the ended urgent stream,
+    /// which it does after reading it to its end.
     fn poll_flushed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.mailbox.register(cx.waker());
         self.write_all(cx);

@@ -1,5 +1,5 @@
-//! The `house` command: the rules of the house, its golden bytes, and the tiers that need more than a
-//! plain machine.
+//! The `house` command: the rules of the house, its golden bytes, and the tiers that need more
+//! than a plain machine.
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong use or a tier that cannot run, 7 a rule is broken.
 

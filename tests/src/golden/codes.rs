@@ -4,6 +4,8 @@ use belay_identity::Class;
 use belay_identity::body::{
     Action, Body, Cause, DeviceKind, Direction, Mode, OnSilence, Outcome, Role, Seen, Wall,
 };
+use belay_mesh::gate::Decision;
+use belay_mesh::wire::{FrameKind, Lane};
 
 /// The register of codes, kinds, classes and directions as text.
 pub fn codes() -> String {
@@ -16,6 +18,7 @@ pub fn codes() -> String {
         )*};
     }
     list!(Class Role DeviceKind Action Mode OnSilence Outcome Cause Seen Wall);
+    list!(Lane FrameKind Decision);
     for (_, made) in super::statements() {
         let direction = match made.body.direction() {
             Some(Direction::Grant) => "grant",

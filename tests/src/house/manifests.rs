@@ -1,4 +1,4 @@
-//! Who may import whom: `identity <- crdt <- mesh <- {node, simulator}`, tests may import everything.
+//! Who may import whom: `identity <- crdt <- mesh <- {node, simulator}`; tests import everything.
 //!
 //! Skipping downward is fine; never upward, never sideways. Only `node` has hands, so only `node`
 //! uses what touches the system.
@@ -21,7 +21,6 @@ const HANDS: &[&str] = &[
     "age",
     "async-std",
     "axum",
-    "clap",
     "futures",
     "getrandom",
     "hyper",

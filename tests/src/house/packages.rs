@@ -1,13 +1,13 @@
 //! Which packages may be locked, and from which version on.
 //!
-//! Floors are those of published advisories; packages to avoid are unmaintained, unsound or not ready.
-//! One that arrives through another package stands in `TOLERATED` with its path and its reason.
+//! Floors are those of published advisories; packages to avoid are unmaintained, unsound or not
+//! ready. One that arrives through another package stands in `TOLERATED` with path and reason.
 
 use super::Complaint;
 use semver::Version;
 use toml::{Table, Value};
 
-/// The lowest good version of each line of a package; lines above the last are good, others are not.
+/// The lowest good version of each line of a package; lines above the last are good, others not.
 const FLOORS: &[(&str, &[&str])] = &[
     ("yamux", &["0.13.10"]),
     ("libp2p-gossipsub", &["0.50.1"]),

@@ -39,7 +39,7 @@ impl Source {
         let mut source = Self {
             path: path.into(),
             text: text.into(),
-            tests: path.starts_with("tests/tests/") || path.ends_with("/tests.rs"),
+            tests: path.contains("/tests/") || path.ends_with("/tests.rs"),
             broken: None,
             code: Vec::new(),
             test_lines: 0,
@@ -162,7 +162,8 @@ pub fn mark_test_modules(sources: &mut [Source]) {
         .iter()
         .flat_map(|source| {
             let stem = source.path.trim_end_matches(".rs");
-            let folder = stem.strip_suffix("/lib").or(stem.strip_suffix("/main")).unwrap_or(stem);
+            let folder = ["/lib", "/main", "/mod"].iter().find_map(|end| stem.strip_suffix(end));
+            let folder = folder.unwrap_or(stem);
             source.test_modules.iter().map(move |module| format!("{folder}/{module}"))
         })
         .collect();

@@ -1,5 +1,5 @@
-//! Words that do not stand in code: what reads the world in the pure rooms, and what is unfinished or
-//! unsafe anywhere.
+//! Words that do not stand in code: what reads the world in the pure rooms, and what is unfinished
+//! or unsafe anywhere.
 
 use super::source::Source;
 use super::{Complaint, PURE_ROOMS};

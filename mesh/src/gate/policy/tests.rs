@@ -4,9 +4,10 @@
 
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Response, Schema};
 
+use super::outline::{RULE_NESTING_MAX, RULE_STEPS_MAX, RULES_BYTES_MAX, RULES_MAX};
 use super::{
-    Action, ActionClass, Origin, Question, RULE_ID_BYTES_MAX, RULE_NESTING_MAX, RULE_STEPS_MAX,
-    RULES_BYTES_MAX, RULES_MAX, Rules, RulesError, Ruling, SCHEMA, Words,
+    Action, ActionClass, Origin, Question, RULE_ID_BYTES_MAX, Rules, RulesError, Ruling, SCHEMA,
+    Words,
 };
 
 const AGENT: &str = "spiffe://acme.belay/agent/builder";
@@ -214,8 +215,8 @@ fn permits_and_forbids_name_the_first_rule() {
     assert_eq!(rules.judge(&other), forbid("y"));
 }
 
-/// Goal: a rule can look at everything a question carries. Method: one rule that needs it all, asked
-/// as it wants and then with each part changed.
+/// Goal: a rule can look at everything a question carries. Method: one rule that needs it all,
+/// asked as it wants and then with each part changed.
 #[test]
 fn every_part_of_a_question_counts() {
     let rules = loaded(
@@ -272,7 +273,8 @@ fn a_key_cannot_pose_as_another_key_with_a_value() {
     assert_eq!(asked("filter=owner", "me"), unmatched(&["mine"]));
 }
 
-/// Goal: names taken from the world are data. Method: names with quotes, escapes and nothing in them.
+/// Goal: names taken from the world are data. Method: names with quotes, escapes and nothing in
+/// them.
 #[test]
 fn names_are_never_read_as_rules() {
     let rules = loaded(
@@ -383,7 +385,7 @@ fn the_starter_settings_cover_every_class() {
     assert_eq!(section("leases"), leases);
     assert_eq!(section("run"), [("unsealed_run", "1h"), ("lapse_grace", "4h")]);
     assert_eq!(
-        modes.map(|(class, _)| class),
+        modes.map(|(class, _)| class).to_vec(),
         ActionClass::ALL.iter().map(|class| class.as_str()).collect::<Vec<_>>()
     );
 }
@@ -495,7 +497,8 @@ impl Whole {
     }
 }
 
-/// The ruling without `why` and `nearest`, which unsliced Cedar does not give: how, and by which rule.
+/// The ruling without `why` and `nearest`, which unsliced Cedar does not give: how, and by which
+/// rule.
 fn told(ruling: &Ruling) -> (&'static str, Option<String>) {
     match ruling {
         Ruling::Permit { rule } => ("permit", Some(rule.clone())),
@@ -517,8 +520,8 @@ fn told_by_cedar(response: &Response) -> (&'static str, Option<String>) {
     }
 }
 
-/// Goal: slicing never changes an answer. Method: drawn rules and questions, judged by slices and by
-/// Cedar over the whole set; every kind of answer must have been seen.
+/// Goal: slicing never changes an answer. Method: drawn rules and questions, judged by slices and
+/// by Cedar over the whole set; every kind of answer must have been seen.
 #[test]
 fn slices_decide_as_the_whole_set() {
     let mut dice = Dice(7);

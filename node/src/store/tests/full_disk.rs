@@ -156,8 +156,8 @@ fn damaged_reserve_is_not_skipped() {
     assert!(failed.hint().contains("reserve"));
 }
 
-/// Goal: when not even the header can be written, reserved records are still kept and the next start
-/// finds them.
+/// Goal: when not even the header can be written, reserved records are still kept and the next
+/// start finds them.
 #[test]
 fn unwritable_disk_keeps_reserved() {
     let folder = tempfile::tempdir().unwrap();

@@ -36,8 +36,8 @@ async fn a_peer_that_is_not_admitted_gets_sixteen_kib() {
     assert_eq!(before.len(), 3, "three frames fit: {before:?}");
 }
 
-/// Goal: an admission that comes while the lobby is full lets the peer go on. Method: as above, but the
-/// owner admits at the third frame.
+/// Goal: an admission that comes while the lobby is full lets the peer go on. Method: as above, but
+/// the owner admits at the third frame.
 #[tokio::test]
 async fn an_admission_in_time_saves_the_link() {
     let (mut node, rogue, door) = lobby().await;
@@ -53,8 +53,8 @@ async fn an_admission_in_time_saves_the_link() {
     assert_eq!(node.frame().await.0, rogue.key);
 }
 
-/// Goal: the lobby ends after 10 s, and bulk was never read: the rogue could place no more than one stream's
-/// window of it. Method: the rogue writes bulk until its link is gone.
+/// Goal: the lobby ends after 10 s, and bulk was never read: the rogue could place no more than one
+/// stream's window of it. Method: the rogue writes bulk until its link is gone.
 #[tokio::test]
 async fn the_lobby_ends_and_read_no_bulk() {
     let (mut node, rogue, door) = lobby().await;
@@ -73,7 +73,8 @@ async fn the_lobby_ends_and_read_no_bulk() {
     assert!(placed <= window && placed > window / 2, "{placed}");
 }
 
-/// Goal: the ninth stranger is refused by name; an admission frees a seat; a peer that we dial needs none.
+/// Goal: the ninth stranger is refused by name; an admission frees a seat; a peer that we dial
+/// needs none.
 #[tokio::test]
 async fn the_ninth_stranger_is_refused() {
     let mut node = Node::start(1).await;
@@ -96,7 +97,8 @@ async fn the_ninth_stranger_is_refused() {
     assert_eq!(node.event().await, NetEvent::LinkUp { peer: ninth.key });
 }
 
-/// Goal: an urgent frame of 8 KiB and one byte closes the link by its length alone, in the lobby too.
+/// Goal: an urgent frame of 8 KiB and one byte closes the link by its length alone, in the lobby
+/// too.
 #[tokio::test]
 async fn an_oversized_urgent_frame_is_refused_by_its_length() {
     let (mut node, rogue, door) = lobby().await;
@@ -140,9 +142,9 @@ async fn the_third_connection_of_a_peer_is_refused() {
     node.send(rogue.key, Lane::Urgent, 1, Vec::new());
 }
 
-/// Goal: a newer stream of a lane replaces the older, after what had arrived on the older. Method: more
-/// frames on the first stream than the owner's queue holds, and half of one; it stays open. Then a frame
-/// on a second stream, and only then does the owner look.
+/// Goal: a newer stream of a lane replaces the older, after what had arrived on the older. Method:
+/// more frames on the first stream than the owner's queue holds, and half of one; it stays open.
+/// Then a frame on a second stream, and only then does the owner look.
 #[tokio::test]
 async fn a_newer_stream_replaces_the_older_in_order() {
     let (mut node, _rogue, door) = lobby().await;
@@ -159,8 +161,8 @@ async fn a_newer_stream_replaces_the_older_in_order() {
     assert_eq!(node.frame().await.2, 2);
 }
 
-/// Goal: urgent frames beyond the queue are counted and told, never lost in silence; what was queued first
-/// arrives. Method: 300 frames without giving the writer a chance to run.
+/// Goal: urgent frames beyond the queue are counted and told, never lost in silence; what was
+/// queued first arrives. Method: 300 frames without giving the writer a chance to run.
 #[tokio::test]
 async fn a_full_urgent_queue_is_told() {
     let (mut a, mut b) = linked().await;

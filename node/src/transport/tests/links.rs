@@ -29,8 +29,9 @@ async fn frames_cross_on_all_lanes_both_ways() {
     }
 }
 
-/// Goal: an urgent frame overtakes a bulk backlog. Method: 30 bulk frames of 64 KiB are under way and two
-/// have arrived when the urgent one is queued; it must arrive with most of the backlog behind it.
+/// Goal: an urgent frame overtakes a bulk backlog. Method: 30 bulk frames of 64 KiB are under way
+/// and two have arrived when the urgent one is queued; it must arrive with most of the backlog
+/// behind it.
 #[tokio::test]
 async fn an_urgent_frame_overtakes_a_bulk_backlog() {
     let (a, mut b) = linked().await;
@@ -52,7 +53,8 @@ async fn an_urgent_frame_overtakes_a_bulk_backlog() {
     }
 }
 
-/// Goal: bulk sent by a peer that is not admitted stays unread until it is, and urgent does not wait.
+/// Goal: bulk sent by a peer that is not admitted stays unread until it is, and urgent does not
+/// wait.
 #[tokio::test]
 async fn bulk_is_read_only_after_admission() {
     let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
@@ -73,9 +75,10 @@ async fn bulk_is_read_only_after_admission() {
     }
 }
 
-/// Goal: a cut path shows as `LinkDown` on both sides once the idle timeout has passed, and the link
-/// returns by itself after healing. Method: the relay is the only path. QUIC counts its idle time anew from
-/// the first sign of life that it sends into the silence, so the keep-alive interval adds to it.
+/// Goal: a cut path shows as `LinkDown` on both sides once the idle timeout has passed, and the
+/// link returns by itself after healing. Method: the relay is the only path. QUIC counts its idle
+/// time anew from the first sign of life that it sends into the silence, so the keep-alive interval
+/// adds to it.
 #[tokio::test]
 async fn a_cut_link_goes_down_and_comes_back() {
     let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
@@ -124,7 +127,8 @@ async fn the_wrong_device_at_an_address_is_refused() {
     assert!(why.contains(&super::super::key::hex(&a.key)) && why.contains(&address), "{why}");
 }
 
-/// Goal: nobody at an address is told once in words, and a peer that appears later is linked by redial.
+/// Goal: nobody at an address is told once in words, and a peer that appears later is linked by
+/// redial.
 #[tokio::test]
 async fn a_silent_address_is_told_once_and_redialled() {
     let free = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
@@ -177,8 +181,8 @@ async fn a_stream_that_the_peer_resets_is_reopened() {
     assert_eq!((head.kind, body), (3, vec![8]));
 }
 
-/// Goal: a link outlives one of its two connections, and sends on the other. Method: the rogue closes the
-/// one that carries the frames.
+/// Goal: a link outlives one of its two connections, and sends on the other. Method: the rogue
+/// closes the one that carries the frames.
 #[tokio::test]
 async fn a_link_moves_to_its_other_connection() {
     let (mut node, mut rogue) = (Node::start(1).await, Rogue::start(9));
@@ -199,7 +203,8 @@ async fn a_link_moves_to_its_other_connection() {
     assert_eq!(node.event().await, NetEvent::LinkDown { peer: rogue.key });
 }
 
-/// Goal: a hangup delivers what is queued on urgent (the `bye`), then closes, although bulk is stuck.
+/// Goal: a hangup delivers what is queued on urgent (the `bye`), then closes, although bulk is
+/// stuck.
 #[tokio::test]
 async fn a_hangup_delivers_the_last_urgent_frames() {
     let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
@@ -217,12 +222,15 @@ async fn a_hangup_delivers_the_last_urgent_frames() {
     );
     assert_eq!(b.event().await, NetEvent::LinkDown { peer: a.key });
     let before = a.until(&NetEvent::LinkDown { peer: b.key }).await;
-    let told = |event: &NetEvent| matches!(event, NetEvent::Overflow { lane: Lane::Bulk, dropped, .. } if *dropped > 0);
+    let told = |event: &NetEvent| match event {
+        NetEvent::Overflow { lane: Lane::Bulk, dropped, .. } => *dropped > 0,
+        _ => false,
+    };
     assert!(before.iter().any(told), "the stuck bulk is counted: {before:?}");
 }
 
-/// Goal: a shutdown tells the peers at once and frees the port. Method: the peer's `LinkDown` must come
-/// well before its idle timeout.
+/// Goal: a shutdown tells the peers at once and frees the port. Method: the peer's `LinkDown` must
+/// come well before its idle timeout.
 #[tokio::test]
 async fn a_shutdown_closes_links_and_frees_the_port() {
     let (mut a, b) = linked().await;
@@ -240,7 +248,8 @@ async fn a_shutdown_closes_links_and_frees_the_port() {
     timeout(DEADLINE, free).await.expect("the port is free again");
 }
 
-/// Goal: what cannot start says where and why. Method: a TCP address, a port in use, a peer without address.
+/// Goal: what cannot start says where and why. Method: a TCP address, a port in use, a peer without
+/// address.
 #[tokio::test]
 async fn a_bad_configuration_is_refused() {
     let start = |listen: Multiaddr, peers| {

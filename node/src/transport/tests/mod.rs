@@ -1,4 +1,5 @@
-//! The links as their owner sees them: two real nets on loopback, and a rogue peer that keeps no bound.
+//! The links as their owner sees them: two real nets on loopback, and a rogue peer that keeps no
+//! bound.
 //!
 //! Every wait is for an event with a deadline far above what it needs; nothing sleeps for luck.
 

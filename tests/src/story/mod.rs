@@ -1,0 +1,28 @@
+//! What the stories play on: real nodes as processes, a path that can be cut, eyes of its own.
+//!
+//! A story uses the public commands, as anybody would, and looks at `/proc` and at files beside
+//! them. A state that does not come, or a command that ends otherwise than the story wants, panics
+//! with its name: a story is a test. Refused here: asking a node what an outsider can see, and
+//! leaving a process or a file behind.
+
+mod changed;
+mod command;
+pub mod figures;
+mod fleet;
+mod kill_run;
+mod order_run;
+pub mod real;
+mod relay;
+mod script;
+mod waiting;
+mod witness;
+
+pub use changed::change_a_receipt;
+pub use command::{Answer, Belay, Running};
+pub use fleet::{ANY_PORT, Fleet, LAPTOP, LEASE, ROBOT};
+pub use kill_run::{KillRun, kill_run, pause_run};
+pub use order_run::{OrderRun, order_run};
+pub use relay::Relay;
+pub use script::WORKER_FILES;
+pub use waiting::{SOON, holds_for, wait_for};
+pub use witness::{Process, Work};

@@ -1,0 +1,1 @@
+//! The tier that takes long or needs root: `house real`.

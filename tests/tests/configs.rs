@@ -1,0 +1,60 @@
+//! Every file under `configs` is read by what reads it in the field; a file that nothing reads is a
+//! promise that nobody keeps.
+
+use belay_node::policy_folder::Source;
+use belay_tests::house;
+use std::path::{Path, PathBuf};
+
+/// Gives a file to what reads it; a policy's two files are read together.
+fn load(path: &Path) -> Result<(), String> {
+    match path.file_name().and_then(|name| name.to_str()) {
+        Some("policy.cedar" | "release.toml") => policy(path.parent().unwrap_or(path)),
+        _ => Err("no reader: give it one here, or take it away".into()),
+    }
+}
+
+fn policy(folder: &Path) -> Result<(), String> {
+    let text = |name: &str| {
+        std::fs::read_to_string(folder.join(name)).map_err(|error| format!("{name}: {error}"))
+    };
+    let (rules, release) = (text("policy.cedar")?, text("release.toml")?);
+    let read = Source::read_texts(&folder.display().to_string(), &rules, &release);
+    read.map(|_| ()).map_err(|fault| format!("{fault:?}"))
+}
+
+/// Goal: a config that does not load never ships. Method: walk the folder, load each file.
+#[test]
+fn every_config_loads() {
+    let files = files(&house::top().join("configs"));
+    assert!(files.len() >= 2, "the folder was read");
+    for file in files {
+        load(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    }
+}
+
+/// Goal: the check can fail. Method: a stranger, and the starter policy with one half broken.
+#[test]
+fn a_broken_config_is_seen() {
+    let starter = house::top().join("configs/policies/starter");
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let good = |name: &str| std::fs::read_to_string(starter.join(name)).unwrap();
+    let loads = |name: &str| load(&folder.path().join(name));
+    put("stranger.json", "{}");
+    assert!(loads("stranger.json").is_err());
+    put("policy.cedar", &good("policy.cedar"));
+    assert!(loads("policy.cedar").is_err(), "half a policy was taken");
+    put("release.toml", &good("release.toml"));
+    assert_eq!(loads("release.toml"), Ok(()));
+    put("release.toml", &good("release.toml").replace("unsealed_run", "unsealed_walk"));
+    assert!(loads("policy.cedar").is_err(), "an unknown key was taken");
+    put("release.toml", &good("release.toml"));
+    put("policy.cedar", "permit (principal, action, resource);");
+    assert!(loads("policy.cedar").is_err(), "a rule without a name was taken");
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let nested = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    entries.flat_map(nested).collect()
+}

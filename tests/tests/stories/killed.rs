@@ -1,0 +1,38 @@
+//! Nodes that die under running work, and are not there to end it.
+
+use super::exe;
+use belay_tests::story::{figures::Figures, kill_run, order_run, pause_run};
+use std::time::Duration;
+
+/// File systems stamp with the tick of the kernel's clock.
+const TICK_MS: i64 = 20;
+
+/// Goal: a node killed with `kill -9` leaves nothing acting past its lease. Method: three kills under
+/// work of which a part ignores terminate and a part is in a session of its own; the last write of
+/// its files tells.
+#[test]
+fn no_work_outlives_the_lease_of_a_killed_node() {
+    let runs = kill_run(exe(), 3);
+    let late = Figures::of(runs.iter().map(|run| run.past_lease_ms));
+    eprintln!("last write past the lease, ms: {late}");
+    assert!(late.greatest() <= 0, "{runs:?}");
+}
+
+/// Goal: a node that stands still holds no work up either. Method: SIGSTOP, so that no pipe closes
+/// and only the time that the warden was fed can end it.
+#[test]
+fn no_work_outlives_the_lease_of_a_paused_node() {
+    let runs = pause_run(exe(), 1);
+    let late = Figures::of(runs.iter().map(|run| run.past_lease_ms));
+    eprintln!("last write past the lease, ms: {late}");
+    assert!(late.greatest() <= TICK_MS, "{runs:?}");
+}
+
+/// Goal: an order that was acknowledged outlives the node. Method: the node is killed 15 ms later
+/// each time, from before the order until after it.
+#[test]
+fn an_acknowledged_order_outlives_its_node() {
+    let runs = order_run(exe(), 12, Duration::from_millis(15));
+    assert!(runs.iter().any(|run| run.acknowledged), "no order was ever given: {runs:?}");
+    assert!(runs.iter().any(|run| !run.acknowledged), "the node never died early: {runs:?}");
+}

@@ -1,0 +1,50 @@
+//! The stories on real fleets: processes, loopback links, temporary state, no root.
+
+mod bad_calls;
+mod bad_cases;
+mod bad_invites;
+mod bad_policies;
+mod bad_wire;
+mod connected;
+mod cut_off;
+mod enrol;
+mod full_disk;
+mod killed;
+mod restart;
+
+use belay_tests::story::{Fleet, wait_for};
+use serde_json::Value;
+use std::path::Path;
+use std::time::Duration;
+
+/// The `belay` command, built with these tests.
+fn exe() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_belay-story"))
+}
+
+/// The branches of a `stop`, `prove` or `verify` as (agent, device, state, proven), sorted.
+fn branches(data: &Value) -> Vec<(String, String, String, bool)> {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let branch =
+        |b: &Value| (text(&b["agent"]), text(&b["device"]), text(&b["state"]), b["proven"] == true);
+    let all = data["branches"].as_array().expect("a list of branches");
+    let mut branches: Vec<_> = all.iter().map(branch).collect();
+    branches.sort();
+    branches
+}
+
+/// The id of an order.
+fn order_of(data: &Value) -> String {
+    let order = data["order"].as_str().expect("an order");
+    assert_eq!(order.len(), 64, "{data}");
+    order.to_owned()
+}
+
+/// Waits until an order stands at a node.
+fn wait_for_order(fleet: &Fleet, node: &str, order: &str) {
+    wait_for(&format!("order {order} stands at {node}"), Duration::from_secs(30), || {
+        let status = fleet.status(node);
+        let orders = status["orders"].as_array().expect("a list of orders");
+        orders.iter().any(|known| known["id"] == order).then_some(())
+    });
+}
