@@ -1,5 +1,4 @@
-//! What is known: the statement set, its classes, what two nodes lack, and the views folded from
-//! it.
+//! What is known: the statement set, what two nodes lack of it, and the views folded from it.
 //!
 //! The set merges by union; views are pure folds that read no clock. They say "valid from, until",
 //! and only the gate compares with time. Any permutation, duplication or batching of the same
@@ -8,8 +7,8 @@
 //! 1. `set`: what is held, and what two nodes lack of each other.
 //! 2. `authority`: which root stands, who ever held what, which statements count.
 //! 3. `orders`: what they cut, and what answered them; with it the second pass over grants.
-//! 4. `releases`: which policy judges, and which judge apart. `rules`: the mistakes that would be
-//!   silent, each a small function.
+//! 4. `releases`: which policy judges, and which judge apart.
+//!    `rules`: the mistakes that would be silent, each a small function.
 //! 5. `registry`, `tasks`, `case`: who there is, what runs for whom, what an order's end proves.
 
 pub mod authority;

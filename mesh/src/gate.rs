@@ -10,6 +10,8 @@
 //! Refused here: knowing peers, tasks or the stop; imports nothing from them.
 
 mod policy;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use policy::{Action as Verb, Origin, Question, Rules, RulesError, Ruling};

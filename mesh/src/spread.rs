@@ -32,6 +32,7 @@ pub(crate) struct Links {
 /// One peer.
 pub(crate) struct Link {
     standing: Standing,
+    greeted: bool,
     epoch: u64,
     has: Recent,
     heads: Vec<LogHead>,
@@ -119,8 +120,13 @@ impl Engine {
             return self.refuse_link(link, "no seat is free on this device; try another member");
         }
         let (epoch, has) = (0, Recent::default());
-        let fresh = Link { standing: Standing::Lobby, epoch, has, heads: Vec::new(), parts: 0 };
+        let (standing, greeted) = (Standing::Lobby, false);
+        let fresh = Link { standing, greeted, epoch, has, heads: Vec::new(), parts: 0 };
         self.links.links.insert(link, fresh);
+        self.send_hello(link);
+    }
+
+    fn send_hello(&mut self, link: PublicKey) {
         let hello = Hello {
             version: WIRE_VERSION,
             fleet: self.config.fleet,
@@ -182,13 +188,30 @@ impl Engine {
                 self.hear(link, statement);
             }
         }
+        if self.links.links.get(&link).is_some_and(|state| state.greeted) {
+            self.greet_again(link);
+        }
         if let Some(state) = self.links.links.get_mut(&link) {
             state.epoch = hello.epoch;
+            state.greeted = true;
         }
         self.weigh(link);
         if !self.links.is_known(&link) {
             let reason = self.why_stranger(chain);
             self.refuse_link(link, &reason);
+        }
+    }
+
+    /// A second hello on one link: the peer's process is new, and its old connection has not timed
+    /// out yet. It knows nothing of what was said before.
+    fn greet_again(&mut self, link: PublicKey) {
+        self.send_hello(link);
+        let Some(state) = self.links.links.get_mut(&link) else { return };
+        state.has = Recent::default();
+        if state.standing != Standing::Lobby {
+            self.out(Output::Admit { link });
+            self.compare_heads(link);
+            self.holder.draw_at_once();
         }
     }
 

@@ -121,7 +121,8 @@ pub struct Progress {
     pub in_force_ms: Option<u64>,
     /// Beacons that have not confirmed it, by name.
     pub unconfirmed: Vec<String>,
-    /// What a device that is not sealed may run without contact, milliseconds.
+    /// What a device that is not sealed may run without contact, milliseconds; none where the
+    /// release only observes work.
     pub bound_ms: Option<u64>,
 }
 
@@ -221,7 +222,11 @@ impl Engine {
             case,
             in_force_ms: self.stops.in_force_ms(&order),
             unconfirmed: missing.iter().map(name).collect(),
-            bound_ms: self.autonomy().map(|autonomy| autonomy.unsealed_run_ms),
+            // In observe mode a lapsed lease ends nothing, so no bound may be printed.
+            bound_ms: self
+                .autonomy()
+                .filter(|_| !self.work_is_observed())
+                .map(|autonomy| autonomy.unsealed_run_ms),
         }
     }
 }

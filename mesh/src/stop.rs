@@ -200,6 +200,9 @@ impl Engine {
             }
         }
         match event {
+            TaskEvent::Empty { seen: Seen::NotSeen, tail } => {
+                self.sign_end(award, Outcome::NotProven, Seen::NotSeen, tail);
+            }
             TaskEvent::Empty { seen, tail } => {
                 let ended = self.work.task(&award).is_some_and(|task| task.ending.is_some());
                 let outcome = if ended { Outcome::Stopped } else { Outcome::FinishedBefore };
@@ -245,6 +248,9 @@ impl Engine {
             TaskEvent::Exited { code, signal } => {
                 *orphan = Orphan { finished: true, exit: code, signal };
                 return;
+            }
+            TaskEvent::Empty { seen: Seen::NotSeen, tail } => {
+                (Outcome::NotProven, Seen::NotSeen, tail)
             }
             TaskEvent::Empty { seen, tail } if finished => (Outcome::FinishedBefore, seen, tail),
             TaskEvent::Empty { seen, tail } => (Outcome::Stopped, seen, tail),

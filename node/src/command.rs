@@ -19,6 +19,7 @@ use crate::door::{DoorClient, DoorName};
 use crate::fault::{Fault, io};
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// The demo.
 pub(crate) fn demo(context: &Context, out: &Path) -> Result<ExitCode, Fault> {
@@ -28,13 +29,21 @@ pub(crate) fn demo(context: &Context, out: &Path) -> Result<ExitCode, Fault> {
 
 /// A door of the node on this command's state.
 fn door(context: &Context, name: DoorName) -> Result<DoorClient, Fault> {
-    Ok(DoorClient::connect(&name.path(&context.state()?))?)
+    patient(DoorClient::connect(&name.path(&context.state()?))?)
+}
+
+/// A node that has not answered within this hangs, and the command says so.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
+
+fn patient(door: DoorClient) -> Result<DoorClient, Fault> {
+    door.wait_at_most(ANSWER_TIME_MAX)?;
+    Ok(door)
 }
 
 /// The agents' door: where the environment says, for whoever runs below an agent.
 fn agents_door(context: &Context) -> Result<DoorClient, Fault> {
     match std::env::var_os("BELAY_SOCKET") {
-        Some(path) => Ok(DoorClient::connect(Path::new(&path))?),
+        Some(path) => patient(DoorClient::connect(Path::new(&path))?),
         None => door(context, DoorName::Agent),
     }
 }

@@ -25,10 +25,12 @@ use belay_identity::{FleetId, PublicKey, SecretKey, Signed, Statement, Statement
 use belay_mesh::input::WriteId;
 use belay_mesh::wire::{self, Lane};
 use belay_mesh::{Config, Engine, Input, Restored};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use zeroize::Zeroizing;
 
 /// Visits, acknowledgements and wardens' news waiting for the loop; beyond it the sender waits.
 const NEWS_QUEUED: usize = 1024;
@@ -41,6 +43,7 @@ pub(crate) struct Shell {
     engine: Engine,
     net: NetHandle,
     store: Arc<Store>,
+    facts_root: Zeroizing<[u8; 32]>,
     audit: AuditHead,
     audit_acked: AuditHead,
     audit_writes: BTreeMap<WriteId, AuditHead>,
@@ -121,6 +124,7 @@ impl Shell {
     ) -> Result<Self, Fault> {
         let audit = replay.audit_tail.last().map_or(AuditHead::EMPTY, AuditHead::of);
         let restored = restore(&config.fleet, &store, replay)?;
+        let facts_root = facts_root(&device);
         let engine = Config {
             fleet: config.fleet,
             device,
@@ -137,6 +141,7 @@ impl Shell {
             exe,
             net,
             store: Arc::new(store),
+            facts_root,
             audit,
             audit_acked: audit,
             audit_writes: BTreeMap::new(),
@@ -199,7 +204,8 @@ impl Shell {
                 self.log.line(&format!("refused {peer:?}: over the bound {bound}"));
             }
             NetEvent::Overflow { lane, dropped, .. } => {
-                self.log.line(&format!("{dropped} frames dropped in {lane:?}; repair brings them"));
+                self.log
+                    .line(&format!("{dropped} frames not sent in {lane:?}; repair brings them"));
             }
             NetEvent::DialFailed { why, .. } => self.log.line(&why),
         }
@@ -211,6 +217,13 @@ impl Shell {
             Err(why) => Input::Malformed { link, why },
         }
     }
+}
+
+/// The secret below which every task's facts are sealed: of this device's key, so that it is the same
+/// after a restart, and never on disk.
+fn facts_root(device: &SecretKey) -> Zeroizing<[u8; 32]> {
+    let hash = Sha256::new().chain_update(b"belay facts root 1\0").chain_update(*device.seed());
+    Zeroizing::new(hash.finalize().into())
 }
 
 /// Everything on disk, verified again: what does not verify is not believed, and said so.

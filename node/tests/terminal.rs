@@ -7,7 +7,7 @@
 mod support;
 
 use belay_node::os::boot_now_ns;
-use belay_node::warden::channel::{receive, send};
+use belay_node::warden::channel::send;
 use belay_node::warden::{EXEC_TASK, FromWarden, TaskStdio, ToWarden, WARDEN, run};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -20,7 +20,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::Instant;
 use std::{env, fs, panic};
-use support::{LOOK_EVERY, PATIENCE, eventually, spec};
+use support::{LOOK_EVERY, PATIENCE, eventually, hear_sure, spec};
 use tempfile::TempDir;
 
 /// The word by which this program is a warden in the terminal; a socket's path follows.
@@ -169,7 +169,7 @@ impl Session {
     }
 
     fn hear(&mut self) -> FromWarden {
-        receive(&mut self.channel).expect("readable").expect("more to come")
+        hear_sure(&mut self.channel)
     }
 
     fn press(&mut self, key: u8) {

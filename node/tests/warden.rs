@@ -6,7 +6,7 @@ use belay_node::os::{boot_id, boot_now_ns, parents_of};
 use belay_node::warden::{FromWarden, Seen, TaskStdio, ToWarden};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::time::{Duration, Instant};
-use support::{PATIENCE, SECOND_NS, Task, dead, eventually};
+use support::{PATIENCE, SECOND_NS, Task, dead, eventually, hear_any, is_doubt};
 
 const EMPTY: fn(&FromWarden) -> bool =
     |fact| matches!(fact, FromWarden::Empty { seen: Seen::NoChildrenLeft, .. });
@@ -163,24 +163,37 @@ fn a_daemon_is_found_and_killed() {
 
 /// Goal: at the end of the lease nothing is written any more, at once; a new lease thaws.
 /// Method: the writer's own times on the boot clock are not known, so the file is watched: after
-/// "frozen" is heard its length never changes, and "frozen" comes right after the lease's end.
+/// "frozen" is heard its length never changes, and "frozen" comes right after the lease's end. A
+/// machine busy with other things may be late once and again, but not each time.
 #[test]
 fn a_lapse_freezes_at_once_and_a_lease_thaws() {
-    let mut task = Task::given(TICKER);
-    let until = task.run_for_ms(600);
-    task.started();
-    task.grows("ticks");
-    let heard = task.hear();
-    let FromWarden::Frozen { boot_ns } = heard else { panic!("expected a freeze: {heard:?}") };
-    assert!(boot_ns >= until && boot_ns < until + SECOND_NS / 2, "{} ns late", boot_ns - until);
-    let length = task.read("ticks").len();
-    let watched = Instant::now();
-    while watched.elapsed() < Duration::from_millis(300) {
-        assert_eq!(task.read("ticks").len(), length);
+    let mut task = Task::running(TICKER);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        task.grows("ticks");
+        let until = task.run_for_ms(200);
+        let heard = task.hear();
+        let FromWarden::Frozen { boot_ns } = heard else { panic!("expected a freeze: {heard:?}") };
+        stays_as_long(&task, "ticks", Duration::from_millis(300));
+        task.run_for_ms(30_000);
+        assert!(matches!(task.hear(), FromWarden::Thawed { .. }));
+        task.grows("ticks");
+        assert!(boot_ns >= until, "{} ns early", until - boot_ns);
+        let late_ns = boot_ns - until;
+        if late_ns < SECOND_NS / 10 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "late each time, now by {late_ns} ns");
     }
-    task.run_for_ms(30_000);
-    assert!(matches!(task.hear(), FromWarden::Thawed { .. }));
-    task.grows("ticks");
+}
+
+/// Watches a file that nobody may write any more.
+fn stays_as_long(task: &Task, name: &str, watch: Duration) {
+    let length = task.read(name).len();
+    let watched = Instant::now();
+    while watched.elapsed() < watch {
+        assert_eq!(task.read(name).len(), length);
+    }
 }
 
 /// Goal: an order to freeze holds until the next lease, and whoever had stopped himself before
@@ -229,27 +242,28 @@ fn a_far_lease_is_accepted_and_cut() {
 #[test]
 fn the_lapse_grace_ends_the_task() {
     let script = format!("trap 'echo ran > late' TERM; {TICKER}");
-    let mut task = Task::shaped(&script, |spec| spec.lapse_grace_ms = 200);
-    let until = task.run_for_ms(400);
-    task.started();
+    let mut task = Task::running_shaped(&script, |spec| spec.lapse_grace_ms = 2_000);
+    let until = task.run_for_ms(200);
     let heard = task.hear_to_the_end();
     assert!(matches!(heard[0], FromWarden::Frozen { .. }));
     assert_eq!(heard[1], FromWarden::Exited { code: None, signal: Some(9) });
     let Some(FromWarden::Empty { boot_ns, .. }) = heard.last() else { panic!("an end") };
-    assert!(*boot_ns >= until + SECOND_NS / 5);
+    assert!(*boot_ns >= until + 2 * SECOND_NS);
     assert!(!task.path("late").exists());
 }
 
-/// Goal: when the node is gone the tree freezes and ends, and the facts alone tell it.
+/// Goal: when the node is gone the tree freezes and ends, long before its lease would, and the
+/// facts alone tell it.
 #[test]
 fn a_closed_channel_freezes_then_ends() {
-    let mut task = Task::running_shaped(TICKER, |spec| spec.lapse_grace_ms = 300);
+    let mut task = Task::running_shaped(TICKER, |spec| spec.lapse_grace_ms = 2_000);
     task.grows("ticks");
     let closed_at = boot_now_ns();
     task.channel = None;
-    let facts = task.facts_at_the_end();
+    let mut facts = task.facts_at_the_end();
+    facts.retain(|fact| !is_doubt(fact));
     let FromWarden::Frozen { boot_ns } = facts[1] else { panic!("expected a freeze: {facts:?}") };
-    assert!(boot_ns < closed_at + SECOND_NS / 2);
+    assert!(boot_ns < closed_at + 15 * SECOND_NS);
     assert_eq!(facts[2], FromWarden::Exited { code: None, signal: Some(9) });
     assert!(EMPTY(&facts[3]));
 }
@@ -386,7 +400,8 @@ fn an_unrecorded_end_is_not_proven() {
     prlimit(warden, Resource::Fsize, nothing).expect("a limit");
     std::fs::write(task.path("go"), "").expect("writable");
     assert_eq!(task.hear(), FromWarden::Exited { code: Some(0), signal: None });
-    assert!(matches!(task.hear(), FromWarden::NotProven { why, .. } if why.contains("recorded")));
+    let doubt = hear_any(task.channel.as_mut().expect("open"));
+    assert!(matches!(doubt, FromWarden::NotProven { why, .. } if why.contains("recorded")));
     assert_eq!(task.facts().len(), 1);
 }
 

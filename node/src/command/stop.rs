@@ -13,6 +13,7 @@ use crate::screen::{Shown, table};
 use belay_identity::Class;
 use belay_identity::body::{Body, Hold, Subject, Term};
 use belay_identity::key::unhex;
+use belay_identity::limits::REASON_BYTES_MAX;
 use belay_identity::principal::{AgentId, ClassId, DeviceId, ProjectId, TrustDomain, UserId};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -36,6 +37,11 @@ pub(crate) fn run(context: &Context, stop: &Stop) -> Result<ExitCode, Fault> {
 
 /// Signs the hold here and hands it to the node.
 fn give(context: &Context, stop: &Stop) -> Result<(String, DoorClient), Fault> {
+    if stop.reason.len() > REASON_BYTES_MAX {
+        let what =
+            format!("the reason has {} bytes; at most {REASON_BYTES_MAX}", stop.reason.len());
+        return Err(Fault::wrong_use(what, "say it shorter, or name a ticket"));
+    }
     let mut operator = Operator::unlock(context, &stop.unlock)?;
     let place = operator.place(Class::AuthorityMinus)?;
     let hold = Hold {
@@ -93,7 +99,11 @@ fn show(context: &Context, progress: &ProgressSaid, took_ms: u64) -> Result<Exit
     let missing: Vec<String> = open.map(branch_name).collect();
     let words = words(progress, took_ms);
     Shown { schema: "belay.stop.run/1", missing, data: progress, words }.show(context.format)?;
-    Ok(if progress.complete && progress.proven { ExitCode::SUCCESS } else { ExitCode::from(6) })
+    Ok(ExitCode::from(match (progress.branches.is_empty(), progress.complete && progress.proven) {
+        (true, _) => 2,
+        (false, true) => 0,
+        (false, false) => 6,
+    }))
 }
 
 fn words(progress: &ProgressSaid, took_ms: u64) -> String {
@@ -141,7 +151,14 @@ fn bound_words(progress: &ProgressSaid) -> String {
             "The order is in force: what is cut off ends its run no later than {} after that.\n",
             span_words(bound)
         ),
-        _ => format!("Not yet in force: unconfirmed by {}.\n", progress.unconfirmed.join(", ")),
+        (true, None) => {
+            "The order is in force. The release only observes work, so no lease bounds \
+                         what is cut off: it ends when the order reaches it.\n"
+                .to_owned()
+        }
+        (false, _) => {
+            format!("Not yet in force: unconfirmed by {}.\n", progress.unconfirmed.join(", "))
+        }
     }
 }
 

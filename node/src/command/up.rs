@@ -65,7 +65,8 @@ fn wait_until_member(context: &Context) -> Result<(), Fault> {
             return Ok(());
         }
         if let Some(why) = status.refused {
-            return Err(Fault::exit(4, format!("a member refused this device: {why}"), ""));
+            let (why, next) = why.split_once("; ").unwrap_or((&why, "ask an operator"));
+            return Err(Fault::exit(4, format!("a member refused this device: {why}"), next));
         }
         if began.elapsed() > MEMBER_TIME_MAX {
             let hint =

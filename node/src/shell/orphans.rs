@@ -25,19 +25,20 @@ impl Shell {
         let awards: Vec<StatementId> = self.engine.orphans().copied().collect();
         for award in awards {
             let folder = self.tasks_folder().join(award.to_hex());
-            if booted_since(&folder) && last_word(&folder).is_none() {
+            let key = self.facts_key(&award);
+            if booted_since(&folder, &key) && last_word(&folder, &key).is_none() {
                 self.give(Input::Task { award, event: TaskEvent::Rebooted });
             } else {
-                tokio::spawn(settle(award, folder, self.news.clone()));
+                tokio::spawn(settle(award, key, folder, self.news.clone()));
             }
         }
     }
 }
 
 /// Ends what lives below an old warden until its facts tell the end, then passes them on.
-async fn settle(award: StatementId, folder: PathBuf, news: mpsc::Sender<News>) {
+async fn settle(award: StatementId, key: [u8; 32], folder: PathBuf, news: mpsc::Sender<News>) {
     let started = Instant::now();
-    while last_word(&folder).is_none() && started.elapsed() < SETTLE_TIME_MAX {
+    while last_word(&folder, &key).is_none() && started.elapsed() < SETTLE_TIME_MAX {
         let Some(warden) = warden_of(&folder) else { break };
         if !os::process_alive(warden.pid, warden.start_time) {
             break;
@@ -45,8 +46,8 @@ async fn settle(award: StatementId, folder: PathBuf, news: mpsc::Sender<News>) {
         let _ended = tokio::task::spawn_blocking(move || os::end_below(warden)).await;
         tokio::time::sleep(SETTLE_LOOK_EVERY).await;
     }
-    let word = last_word(&folder);
-    let exit = word.as_ref().and_then(|_| own_exit(&folder));
+    let word = last_word(&folder, &key);
+    let exit = word.as_ref().and_then(|_| own_exit(&folder, &key));
     let end = word.map_or(WardenNews::NoRecord, WardenNews::Said);
     for said in exit.map(WardenNews::Said).into_iter().chain([end]) {
         // The node may have ended meanwhile.
@@ -55,8 +56,8 @@ async fn settle(award: StatementId, folder: PathBuf, news: mpsc::Sender<News>) {
 }
 
 /// How the main process ended, where nothing had frozen it before: then it ended by itself.
-fn own_exit(folder: &Path) -> Option<FromWarden> {
-    let records = read_facts(folder).ok()?.records;
+fn own_exit(folder: &Path, key: &[u8; 32]) -> Option<FromWarden> {
+    let records = read_facts(folder, key).ok()?.records;
     let first = records
         .into_iter()
         .find(|said| matches!(said, FromWarden::Exited { .. } | FromWarden::Frozen { .. }))?;
@@ -70,8 +71,8 @@ fn warden_of(folder: &Path) -> Option<Process> {
 }
 
 /// True when the machine has booted since the task started.
-fn booted_since(folder: &Path) -> bool {
-    let Ok(facts) = read_facts(folder) else { return false };
+fn booted_since(folder: &Path, key: &[u8; 32]) -> bool {
+    let Ok(facts) = read_facts(folder, key) else { return false };
     let then = facts.records.iter().find_map(|said| match said {
         FromWarden::Started { boot_id, .. } => Some(boot_id.clone()),
         FromWarden::Frozen { .. }

@@ -173,7 +173,10 @@ pub(crate) fn manifest_of(program: &str) -> Result<[u8; 32], String> {
 pub(crate) fn resolve(program: &str) -> Result<PathBuf, String> {
     if program.contains('/') {
         let path = Path::new(program);
-        return path.canonicalize().map_err(|error| format!("{program}: {error}"));
+        // Not canonical: many programs choose what they are by the name of a link to them.
+        let absolute = std::path::absolute(path).map_err(|error| format!("{program}: {error}"))?;
+        let file = absolute.is_file();
+        return if file { Ok(absolute) } else { Err(format!("{program}: there is no such file")) };
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join(program));

@@ -17,6 +17,7 @@ use belay_identity::limits::RESULT_TAIL_BYTES_MAX;
 use belay_mesh::input::TaskEvent;
 use belay_mesh::output::RunGrant;
 use belay_mesh::{BootTime, Input};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -144,6 +145,7 @@ impl Shell {
             ],
             cwd: folder.clone(),
             stdio: TaskStdio::Captured { limit_bytes: OUTPUT_BYTES_MAX },
+            facts_key: self.facts_key(&award),
             folder,
             lapse_grace_ms,
         };
@@ -183,7 +185,8 @@ impl Shell {
             env,
             cwd: PathBuf::from(ask.cwd),
             stdio: TaskStdio::Inherit,
-            folder: folder.clone(),
+            facts_key: self.facts_key(&grant.award),
+            folder,
             lapse_grace_ms: grant.lapse_grace_ms,
         };
         let (take, stream) = oneshot::channel();
@@ -209,7 +212,11 @@ impl Shell {
         let note = format!("{} {}\n", process.pid, process.start_time);
         std::fs::write(spec.folder.join(WARDEN_NOTE), note).map_err(|error| error.to_string())?;
         let (to, messages) = mpsc::channel(TO_WARDEN_QUEUED);
-        let first = [ToWarden::Begin(spec), ToWarden::Run { until_boot_ns: until.0 }];
+        let spec = ToWarden::Begin(spec);
+        channel::encode(&spec).map_err(|error| {
+            format!("command and environment do not fit: {error}; run it with fewer variables")
+        })?;
+        let first = [spec, ToWarden::Run { until_boot_ns: until.0 }];
         for message in first {
             to.try_send(message).map_err(|error| error.to_string())?;
         }
@@ -254,7 +261,7 @@ impl Shell {
         })
     }
 
-    /// A warden's stream has ended: what it wrote down is what is known.
+    /// A warden's stream has ended; if its task has not, nobody saw it end.
     fn on_warden_gone(&mut self, award: StatementId) {
         let Some(warden) = self.wardens.all.remove(&award) else { return };
         if warden.place == Place::Background {
@@ -263,10 +270,7 @@ impl Shell {
                 self.log.line(&format!("ended an orphan of task {award}: pid {}", process.pid));
             }
         }
-        let folder = self.tasks_folder().join(award.to_hex());
-        if let Some(event) = last_word(&folder).and_then(|said| self.event_of(&award, said)) {
-            return self.give(Input::Task { award, event });
-        }
+        // A warden tells the end before it goes: one that went without a word saw none.
         let why = "its warden was ended before it saw the tree empty".to_owned();
         self.give(Input::Task { award, event: TaskEvent::NotProven { why } });
     }
@@ -274,6 +278,13 @@ impl Shell {
     pub(super) fn tail_of(&self, award: &StatementId) -> Vec<u8> {
         let path = self.tasks_folder().join(award.to_hex()).join("output");
         tail(&path).unwrap_or_default()
+    }
+
+    /// The key that seals one task's facts.
+    pub(super) fn facts_key(&self, award: &StatementId) -> [u8; 32] {
+        let hash = Sha256::new().chain_update(b"belay facts 1\0");
+        let hash = hash.chain_update(*self.facts_root).chain_update(award.0);
+        hash.finalize().into()
     }
 
     pub(super) fn tasks_folder(&self) -> PathBuf {
@@ -300,8 +311,8 @@ enum Stream {
 }
 
 /// The last record in a task's folder, if it tells an end.
-pub(super) fn last_word(folder: &Path) -> Option<FromWarden> {
-    let facts = read_facts(folder).ok()?;
+pub(super) fn last_word(folder: &Path, key: &[u8; 32]) -> Option<FromWarden> {
+    let facts = read_facts(folder, key).ok()?;
     facts
         .records
         .into_iter()
@@ -336,7 +347,13 @@ async fn converse(
         Stream::Here(stream) => Some(stream),
         Stream::Coming(coming) => coming.await.ok(),
     };
-    if let Some(stream) = stream {
+    let Some(stream) = stream else {
+        let why = "the terminal went away before the agent began".to_owned();
+        let said = WardenNews::Said(FromWarden::Refused { why });
+        // The node may have ended meanwhile.
+        return drop(news.send(News::Warden(award, said)).await);
+    };
+    {
         let (read, write) = stream.into_split();
         let writing = tokio::spawn(write_all(write, messages));
         read_all(award, read, &news).await;

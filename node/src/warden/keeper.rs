@@ -118,7 +118,8 @@ impl Keeper {
 
     fn prepare(spec: TaskSpec, signals: Signals, link: Link) -> Result<Self, NotBegun> {
         let prepared = become_warden(&spec.stdio).and_then(|tree| {
-            let facts = Ledger::create(&spec.folder).map_err(|error| no_facts(&spec, &error))?;
+            let facts = Ledger::create(&spec.folder, &spec.facts_key)
+                .map_err(|error| no_facts(&spec, &error))?;
             Ok((tree, facts, BootTimer::new()?, boot_id()?))
         });
         let (tree, facts, timer, boot_id) = match prepared {

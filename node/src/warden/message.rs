@@ -21,6 +21,8 @@ pub struct TaskSpec {
     pub stdio: TaskStdio,
     /// How long it may stand frozen without a lease before it is ended.
     pub lapse_grace_ms: u64,
+    /// Seals its facts: the task can write into its folder, and must not be able to write a fact.
+    pub facts_key: [u8; 32],
 }
 
 /// Where a task's standard streams lead.

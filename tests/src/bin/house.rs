@@ -3,8 +3,10 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong use or a tier that cannot run, 7 a rule is broken.
 
+use belay_tests::story;
 use belay_tests::{golden, house};
-use std::process::ExitCode;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: house check | bless | real | foreign";
 
@@ -13,8 +15,9 @@ fn main() -> ExitCode {
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check"] => check(),
         ["bless"] => bless(),
-        [tier @ ("real" | "foreign")] => {
-            eprintln!("house {tier}: no story of this tier exists yet; nothing was run");
+        ["real"] => real(),
+        ["foreign"] => {
+            eprintln!("house foreign: no story of this tier exists yet; nothing was run");
             ExitCode::from(2)
         }
         _ => {
@@ -54,4 +57,34 @@ fn bless() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// The long stories, and those that need root; each prints its figures.
+fn real() -> ExitCode {
+    let missing = story::real::missing();
+    if !missing.is_empty() {
+        eprintln!("house real: nothing was run, this is missing: {}", missing.join("; "));
+        return ExitCode::from(2);
+    }
+    let Some(belay) = build_belay() else {
+        eprintln!("house real: nothing was run, `cargo build -p belay-node` did not succeed");
+        return ExitCode::from(2);
+    };
+    match std::panic::catch_unwind(|| story::real::run(&belay)) {
+        Ok(()) => ExitCode::SUCCESS,
+        // What did not hold has been said already.
+        Err(_panicked) => ExitCode::from(1),
+    }
+}
+
+/// Builds the `belay` command beside this one, in the same profile.
+fn build_belay() -> Option<PathBuf> {
+    let folder = std::env::current_exe().ok()?.parent()?.to_owned();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.current_dir(house::top()).args(["build", "-p", "belay-node", "--locked"]);
+    if folder.ends_with("release") {
+        build.arg("--release");
+    }
+    build.status().ok()?.success().then(|| folder.join("belay"))
 }

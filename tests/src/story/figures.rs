@@ -1,4 +1,6 @@
-//! Figures of repeated runs: how many, median, spread. Refused here: a figure that was not measured.
+//! Figures of repeated runs: how many, median, spread.
+//!
+//! Refused here: a figure that was not measured.
 
 use std::fmt;
 

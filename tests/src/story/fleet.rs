@@ -91,10 +91,17 @@ impl Fleet {
 
     /// Founds a fleet of its own at this node.
     pub fn found(&mut self, node: &str, domain: &str) -> Answer {
-        let policy = self.path("policy");
-        let who = ["up", "--fleet", domain, "--device", node, "--kind", "laptop"];
-        let how = ["--policy", &policy, "--listen", ANY_PORT, "--unlock-file", &self.unlock()];
-        self.up(node, &[who.as_slice(), &how].concat()).wants(0)
+        self.found_by(&[], node, domain)
+    }
+
+    /// Founds a fleet by way of a program that executes `belay` in the end.
+    pub fn found_by(&mut self, by: &[&str], node: &str, domain: &str) -> Answer {
+        let (policy, unlock, state) = (self.path("policy"), self.unlock(), self.path(node));
+        let who = ["--state", &state, "up", "--fleet", domain, "--device", node];
+        let how = ["--kind", "laptop", "--policy", &policy, "--listen", ANY_PORT];
+        let with = ["--unlock-file", &unlock];
+        self.nodes.push(node.to_owned());
+        self.belay.start_by(by, &[who.as_slice(), &how, &with].concat()).end(SOON).wants(0)
     }
 
     /// Joins with an invite file; however that ends.

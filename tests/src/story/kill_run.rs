@@ -1,60 +1,49 @@
 //! A node that dies or stands still under running work, again and again, with the figures.
 //!
-//! The witness is the work's own files: when they were last written, against the moment of the kill
-//! and against the end of the lease as the node last said it. Refused here: asking a node whether
-//! its work has ended.
+//! The witness is the work's own files: when they were last written, against the moment of the blow
+//! and against the end of the lease. Refused here: asking a node whether its work has ended.
 
 use super::fleet::{Fleet, LAPTOP, LEASE, ROBOT};
-use super::waiting::{SOON, wait_for};
+use super::waiting::SOON;
 use super::witness::Work;
 use rustix::process::Signal;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// One node killed, and what its work did afterwards.
+/// What happens to a node while work of the laptop runs on the robot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blow {
+    /// `kill -9` of the robot's node, which feeds the work.
+    Kill,
+    /// SIGSTOP of it: no pipe closes and nobody feeds, so the lease alone must hold the work.
+    Pause,
+    /// `kill -9` of the laptop's node, which gave the work and is the only beacon.
+    KillGiver,
+}
+
+/// One blow, and what the work did afterwards.
 #[derive(Debug, Clone, Copy)]
 pub struct KillRun {
-    /// From the kill to the last write; negative when the last write came first. Milliseconds.
+    /// From the blow to the last write; negative when the last write came first. Milliseconds.
     pub last_write_ms: i64,
     /// From the end of the lease to the last write: above 0 something acted late. Milliseconds.
     pub past_lease_ms: i64,
-    /// From the kill until no process of the work was left. Milliseconds.
+    /// From the blow until no process of the work was left. Milliseconds.
     pub gone_ms: i64,
 }
 
-/// Kills the robot's node under running work, `runs` times; it is not restarted before all of the
-/// work is gone.
-pub fn kill_run(exe: &std::path::Path, runs: usize) -> Vec<KillRun> {
+/// Deals the blow under running work, `runs` times; nothing is restarted before all of the work is
+/// gone.
+pub fn kill_run(exe: &Path, blow: Blow, runs: usize) -> Vec<KillRun> {
     let mut fleet = Fleet::pair(exe);
-    let mut all = Vec::new();
-    for run in 0..runs {
+    let all = (0..runs).map(|run| {
         let work = begin(&fleet, run);
-        let lease_ends = SystemTime::now() + lease_left(&fleet);
-        fleet.kill(ROBOT);
-        let killed = SystemTime::now();
-        all.push(follow(&work, killed, lease_ends));
-        fleet.again(ROBOT);
-        fleet.wait_linked(LAPTOP, ROBOT);
-    }
-    all
-}
-
-/// Stops the robot's node in the middle of a step, `runs` times: nothing closes, nobody feeds, and
-/// the lease alone must hold the work.
-pub fn pause_run(exe: &std::path::Path, runs: usize) -> Vec<KillRun> {
-    let mut fleet = Fleet::pair(exe);
-    let mut all = Vec::new();
-    for run in 0..runs {
-        let work = begin(&fleet, run);
-        let node = fleet.node(ROBOT);
-        node.signal(Signal::STOP);
-        let paused = SystemTime::now();
-        // A draw may have been answered at the very moment of the stop.
-        all.push(follow(&work, paused, paused + LEASE));
-        fleet.kill(ROBOT);
-        fleet.again(ROBOT);
-        fleet.wait_linked(LAPTOP, ROBOT);
-    }
-    all
+        let (struck, lease_ends) = strike(&fleet, blow);
+        let seen = follow(&work, struck, lease_ends);
+        recover(&mut fleet, blow);
+        seen
+    });
+    all.collect()
 }
 
 fn begin(fleet: &Fleet, run: usize) -> Work {
@@ -62,6 +51,37 @@ fn begin(fleet: &Fleet, run: usize) -> Work {
     work.wait_until_whole();
     work.wait_for_growth();
     work
+}
+
+/// Deals the blow: when, and when the lease ends at the latest.
+fn strike(fleet: &Fleet, blow: Blow) -> (SystemTime, SystemTime) {
+    let before = SystemTime::now();
+    let left = lease_left(fleet);
+    match blow {
+        Blow::Kill => fleet.kill(ROBOT),
+        Blow::Pause => fleet.node(ROBOT).signal(Signal::STOP),
+        Blow::KillGiver => fleet.kill(LAPTOP),
+    }
+    let struck = SystemTime::now();
+    match blow {
+        // A dead node renews nothing: what it said last is what it had.
+        Blow::Kill => (struck, before + left),
+        // A draw may have been answered at the very moment.
+        Blow::Pause | Blow::KillGiver => (struck, struck + LEASE),
+    }
+}
+
+fn recover(fleet: &mut Fleet, blow: Blow) {
+    match blow {
+        Blow::Kill => {}
+        Blow::Pause => fleet.kill(ROBOT),
+        Blow::KillGiver => {
+            fleet.again(LAPTOP);
+            return fleet.wait_linked(LAPTOP, ROBOT);
+        }
+    }
+    fleet.again(ROBOT);
+    fleet.wait_linked(LAPTOP, ROBOT);
 }
 
 /// What is left of the robot's lease, as it says.
@@ -73,9 +93,7 @@ fn lease_left(fleet: &Fleet) -> Duration {
 
 fn follow(work: &Work, from: SystemTime, lease_ends: SystemTime) -> KillRun {
     work.wait_until_gone(LEASE + SOON);
-    let gone = SystemTime::now();
-    let last = work.last_write();
-    wait_for("the last write stays the last", SOON, || (work.last_write() == last).then_some(()));
+    let (gone, last) = (SystemTime::now(), work.last_write());
     KillRun {
         last_write_ms: ms_between(from, last),
         past_lease_ms: ms_between(lease_ends, last),

@@ -5,7 +5,7 @@
 //! order takes.
 
 use super::fleet::{Fleet, LAPTOP};
-use super::waiting::SOON;
+use super::waiting::{SOON, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::Path;
@@ -34,10 +34,11 @@ pub fn order_run(exe: &Path, runs: u32, step: Duration) -> Vec<OrderRun> {
         // The moment itself is what is tried here, no state is waited for.
         thread::sleep(step * run);
         node.signal(Signal::KILL);
+        wait_for("the killed node is gone", SOON, || (!node.lives()).then_some(()));
         let answer = giving.end(SOON);
         fleet.again(LAPTOP);
         let acknowledged = answer.exit.is_some_and(|exit| exit == 0 || exit == 6);
-        let stands = orders(&fleet.status(LAPTOP)).iter().any(|order| *order == subject);
+        let stands = orders(&fleet.status(LAPTOP)).contains(&subject);
         assert!(stands || !acknowledged, "acknowledged and lost: {answer:#?}");
         all.push(OrderRun { acknowledged, stands });
     }

@@ -1,1 +1,161 @@
 //! The tier that takes long or needs root: `house real`.
+//!
+//! Each part prints what it measured, with how often, the median and the spread; a part that finds
+//! something wrong panics with its name. Refused here: a figure of a run that did not hold.
+
+use super::command::Belay;
+use super::figures::Figures;
+use super::fleet::{Fleet, LAPTOP};
+use super::kill_run::{Blow, KillRun, kill_run};
+use super::order_run::order_run;
+use super::waiting::{SOON, must, wait_for};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Demos in a row.
+const DEMOS: usize = 20;
+/// Nodes killed under running work.
+const KILLS: usize = 100;
+/// Nodes stopped in the middle of a step.
+const PAUSES: usize = 10;
+/// Delegators killed under work that they gave.
+const GIVER_KILLS: usize = 10;
+/// File systems stamp with the tick of the kernel's clock.
+const TICK_MS: i64 = 20;
+/// Nodes killed while an order is given, two milliseconds later each time.
+const ORDERS: u32 = 60;
+const ORDER_STEP: Duration = Duration::from_millis(2);
+/// The longest that one demo may take.
+const DEMO_MAX: Duration = Duration::from_secs(120);
+/// Room for a new state with its reserve, and for little more.
+const SMALL_DISK: &str = "size=3m,mode=0700";
+
+/// What this tier lacks here; nothing when it can run.
+pub fn missing() -> Vec<String> {
+    let mut missing = Vec::new();
+    if !rustix::process::geteuid().is_root() {
+        missing.push("root, to mount a small disk".to_owned());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for program in ["mount", "umount", "setsid", "sh"] {
+        if !std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
+            missing.push(format!("`{program}` on PATH"));
+        }
+    }
+    missing
+}
+
+/// Runs every part with this executable, and prints its figures.
+pub fn run(exe: &Path) {
+    full_disk(exe);
+    orders(exe);
+    blows(exe, Blow::Pause, "SIGSTOP of a node", PAUSES);
+    blows(exe, Blow::KillGiver, "kill -9 of the giver and beacon", GIVER_KILLS);
+    blows(exe, Blow::Kill, "kill -9 of a node", KILLS);
+    demos(exe);
+}
+
+fn show(what: &str, figures: &Figures) {
+    println!("{what}: {figures}");
+}
+
+fn blows(exe: &Path, blow: Blow, name: &str, runs: usize) {
+    let runs = kill_run(exe, blow, runs);
+    let of = |read: fn(&KillRun) -> i64| Figures::of(runs.iter().map(read));
+    show(&format!("{name}: last write after it, ms"), &of(|run| run.last_write_ms));
+    show(&format!("{name}: last write past the lease, ms"), &of(|run| run.past_lease_ms));
+    show(&format!("{name}: work gone after it, ms"), &of(|run| run.gone_ms));
+    assert!(of(|run| run.past_lease_ms).greatest() <= TICK_MS, "something acted after its lease");
+}
+
+fn orders(exe: &Path) {
+    let runs = order_run(exe, ORDERS, ORDER_STEP);
+    let count = |acknowledged, stands| {
+        runs.iter().filter(|r| (r.acknowledged, r.stands) == (acknowledged, stands)).count()
+    };
+    println!(
+        "kill -9 while an order is given: n {}, acknowledged and standing {}, \
+         acknowledged and lost {}, refused and standing {}, refused and not there {}",
+        runs.len(),
+        count(true, true),
+        count(true, false),
+        count(false, true),
+        count(false, false)
+    );
+}
+
+fn demos(exe: &Path) {
+    let fleet = Fleet::empty(exe);
+    let (out, home) = (fleet.path("seen"), PathBuf::from(fleet.path("home")));
+    let belay = Belay::new(exe, &home);
+    let (mut took, mut receipts, mut late) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..DEMOS {
+        let begun = Instant::now();
+        let demo = belay.start(&["--json", "demo", "--out", &out]).end(DEMO_MAX).wants(0).data();
+        let number = |at: &str| must(demo.pointer(at).and_then(|n| n.as_i64()).ok_or(at), "demo");
+        took.push(i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX));
+        receipts.push(number("/order_to_last_receipt_ms"));
+        late.push(number("/witness/last_write_ms_after_order") - number("/lease_bound_ms"));
+        assert!(demo["verified"] == true && demo["tampered_rejected"] == true, "{demo:#}");
+        assert_eq!((number("/unproven"), number("/witness/pids_after")), (0, 0), "{demo:#}");
+    }
+    let left = must(std::fs::read_dir(&out), &out).count();
+    assert_eq!(left, DEMOS, "one case of each demo stays, and nothing else");
+    show("demo: whole run, ms", &Figures::of(took));
+    show("demo: order to last receipt, ms", &Figures::of(receipts));
+    show("demo: last write past the bound, ms", &Figures::of(late));
+}
+
+/// A mounted file system of a few megabytes; dropping it unmounts it.
+struct SmallDisk(String);
+
+impl SmallDisk {
+    fn mount(at: String) -> Self {
+        must(std::fs::create_dir(&at), &at);
+        let mount = ["-t", "tmpfs", "-o", SMALL_DISK, "belay-story", &at];
+        let mounted = must(Command::new("mount").args(mount).status(), "mount");
+        assert!(mounted.success(), "mount ended with {mounted}");
+        Self(at)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: what still has a file open there ends with the fleet.
+        let _unmounted = Command::new("umount").args(["-l", &self.0]).status();
+    }
+}
+
+/// The state on a disk of its own that somebody else fills to the last byte.
+fn full_disk(exe: &Path) {
+    let mut fleet = Fleet::empty(exe);
+    let _disk = SmallDisk::mount(fleet.path(LAPTOP));
+    fleet.found(LAPTOP, "story.belay");
+    let planner = fleet.agent(LAPTOP, "planner", "");
+    planner.wait_for_growth();
+    let filler = fleet.path("laptop/filler");
+    let filled = std::fs::write(&filler, vec![0; 4 * 1024 * 1024]);
+    assert!(filled.is_err(), "the disk holds more than it should");
+    let unlock = fleet.unlock();
+    let mut round = 0;
+    let refused = wait_for("the full disk is noticed", SOON, || {
+        round += 1;
+        let file = fleet.path(&format!("{round}.invite"));
+        let answer =
+            fleet.ask(LAPTOP, &["device", "invite", "--out", &file, "--unlock-file", &unlock]);
+        (answer.exit != Some(0)).then_some(answer)
+    });
+    refused.refuses(1, &["not written"]);
+    let begun = Instant::now();
+    let stop = fleet.stop(LAPTOP, "agent:planner", "20s").wants(0).data();
+    let took = begun.elapsed().as_millis();
+    assert!(planner.processes().is_empty(), "{:?}", planner.processes());
+    fleet.kill(LAPTOP);
+    must(std::fs::remove_file(&filler), &filler);
+    fleet.again(LAPTOP);
+    let order = stop["order"].as_str().unwrap_or_default();
+    fleet.json(LAPTOP, &["stop", "--follow", order, "--timeout", "20s"]).wants(0);
+    fleet.invite(LAPTOP, &[]);
+    println!("full disk: an order taken, proven and kept: n 1, {took} ms");
+}

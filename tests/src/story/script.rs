@@ -29,7 +29,7 @@ fi
 keep_writing main.log
 "#;
 
-/// Asks `belay` and keeps what it said: `ask NAME ARGS…` writes NAME.out, NAME.err, then NAME.exit.
+/// Asks `belay` and keeps what it said: `ask NAME ARGS…` writes NAME.out, NAME.err, NAME.exit last.
 const ASKING: &str = r#"
 ask() {
     name=$1

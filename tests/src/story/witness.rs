@@ -4,7 +4,9 @@
 //! a node, and ending a process that does not carry the mark.
 
 use super::waiting::{SOON, must, wait_for};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, Signal, pidfd_open, pidfd_send_signal, prlimit,
+};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -95,6 +97,13 @@ impl Process {
         let mut children = all.iter().filter(|process| process.parent == self.pid);
         self.state == 'T' || (self.state == 'D' && children.any(|child| child.state == 'T'))
     }
+}
+
+/// Lets no file of a process grow beyond so many bytes, as a full disk would.
+pub fn limit_files(process: &Process, bytes: u64) {
+    let pid = i32::try_from(process.pid).ok().and_then(Pid::from_raw);
+    let limit = Rlimit { current: Some(bytes), maximum: None };
+    must(prlimit(pid, Resource::Fsize, limit), "a limit for another process");
 }
 
 /// One task's work as an outsider knows it: its mark, and the files that it writes.

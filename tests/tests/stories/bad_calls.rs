@@ -3,8 +3,8 @@
 use super::exe;
 use belay_tests::story::{Fleet, LAPTOP, ROBOT, SOON, wait_for};
 
-/// Goal: every wrong command has its exit code, names what is wrong and what to do next, and changes
-/// nothing. Method: one each at a pair of nodes; both answer `status` as before.
+/// Goal: every wrong command has its exit code, names what is wrong and what to do next, and
+/// changes nothing. Method: one each at a pair of nodes; both answer `status` as before.
 #[test]
 fn wrong_commands_are_refused_by_name() {
     let fleet = Fleet::pair(exe());
@@ -80,8 +80,8 @@ fn work_for_a_device_that_is_down_is_refused() {
     fleet.ask(ROBOT, &["status"]).refuses(5, &["no node is running"]);
 }
 
-/// Goal: one state has one node. Method: `up` beside a running one answers with its status; the node
-/// itself, started a second time by hand, names the pid of the first.
+/// Goal: one state has one node. Method: `up` beside a running one answers with its status; the
+/// node itself, started a second time by hand, names the pid of the first.
 #[test]
 fn a_second_node_on_one_state_names_the_first() {
     let fleet = Fleet::alone(exe());

@@ -20,11 +20,11 @@ impl Tree {
 /// The planner offloads to the robot; what runs there offloads to the laptop again, then works.
 fn grow(fleet: &mut Fleet) -> Tree {
     let (helper, deepest) = (fleet.mark("helper"), fleet.mark("deepest"));
-    let [shell, worker, deepest_mark] = fleet.worker(&deepest);
+    let [shell, worker, _] = fleet.worker(&deepest);
     let middle = fleet.script(
         "middle",
         &format!(
-            "ask deepest task offload --to laptop --name deepest -- {shell} {worker} {deepest_mark}\n\
+            "ask deepest task offload --to laptop --name deepest -- {shell} {worker} {deepest}\n\
              exec {shell} {worker} {helper}"
         ),
     );

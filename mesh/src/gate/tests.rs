@@ -1,0 +1,195 @@
+//! The gate's promises: the fixed order of checks, what a mode lets through, and what it never does.
+//!
+//! Goal: every No is reached and named, alone and before all that come after it. Method: one picture
+//! in which everything is permitted, changed in one place at a time.
+
+use super::policy::{Origin, Rules};
+use super::view::ViewTime;
+use super::{Act, Decision, GateRelease, GateTask, GateView, Verdict, decide};
+use crate::known::Body;
+use crate::lease::Lease;
+use crate::time::{BootTime, Now};
+use belay_crdt::orders::{Cut, OrderKind};
+use belay_identity::body::{Action, Mode, Modes, Policy, ReleaseVersion, Subject, Term};
+use belay_identity::chain::Link;
+use belay_identity::principal::{AgentId, ClassId, DeviceId, ProjectId, TrustDomain, UserId};
+use belay_identity::{Chain, StatementId};
+use std::sync::Arc;
+
+const TASK: StatementId = StatementId([7; 32]);
+const RULES: &str = r#"
+    @id("tools") permit (principal, action == Belay::Action::"tool.call", resource);
+    @id("no-shell") forbid (principal, action, resource == Belay::Target::"shell");
+"#;
+const NOW: Now = Now { boot: BootTime(1_000_000_000), wall_ms: 1_000_000 };
+
+fn domain() -> TrustDomain {
+    TrustDomain::new("gate.belay").unwrap()
+}
+
+fn chain() -> Chain {
+    let domain = domain();
+    let link = Link {
+        agent: AgentId::new(&domain, "planner").unwrap(),
+        user: UserId::new(&domain, "ada").unwrap(),
+        project: ProjectId::new(&domain, "default").unwrap(),
+        class: ClassId::new(&domain, "default").unwrap(),
+        manifest: Some([3; 32]),
+        device: DeviceId::new(&domain, "laptop").unwrap(),
+        generations: None,
+        epoch: Some(1),
+    };
+    Chain::new(vec![link]).unwrap()
+}
+
+fn release(mode: Mode) -> GateRelease {
+    let modes = Modes { local: mode, tool: mode, outward: mode, work: mode, motion: mode };
+    let policy = Policy {
+        rules: RULES.into(),
+        modes: modes.clone(),
+        sanctioned: Vec::new(),
+        tolerated: Vec::new(),
+        projects: vec!["default".into()],
+        classes: vec!["default".into()],
+    };
+    let rules = Rules::load(RULES).unwrap();
+    let bytes = policy.to_bytes();
+    GateRelease {
+        id: StatementId([1; 32]),
+        version: ReleaseVersion { epoch: 1, number: 1 },
+        modes,
+        sanctioned: Vec::new(),
+        tolerated: Vec::new(),
+        body: Arc::new(Body { bytes, policy, rules }),
+    }
+}
+
+/// A picture in which a tool call is permitted.
+fn view(mode: Mode) -> GateView {
+    let mut view = GateView::empty();
+    view.device = "spiffe://gate.belay/device/laptop".into();
+    view.releases = vec![release(mode)];
+    view.time = ViewTime::Own;
+    view.leases = Action::ALL.iter().map(|a| (*a, Lease::Until(NOW.boot.plus_ms(1)))).collect();
+    let task = GateTask {
+        chain: chain(),
+        cut: None,
+        credential_until_ms: NOW.wall_ms + 1,
+        budget_left: 1,
+        tools: None,
+        origin: Origin::Here,
+    };
+    view.tasks.insert(TASK, task);
+    view
+}
+
+fn cut() -> Cut {
+    let agent = Term::Agent(AgentId::new(&domain(), "planner").unwrap());
+    Cut {
+        order: StatementId([9; 32]),
+        kind: OrderKind::Hold,
+        until_ms: None,
+        pause: false,
+        subject: Subject::new(vec![agent]).unwrap(),
+        home: DeviceId::new(&domain(), "laptop").unwrap(),
+    }
+}
+
+fn ask(view: &GateView, target: &str) -> Verdict {
+    let (action, target) = ("tool.call".to_owned(), target.to_owned());
+    decide(view, &Act { task: TASK, action, target, args: Vec::new() }, NOW)
+}
+
+fn task(view: &mut GateView) -> &mut GateTask {
+    view.tasks.get_mut(&TASK).unwrap()
+}
+
+/// One No: what brings it about, and the rule that must be named.
+type No = (&'static str, fn(&mut GateView));
+
+/// In the order in which the gate asks.
+const NOS: [No; 5] = [
+    ("order:0909090909090909", |view| task(view).cut = Some(cut())),
+    ("credential", |view| task(view).credential_until_ms = NOW.wall_ms),
+    ("lease:tool", |view| view.leases.retain(|action, _| *action != Action::Tool)),
+    ("delegation", |view| task(view).tools = Some(vec!["local.*".into()])),
+    ("manifest", |view| {
+        view.releases[0].sanctioned = vec![[4; 32]];
+        view.releases[0].tolerated = vec![[5; 32]];
+    }),
+];
+
+#[test]
+fn what_nothing_speaks_against_is_permitted_by_a_named_rule() {
+    let verdict = ask(&view(Mode::Enforce), "search");
+    assert_eq!((verdict.decision, verdict.rule.as_str()), (Decision::Permit, "tools"));
+    assert_eq!(verdict.release, Some(ReleaseVersion { epoch: 1, number: 1 }));
+}
+
+#[test]
+fn every_no_is_named_and_comes_before_those_after_it() {
+    for (at, (rule, _)) in NOS.iter().enumerate() {
+        let mut all_from_here = view(Mode::Enforce);
+        NOS[at..].iter().for_each(|(_, spoil)| spoil(&mut all_from_here));
+        let verdict = ask(&all_from_here, "shell");
+        assert_eq!((verdict.decision, verdict.rule.as_str()), (Decision::Deny, *rule));
+        assert!(!verdict.hint.is_empty(), "{rule} says what would change the answer");
+    }
+    let verdict = ask(&view(Mode::Enforce), "shell");
+    assert_eq!((verdict.decision, verdict.rule.as_str()), (Decision::Deny, "no-shell"));
+}
+
+#[test]
+fn observe_records_what_it_lets_through_and_ask_asks() {
+    let observed = ask(&view(Mode::Observe), "shell");
+    assert_eq!(observed.decision, Decision::Permit);
+    assert_eq!(observed.would_deny.as_deref(), Some("no-shell"));
+    assert_eq!(ask(&view(Mode::Ask), "shell").decision, Decision::Ask);
+}
+
+#[test]
+fn orders_credentials_and_delegations_bind_in_observe_mode_too() {
+    for (rule, spoil) in [NOS[0], NOS[1], NOS[3]] {
+        let mut view = view(Mode::Observe);
+        spoil(&mut view);
+        assert_eq!(ask(&view, "search").decision, Decision::Deny, "{rule} binds");
+    }
+    let mut lapsed = view(Mode::Observe);
+    NOS[2].1(&mut lapsed);
+    assert_eq!(ask(&lapsed, "search").would_deny.as_deref(), Some("lease:tool"));
+}
+
+#[test]
+fn a_timed_hold_ends_only_when_its_time_is_surely_past() {
+    let mut view = view(Mode::Enforce);
+    task(&mut view).cut = Some(Cut { until_ms: Some(NOW.wall_ms + 1), ..cut() });
+    assert_eq!(ask(&view, "search").decision, Decision::Deny);
+    task(&mut view).cut = Some(Cut { until_ms: Some(NOW.wall_ms), ..cut() });
+    assert_eq!(ask(&view, "search").decision, Decision::Permit);
+    view.time = ViewTime::Unknown;
+    assert_eq!(ask(&view, "search").decision, Decision::Deny, "nobody has said the time");
+}
+
+#[test]
+fn no_release_permits_nothing_and_of_two_the_stricter_answers() {
+    let mut none = view(Mode::Observe);
+    none.releases.clear();
+    let verdict = ask(&none, "search");
+    assert_eq!((verdict.decision, verdict.rule.as_str()), (Decision::Deny, "release"));
+    let mut two = view(Mode::Observe);
+    two.releases.push(release(Mode::Enforce));
+    assert_eq!(ask(&two, "shell").decision, Decision::Deny);
+}
+
+#[test]
+fn a_used_up_budget_and_an_unknown_task_or_action_are_refused() {
+    let mut spent = view(Mode::Observe);
+    task(&mut spent).budget_left = 0;
+    assert_eq!(ask(&spent, "search").rule, "delegation");
+    let unknown = |task, action: &str| {
+        let (action, target) = (action.to_owned(), "search".to_owned());
+        decide(&view(Mode::Observe), &Act { task, action, target, args: Vec::new() }, NOW).rule
+    };
+    assert_eq!(unknown(StatementId([8; 32]), "tool.call"), "task");
+    assert_eq!(unknown(TASK, "tool.melt"), "action");
+}
