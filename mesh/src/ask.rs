@@ -6,7 +6,9 @@
 use crate::engine::{Effect, Engine};
 use crate::input::{AskId, Request};
 use crate::output::{Answer, Place, Refusal, RefusalKind};
+use belay_crdt::authority::Authority;
 use belay_crdt::case::CaseFile;
+use belay_crdt::orders::Orders;
 use belay_identity::body::Role;
 use belay_identity::{
     Class, Incarnation, LogId, PublicKey, Scope, Statement, StatementId, Verified,
@@ -76,7 +78,8 @@ impl Engine {
     fn on_submit(&mut self, ask: AskId, statements: Vec<Verified<Statement>>, bodies: &[Vec<u8>]) {
         let statements: Vec<Arc<Verified<Statement>>> =
             statements.into_iter().map(Arc::new).collect();
-        if let Err(refusal) = self.may_submit(&statements) {
+        let checked = self.may_submit(&statements).and_then(|()| self.would_count(&statements));
+        if let Err(refusal) = checked {
             return self.answer(ask, Err(refusal));
         }
         for body in bodies {
@@ -88,6 +91,26 @@ impl Engine {
         }
         let ids: Vec<StatementId> = statements.iter().map(|s| self.keep_own(s.clone())).collect();
         self.once_written(Effect::Answer(ask, Box::new(Answer::Accepted(ids))));
+    }
+
+    /// An order that would not count stops nobody: its author hears so before it is signed into the
+    /// log, where he can have it co-signed instead.
+    fn would_count(&self, statements: &[Arc<Verified<Statement>>]) -> Result<(), Refusal> {
+        let mut set = self.known.set.clone();
+        for statement in statements {
+            set.insert(statement.clone());
+        }
+        let orders = Orders::fold(&set, &Authority::fold(&set));
+        let void = statements.iter().find_map(|s| orders.void().get(&s.id()));
+        let hint =
+            "name an agent or a device beside it, or have a second security operator approve";
+        match void {
+            Some(void) if statements.iter().any(|s| s.is_order()) => {
+                let why = format!("this order would not count: {void}");
+                Err(Refusal::new(RefusalKind::ApprovalNeeded, why, hint))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A statement that no fold would count is refused at the door, where its author can mend it.

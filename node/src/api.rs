@@ -112,6 +112,7 @@ pub(crate) struct EndedSaid {
 pub(crate) struct ProgressSaid {
     pub(crate) order: String,
     pub(crate) subject: String,
+    pub(crate) fault: Option<String>,
     pub(crate) complete: bool,
     pub(crate) proven: bool,
     pub(crate) in_force: bool,

@@ -10,6 +10,7 @@ use belay_identity::key::unhex;
 use belay_identity::{FleetId, PublicKey};
 use libp2p::Multiaddr;
 use serde::{Deserialize, Serialize};
+use std::io::Write;
 use std::path::Path;
 
 /// The file as it is written.
@@ -118,7 +119,11 @@ pub(crate) fn write(state: &Path, file: &NodeFile) -> Result<(), Fault> {
     let head =
         "# Where this node listens and whom it dials. It can tighten policy, never loosen it.\n";
     let path = state.join(NAME);
-    std::fs::write(&path, format!("{head}{text}")).map_err(io(path.display()))
+    let mut draft = tempfile::NamedTempFile::new_in(state).map_err(io(state.display()))?;
+    let written = draft.write_all(format!("{head}{text}").as_bytes());
+    written.and_then(|()| draft.as_file().sync_all()).map_err(io(path.display()))?;
+    draft.persist(&path).map_err(|error| io(path.display())(error.error))?;
+    std::fs::File::open(state).and_then(|folder| folder.sync_all()).map_err(io(state.display()))
 }
 
 impl EnforceFile {

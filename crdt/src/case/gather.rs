@@ -87,7 +87,11 @@ impl<'a> Gathering<'a> {
             let why = "neither the delegator's device nor one above it signed it";
             return if counts { Ok(()) } else { Err(OrderFault::Void(why.into())) };
         }
-        let counts = authority.order_counts(order);
+        let counts = authority.order_counts(order).map(|_reach| ());
+        let counts = match self.known.orders.void().get(&self.order) {
+            Some(void) => Err(void.clone()),
+            None => counts,
+        };
         counts.map(|_| ()).map_err(|void| OrderFault::Void(void.to_string()))
     }
 

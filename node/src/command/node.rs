@@ -11,6 +11,9 @@ use std::process::ExitCode;
 use zeroize::Zeroizing;
 
 pub(crate) fn run(context: &Context) -> Result<ExitCode, Fault> {
+    // A session of its own, so that Ctrl-C in the terminal of `up` is not for the node. Where it
+    // leads a group already (started by a service), it has one.
+    let _ = rustix::process::setsid();
     let path = context.state()?;
     let config = config::read(&path)?;
     let device = read_key()?;

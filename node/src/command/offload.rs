@@ -2,11 +2,12 @@
 
 use super::agent::name_of;
 use super::door;
-use crate::api::{Ask, OffloadAsk, OffloadSaid};
+use crate::api::{Ask, EndedSaid, OffloadAsk, OffloadSaid};
 use crate::cli::{Context, Offload};
 use crate::door::{DoorClient, DoorName};
 use crate::fault::Fault;
 use crate::screen::Shown;
+use belay_identity::body::Outcome;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -32,12 +33,29 @@ pub(crate) fn run(context: &Context, offload: &Offload) -> Result<ExitCode, Faul
     let (words, code) = match &said.ended {
         None => (format!("{} runs on {} as task {}", program, offload.to, said.award), 0),
         Some(ended) => {
-            let code = ended.exit.and_then(|exit| u8::try_from(exit).ok()).unwrap_or(1);
-            (format!("{}{}: {}", ended.tail, offload.to, ended.outcome), code)
+            let exit = ended.exit.map(|exit| format!(", exit status {exit}")).unwrap_or_default();
+            eprintln!("belay: {}: {} ({}){exit}", offload.to, ended.outcome, ended.cause);
+            (ended.tail.clone(), code_of(ended))
         }
     };
     Shown::whole("belay.task.offload/1", &said, words).show(context.format)?;
     Ok(ExitCode::from(code))
+}
+
+/// Done only where the work ended by itself and said so; what nobody saw end is incomplete.
+fn code_of(ended: &EndedSaid) -> u8 {
+    let outcome = Outcome::from_word(&ended.outcome);
+    match outcome {
+        Some(Outcome::FinishedBefore) if ended.exit == Some(0) => 0,
+        Some(Outcome::NotProven | Outcome::Unstoppable) => 6,
+        Some(
+            Outcome::FinishedBefore
+            | Outcome::NeverStarted
+            | Outcome::Stopped
+            | Outcome::StoppedByRestart,
+        )
+        | None => 1,
+    }
 }
 
 /// Below an agent its own door, elsewhere the user's.

@@ -87,7 +87,7 @@ fn follow(
 ) -> Result<ProgressSaid, Fault> {
     loop {
         let progress: ProgressSaid = door.call(&Ask::Progress { order: order.to_owned() })?;
-        if progress.complete || began.elapsed() >= wait {
+        if progress.complete || progress.fault.is_some() || began.elapsed() >= wait {
             return Ok(progress);
         }
         std::thread::sleep(LOOK_EVERY);
@@ -99,6 +99,9 @@ fn show(context: &Context, progress: &ProgressSaid, took_ms: u64) -> Result<Exit
     let missing: Vec<String> = open.map(branch_name).collect();
     let words = words(progress, took_ms);
     Shown { schema: "belay.stop.run/1", missing, data: progress, words }.show(context.format)?;
+    if let Some(fault) = &progress.fault {
+        return Err(Fault::failed(fault, "give the order again with what it lacks"));
+    }
     Ok(ExitCode::from(match (progress.branches.is_empty(), progress.complete && progress.proven) {
         (true, _) => 2,
         (false, true) => 0,
@@ -110,7 +113,9 @@ fn words(progress: &ProgressSaid, took_ms: u64) -> String {
     let proven = progress.branches.iter().filter(|branch| branch.proven).count();
     let all = progress.branches.len();
     let subject = &progress.subject;
-    let mut text = if all == 0 {
+    let mut text = if let Some(fault) = &progress.fault {
+        format!("This order stops nothing: {fault}.\n")
+    } else if all == 0 {
         format!(
             "Nothing known here has run as {subject}; the order stands and covers what comes.\n"
         )

@@ -41,6 +41,12 @@ pub(crate) fn run(context: &Context, up: &Up) -> Result<ExitCode, Fault> {
         return status::run(context);
     }
     let fresh = !path.join("node.toml").exists();
+    if fresh && Vault::at(&path).has(KeyName::Device) {
+        let what =
+            format!("{}: an earlier `up` broke off before anything was sent", path.display());
+        let hint = format!("nothing in it was used: rm -r {}, then try again", path.display());
+        return Err(Fault::wrong_use(what, hint));
+    }
     let device = match (fresh, &up.join) {
         (true, Some(file)) => join(&path, up, file)?,
         (true, None) => found_here(&path, up)?,
@@ -227,20 +233,23 @@ fn start(path: &Path, device: &SecretKey) -> Result<(), Fault> {
             let hint = format!("the last lines of {} say why", log_path.display());
             let what = match ended {
                 Some(status) => {
-                    format!("the node ended at once ({status}): {}", last_line(&log_path))
+                    format!("the node ended at once ({status}): {}", last_lines(&log_path))
                 }
                 None => "the node has not opened its doors".to_owned(),
             };
-            return Err(Fault::failed(what, hint));
+            let exit =
+                ended.and_then(|status| status.code()).and_then(|code| u8::try_from(code).ok());
+            return Err(Fault::exit(exit.filter(|exit| *exit != 0).unwrap_or(1), what, hint));
         }
         std::thread::sleep(Duration::from_millis(10));
     }
     Ok(())
 }
 
-fn last_line(path: &Path) -> String {
+fn last_lines(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().last().unwrap_or("it said nothing").to_owned()
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(2)..].join(" ")
 }
 
 /// Replaces port 0 by a free one, which the node then keeps.

@@ -10,7 +10,7 @@ mod tree;
 
 pub use clock::{boot_id, boot_now_ns};
 pub use orphans::{become_subreaper, end_below, end_orphans, has_ended, open_pidfd, wake};
-pub use process::{parents_of, process_alive};
+pub use process::{is_warden, parents_of, process_alive};
 
 pub(crate) use clock::BootTimer;
 pub(crate) use process::{find_process, hide_memory};

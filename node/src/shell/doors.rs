@@ -7,6 +7,7 @@ use super::{News, Shell, said};
 use crate::api::{self, Ask, OffloadAsk, RunAsk};
 use crate::door::{Caller, Door, DoorName, Refusal as DoorRefusal, Visit};
 use crate::fault::Fault;
+use crate::os;
 use belay_identity::body::OnSilence;
 use belay_identity::principal::{DeviceId, TrustDomain};
 use belay_identity::{Class, PublicKey, Signed, Statement, StatementId, Verified};
@@ -231,11 +232,31 @@ fn order_request(order: &str, make: fn(StatementId) -> Request) -> Result<Todo, 
 async fn serve(door: Door, name: DoorName, news: mpsc::Sender<News>) {
     loop {
         match door.accept().await {
+            Ok(visit) if is_barred(name, &visit) => drop(tokio::spawn(turn_away(visit))),
             Ok(visit) => drop(tokio::spawn(attend(visit, name, news.clone()))),
             // Out of descriptors: the next caller may find some.
             Err(_busy) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
         }
     }
+}
+
+/// Agents, of whichever fleet on this machine, do not come through the doors of operators and users.
+/// They are turned away before they say a word, so that they cannot hold the seats either.
+fn is_barred(door: DoorName, visit: &Visit) -> bool {
+    match door {
+        DoorName::Agent => false,
+        DoorName::Operator | DoorName::Run => match visit.caller().ancestry() {
+            Ok(ancestry) => ancestry.iter().skip(1).any(|process| os::is_warden(process.pid)),
+            Err(_cannot_be_seen) => true,
+        },
+    }
+}
+
+async fn turn_away(mut visit: Visit) {
+    let what = "this process runs below an agent, and agents do not come through this door";
+    let refusal = DoorRefusal::new("denied", what, "run the command in a terminal of your own");
+    // Whoever does not read it hears nothing.
+    let _ = visit.refuse(&refusal).await;
 }
 
 /// One caller, question by question, until he goes.

@@ -4,7 +4,7 @@
 //! sees it and writes it down, and from its facts this process signs. Another boot means that the
 //! restart ended it; the same boot and no record is not proven.
 
-use super::wardens::{WARDEN_NOTE, WardenNews, last_word};
+use super::wardens::{WARDEN_NOTE, WardenNews, last_word, note_tag};
 use super::{News, Shell};
 use crate::os::{self, Process};
 use crate::warden::{FromWarden, read_facts};
@@ -24,7 +24,7 @@ impl Shell {
     pub(super) fn settle_orphans(&mut self) {
         let awards: Vec<StatementId> = self.engine.orphans().copied().collect();
         for award in awards {
-            let folder = self.tasks_folder().join(award.to_hex());
+            let folder = self.records_of(&award);
             let key = self.facts_key(&award);
             if booted_since(&folder, &key) && last_word(&folder, &key).is_none() {
                 self.give(Input::Task { award, event: TaskEvent::Rebooted });
@@ -39,10 +39,12 @@ impl Shell {
 async fn settle(award: StatementId, key: [u8; 32], folder: PathBuf, news: mpsc::Sender<News>) {
     let started = Instant::now();
     while last_word(&folder, &key).is_none() && started.elapsed() < SETTLE_TIME_MAX {
-        let Some(warden) = warden_of(&folder) else { break };
+        let Some(warden) = warden_of(&folder, &key) else { break };
         if !os::process_alive(warden.pid, warden.start_time) {
             break;
         }
+        // One suspended with its terminal sees nothing until it is woken.
+        let _ = os::wake(warden);
         let _ended = tokio::task::spawn_blocking(move || os::end_below(warden)).await;
         tokio::time::sleep(SETTLE_LOOK_EVERY).await;
     }
@@ -64,10 +66,11 @@ fn own_exit(folder: &Path, key: &[u8; 32]) -> Option<FromWarden> {
     matches!(first, FromWarden::Exited { code: Some(_), .. }).then_some(first)
 }
 
-fn warden_of(folder: &Path) -> Option<Process> {
+fn warden_of(folder: &Path, key: &[u8; 32]) -> Option<Process> {
     let note = std::fs::read_to_string(folder.join(WARDEN_NOTE)).ok()?;
-    let (pid, start_time) = note.trim().split_once(' ')?;
-    Some(Process { pid: pid.parse().ok()?, start_time: start_time.parse().ok()? })
+    let [pid, start_time, tag] = note.split_whitespace().collect::<Vec<_>>().try_into().ok()?;
+    let process = Process { pid: pid.parse().ok()?, start_time: start_time.parse().ok()? };
+    (note_tag(key, process) == tag).then_some(process)
 }
 
 /// True when the machine has booted since the task started.

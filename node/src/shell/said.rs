@@ -154,6 +154,7 @@ fn progress_said(progress: &Progress) -> ProgressSaid {
     ProgressSaid {
         order: case.order.to_hex(),
         subject: progress.subject.clone(),
+        fault: case.fault.as_ref().map(ToString::to_string),
         complete: case.complete,
         proven: case.proven,
         in_force: progress.in_force_ms.is_some(),

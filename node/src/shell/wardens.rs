@@ -13,6 +13,7 @@ use crate::warden::{
 };
 use belay_identity::StatementId;
 use belay_identity::body::Seen;
+use belay_identity::key::hex;
 use belay_identity::limits::RESULT_TAIL_BYTES_MAX;
 use belay_mesh::input::TaskEvent;
 use belay_mesh::output::RunGrant;
@@ -131,7 +132,8 @@ impl Shell {
         until: BootTime,
         lapse_grace_ms: u64,
     ) -> Result<(), String> {
-        let folder = self.task_folder(&award)?;
+        let folder = self.records_folder(&award)?;
+        let cwd = self.task_folder(&award)?;
         let (program, args) = argv.split_first().ok_or("there is nothing to run")?;
         let path = std::env::var("PATH").unwrap_or_default();
         let spec = TaskSpec {
@@ -139,11 +141,11 @@ impl Shell {
             args: args.to_vec(),
             env: vec![
                 ("PATH".to_owned(), path),
-                ("HOME".to_owned(), folder.display().to_string()),
+                ("HOME".to_owned(), cwd.display().to_string()),
                 ("BELAY_AGENT".to_owned(), agent.to_owned()),
                 ("BELAY_SOCKET".to_owned(), self.agent_socket()),
             ],
-            cwd: folder.clone(),
+            cwd,
             stdio: TaskStdio::Captured { limit_bytes: OUTPUT_BYTES_MAX },
             facts_key: self.facts_key(&award),
             folder,
@@ -171,7 +173,7 @@ impl Shell {
             tokio::spawn(async move { news.send(News::Warden(award, said)).await });
             Reply::Said(Err(crate::door::Refusal::new("failed", what, hint)))
         };
-        let folder = match self.task_folder(&grant.award) {
+        let folder = match self.records_folder(&grant.award) {
             Ok(folder) => folder,
             Err(why) => return refuse(why),
         };
@@ -209,7 +211,8 @@ impl Shell {
         until: BootTime,
         stream: Stream,
     ) -> Result<(), String> {
-        let note = format!("{} {}\n", process.pid, process.start_time);
+        let tag = note_tag(&spec.facts_key, process);
+        let note = format!("{} {} {tag}\n", process.pid, process.start_time);
         std::fs::write(spec.folder.join(WARDEN_NOTE), note).map_err(|error| error.to_string())?;
         let (to, messages) = mpsc::channel(TO_WARDEN_QUEUED);
         let spec = ToWarden::Begin(spec);
@@ -276,7 +279,7 @@ impl Shell {
     }
 
     pub(super) fn tail_of(&self, award: &StatementId) -> Vec<u8> {
-        let path = self.tasks_folder().join(award.to_hex()).join("output");
+        let path = self.records_of(award).join("output");
         tail(&path).unwrap_or_default()
     }
 
@@ -287,14 +290,17 @@ impl Shell {
         hash.finalize().into()
     }
 
-    pub(super) fn tasks_folder(&self) -> PathBuf {
-        self.state.path().join("tasks")
+    /// Where a warden keeps its records: beside the task's own folder, which the task may empty.
+    pub(super) fn records_of(&self, award: &StatementId) -> PathBuf {
+        self.state.path().join("wardens").join(award.to_hex())
+    }
+
+    fn records_folder(&self, award: &StatementId) -> Result<PathBuf, String> {
+        made(self.records_of(award))
     }
 
     fn task_folder(&self, award: &StatementId) -> Result<PathBuf, String> {
-        let folder = self.tasks_folder().join(award.to_hex());
-        let made = std::fs::create_dir_all(&folder).and_then(|()| folder.canonicalize());
-        made.map_err(|error| format!("{}: {error}", folder.display()))
+        made(self.state.path().join("tasks").join(award.to_hex()))
     }
 
     fn agent_socket(&self) -> String {
@@ -302,8 +308,20 @@ impl Shell {
     }
 }
 
-/// Where a task's folder says who its warden is.
+/// Where a warden's records say which process it is.
 pub(super) const WARDEN_NOTE: &str = "warden";
+
+/// Shows that the node wrote the note: what is below the process it names is ended after a restart.
+pub(super) fn note_tag(key: &[u8; 32], process: Process) -> String {
+    let hash = Sha256::new().chain_update(b"belay warden note 1\0").chain_update(key);
+    let hash = hash.chain_update(process.pid.to_be_bytes());
+    hex(&hash.chain_update(process.start_time.to_be_bytes()).finalize())
+}
+
+fn made(folder: PathBuf) -> Result<PathBuf, String> {
+    let made = std::fs::create_dir_all(&folder).and_then(|()| folder.canonicalize());
+    made.map_err(|error| format!("{}: {error}", folder.display()))
+}
 
 enum Stream {
     Here(UnixStream),

@@ -30,6 +30,16 @@ pub fn parents_of(pid: u32) -> Vec<(u32, u64)> {
     chain
 }
 
+/// Whether a process is a warden of some fleet, by its command line.
+pub fn is_warden(pid: u32) -> bool {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+    let ours = words.first().is_some_and(|program| program.ends_with(b"belay"));
+    let hidden = words.get(1) == Some(&b"warden".as_slice());
+    let in_terminal = words.windows(2).any(|pair| pair == [b"agent".as_slice(), b"run"]);
+    hidden || (ours && in_terminal)
+}
+
 /// Whether that very process exists and is not a corpse waiting to be reaped.
 pub fn process_alive(pid: u32, start_time: u64) -> bool {
     read_stat(pid).is_some_and(|stat| {

@@ -55,7 +55,7 @@ impl Sweep {
                 "process {} cannot be signalled ({error}): it runs as another user",
                 process.pid
             )),
-            None if !self.settled => Some("new processes appear faster than they stop".to_owned()),
+            None if !self.settled => Some("not every process was seen standing still in time".to_owned()),
             None => None,
         }
     }
