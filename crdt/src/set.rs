@@ -201,10 +201,10 @@ impl Set {
             let place = (log.key, log.class, log.scope.clone());
             let held = self.registers.get(&place).and_then(|id| self.by_id.get(id));
             let held = held.filter(|held| held.incarnation == log.incarnation);
-            return held.map_or((1, None), |held| (held.seq + 1, Some(held.id())));
+            return held.map_or((1, None), |held| (held.seq.saturating_add(1), Some(held.id())));
         }
         let last = self.logs.get(log).and_then(|log| log.places.last_key_value());
-        last.map_or((1, None), |(seq, ids)| (seq + 1, ids.first().copied()))
+        last.map_or((1, None), |(seq, ids)| (seq.saturating_add(1), ids.first().copied()))
     }
 
     /// The lowest number for which this log's author signed two statements, held or proven.
@@ -321,7 +321,8 @@ impl Log {
     /// Walks on along the hash links; at a fork along the lowest id, whatever came first.
     fn advance(&mut self, by_id: &BTreeMap<StatementId, Held>) {
         loop {
-            let (next, prev) = self.head.map_or((1, None), |(seq, id)| (seq + 1, Some(id)));
+            let (next, prev) =
+                self.head.map_or((1, None), |(seq, id)| (seq.saturating_add(1), Some(id)));
             let place = self.places.get(&next);
             let links = |id: &&StatementId| by_id.get(id).is_some_and(|held| held.prev == prev);
             match place.and_then(|ids| ids.iter().find(links)) {
@@ -351,7 +352,7 @@ impl Log {
         };
         match self.fork.filter(|fork| *fork <= shown.seq) {
             Some(fork) => fork,
-            None if same_branch => shown.seq + 1,
+            None if same_branch => shown.seq.saturating_add(1),
             None => 1,
         }
     }

@@ -377,7 +377,9 @@ impl Engine {
                 let on_disk =
                     header.beacons.iter().filter(|b| self.has_on_disk(b, order)).count() as u64;
                 let all = header.beacons.len() as u64;
-                on_disk + header.quorum > all + header.liars
+                // Wide, because the numbers are somebody else's.
+                u128::from(on_disk) + u128::from(header.quorum)
+                    > u128::from(all) + u128::from(header.liars)
             })
     }
 }

@@ -184,7 +184,8 @@ impl Engine {
             data: above.map_or(0, |d| d.data),
             depth: above.map_or(DELEGATION_DEPTH, |d| d.depth.saturating_sub(1)),
             budget: above.map_or(DELEGATION_BUDGET, |d| d.budget),
-            deadline_ms: above.map_or(self.wall_now_ms() + DELEGATION_MS, |d| d.deadline_ms),
+            deadline_ms: above
+                .map_or(self.wall_now_ms().saturating_add(DELEGATION_MS), |d| d.deadline_ms),
         };
         if let Some(above) = above {
             check_narrows(above, &delegation).map_err(|error| {

@@ -282,7 +282,7 @@ impl Engine {
             Refusal::new(RefusalKind::Denied, error.to_string(), "delegate less deep")
         };
         let chain = above.extended(link).map_err(wrong)?;
-        let until = self.wall_now_ms() + CREDENTIAL_MS;
+        let until = self.wall_now_ms().saturating_add(CREDENTIAL_MS);
         let words = Words::new(Scope::Fleet, credential).answering(refs).until(until);
         let credential = self.say(words).ok_or_else(not_enrolled)?;
         Ok(Papers { chain, credential, secret, tree: tree.unwrap_or(credential) })
@@ -416,14 +416,14 @@ impl Engine {
         let Some(task) = self.work.task(award) else { return };
         let Some(old) = self.known.get(&task.credential).cloned() else { return };
         let ends_ms = old.expiry_ms.unwrap_or(u64::MAX);
-        if task.ending.is_some() || ends_ms > now_ms + CREDENTIAL_RENEW_MS {
+        if task.ending.is_some() || ends_ms > now_ms.saturating_add(CREDENTIAL_RENEW_MS) {
             return;
         }
         let tree = task.tree;
         let Body::Credential(body) = &old.body else { return };
         let renewed = Credential { tree: Some(tree), ..body.clone() };
         let words = Words::new(Scope::Fleet, renewed).answering(old.refs.clone());
-        let id = self.say(words.until(now_ms + CREDENTIAL_MS));
+        let id = self.say(words.until(now_ms.saturating_add(CREDENTIAL_MS)));
         if let (Some(task), Some(id)) = (self.work.task_mut(award), id) {
             task.credential = id;
         }

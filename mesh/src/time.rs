@@ -59,8 +59,8 @@ impl Heard {
         let since_heard = now.since_ms(self.heard);
         let since_asked = now.since_ms(self.asked);
         Interval {
-            early_ms: (self.wall_ms + since_heard).saturating_sub(drift(since_heard)),
-            late_ms: self.wall_ms + since_asked + drift(since_asked),
+            early_ms: self.wall_ms.saturating_add(since_heard).saturating_sub(drift(since_heard)),
+            late_ms: self.wall_ms.saturating_add(since_asked).saturating_add(drift(since_asked)),
         }
     }
 }

@@ -70,8 +70,8 @@ pub(crate) struct Up {
     #[arg(long)]
     pub(crate) device: Option<String>,
     /// The first operator's name.
-    #[arg(long, default_value = "operator")]
-    pub(crate) operator: String,
+    #[arg(long, conflicts_with = "join")]
+    pub(crate) operator: Option<String>,
     /// laptop, phone, robot, gateway or server.
     #[arg(long)]
     pub(crate) kind: Option<String>,

@@ -9,6 +9,7 @@ use belay_identity::limits::POLICY_BYTES_MAX;
 use belay_mesh::gate::Rules;
 use serde::Deserialize;
 use std::path::Path;
+use toml::Spanned;
 
 const STARTER_RULES: &str = include_str!("../../configs/policies/starter/policy.cedar");
 const STARTER_RELEASE: &str = include_str!("../../configs/policies/starter/release.toml");
@@ -35,28 +36,28 @@ struct ReleaseFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ModesFile {
-    local: String,
-    tool: String,
-    outward: String,
-    work: String,
-    motion: String,
+    local: Spanned<String>,
+    tool: Spanned<String>,
+    outward: Spanned<String>,
+    work: Spanned<String>,
+    motion: Spanned<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LeasesFile {
-    local: String,
-    tool: String,
-    outward: String,
-    work: String,
-    motion: String,
+    local: Spanned<String>,
+    tool: Spanned<String>,
+    outward: Spanned<String>,
+    work: Spanned<String>,
+    motion: Spanned<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RunFile {
-    unsealed_run: String,
-    lapse_grace: String,
+    unsealed_run: Spanned<String>,
+    lapse_grace: Spanned<String>,
 }
 
 impl Source {
@@ -87,9 +88,12 @@ impl Source {
             let hint = "compare it with the starter release; unknown keys are errors";
             Fault::exit(7, format!("{name}/release.toml: {error}"), hint)
         })?;
-        let at = |what: &str, problem: String| {
+        let at = |what: &str, word: &Spanned<String>, problem: &str| {
+            let line = release[..word.span().start].lines().count().max(1);
+            let what = format!("{name}/release.toml, line {line}, {what}");
+            let problem = format!("{what}: “{}” {problem}", word.get_ref());
             let hint = "durations are a number and s, m or h; modes are observe, ask or enforce";
-            Fault::exit(7, format!("{name}/release.toml, {what}: {problem}"), hint)
+            Fault::exit(7, problem, hint)
         };
         let policy = file.policy(rules, &at)?;
         let bytes = policy.to_bytes().len();
@@ -104,8 +108,8 @@ impl Source {
 
 impl ReleaseFile {
     fn policy(&self, rules: &str, at: &At<'_>) -> Result<Policy, Fault> {
-        let mode = |what: &str, word: &str| {
-            Mode::from_word(word).ok_or_else(|| at(what, format!("“{word}” is no mode")))
+        let mode = |what: &str, word: &Spanned<String>| {
+            Mode::from_word(word.get_ref()).ok_or_else(|| at(what, word, "is no mode"))
         };
         Ok(Policy {
             rules: rules.to_owned(),
@@ -124,8 +128,8 @@ impl ReleaseFile {
     }
 
     fn autonomy(&self, at: &At<'_>) -> Result<Autonomy, Fault> {
-        let span = |what: &str, text: &str| {
-            span_ms(text).ok_or_else(|| at(what, format!("“{text}” is no duration")))
+        let span = |what: &str, text: &Spanned<String>| {
+            span_ms(text.get_ref()).ok_or_else(|| at(what, text, "is no duration"))
         };
         Ok(Autonomy {
             local_ms: span("leases.local", &self.leases.local)?,
@@ -139,7 +143,7 @@ impl ReleaseFile {
     }
 }
 
-type At<'a> = dyn Fn(&str, String) -> Fault + 'a;
+type At<'a> = dyn Fn(&str, &Spanned<String>, &str) -> Fault + 'a;
 
 /// A duration such as `250ms`, `10s`, `15m` or `8h`, in milliseconds.
 pub(crate) fn span_ms(text: &str) -> Option<u64> {

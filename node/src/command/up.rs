@@ -33,6 +33,14 @@ const MEMBER_TIME_MAX: Duration = Duration::from_secs(10);
 pub(crate) fn run(context: &Context, up: &Up) -> Result<ExitCode, Fault> {
     let path = context.state()?;
     let door = DoorName::Operator.path(&path);
+    let fresh = !path.join("node.toml").exists();
+    let founding = [&up.fleet, &up.device, &up.operator, &up.kind].into_iter().any(Option::is_some);
+    if !fresh && (founding || up.policy.is_some()) {
+        let what = "this state belongs to a fleet already; these words only found one";
+        let hint =
+            "leave out --fleet, --device, --operator, --kind and --policy, or name another --state";
+        return Err(Fault::wrong_use(what, hint));
+    }
     if DoorClient::connect(&door).is_ok() {
         if up.join.is_some() {
             let hint = "name another state directory with --state DIR, one for each fleet";
@@ -40,7 +48,6 @@ pub(crate) fn run(context: &Context, up: &Up) -> Result<ExitCode, Fault> {
         }
         return status::run(context);
     }
-    let fresh = !path.join("node.toml").exists();
     if fresh && Vault::at(&path).has(KeyName::Device) {
         let what =
             format!("{}: an earlier `up` broke off before anything was sent", path.display());
@@ -95,7 +102,8 @@ fn found_here(path: &Path, up: &Up) -> Result<SecretKey, Fault> {
     let domain = fleet_name(up)?;
     let bad = |error| Fault::wrong_use(error, "choose another with --device or --operator");
     let founding = Founding {
-        operator: OperatorId::new(&domain, &up.operator).map_err(bad)?,
+        operator: OperatorId::new(&domain, up.operator.as_deref().unwrap_or("operator"))
+            .map_err(bad)?,
         device: DeviceId::new(&domain, &device_name(up)).map_err(bad)?,
         owner: UserId::new(&domain, &user_name()).map_err(bad)?,
         kind: kind(up.kind.as_deref().unwrap_or("laptop"))?,

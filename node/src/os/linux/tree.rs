@@ -55,7 +55,9 @@ impl Sweep {
                 "process {} cannot be signalled ({error}): it runs as another user",
                 process.pid
             )),
-            None if !self.settled => Some("not every process was seen standing still in time".to_owned()),
+            None if !self.settled => {
+                Some("not every process was seen standing still in time".to_owned())
+            }
             None => None,
         }
     }
