@@ -20,7 +20,12 @@ use std::sync::Arc;
 pub(crate) struct Waiting {
     act: Act,
     verdict: Verdict,
-    generation: u64,
+}
+
+impl Waiting {
+    pub(crate) fn act(&self) -> &Act {
+        &self.act
+    }
 }
 
 impl Engine {
@@ -34,8 +39,7 @@ impl Engine {
         self.audit(&act, &verdict);
         self.work.count(&act, verdict.decision);
         if verdict.decision == Decision::Permit {
-            let generation = self.view.generation;
-            let waiting = Waiting { act, verdict, generation };
+            let waiting = Waiting { act, verdict };
             self.once_written(Effect::Permit(ask, Box::new(waiting)));
         } else {
             self.answer(ask, Ok(Answer::Verdict(verdict)));
@@ -45,13 +49,12 @@ impl Engine {
     /// The last step before a permit leaves.
     pub(crate) fn hand_out(&mut self, ask: AskId, waiting: Waiting) {
         self.republish();
-        let Waiting { act, mut verdict, generation } = waiting;
-        if self.view.generation != generation {
-            verdict = gate::decide(&self.view, &act, self.now);
-            if verdict.decision != Decision::Permit {
-                self.audit(&act, &verdict);
-                self.work.withdraw(&act);
-            }
+        let Waiting { act, mut verdict } = waiting;
+        let again = gate::look_again(&self.view, &act, self.now);
+        if again.decision != Decision::Permit {
+            self.audit(&act, &again);
+            self.work.withdraw(&act);
+            verdict = again;
         }
         // INV-GATE-1
         assert!(
@@ -113,6 +116,7 @@ impl Engine {
             credential_until_ms: credential.min(deadline),
             budget_left: budget.saturating_sub(task.effects),
             tools: task.tools.clone(),
+            ending: task.ending.is_some(),
             origin: if task.delegator.is_some() { Origin::Arriving } else { Origin::Here },
             chain,
         }
@@ -130,6 +134,7 @@ impl Engine {
             Some(GateRelease {
                 id: r.id,
                 version: r.header.version.clone(),
+                until_ms: r.expiry_ms,
                 modes: body.policy.modes.clone(),
                 sanctioned: body.policy.sanctioned.clone(),
                 tolerated: body.policy.tolerated.clone(),

@@ -42,7 +42,8 @@ impl Engine {
                 self.answer(ask, answer);
             }
             Request::Case { order } => {
-                let answer = self.known_order(order).map(|()| Answer::Case(self.case_file(order)));
+                let answer =
+                    self.known_order(order).and_then(|()| self.case_file(order)).map(Answer::Case);
                 self.answer(ask, answer);
             }
         }
@@ -139,8 +140,12 @@ impl Engine {
         if is_order { Ok(()) } else { Err(Refusal::new(RefusalKind::WrongUse, why(), hint)) }
     }
 
-    fn case_file(&self, order: StatementId) -> Vec<u8> {
+    fn case_file(&self, order: StatementId) -> Result<Vec<u8>, Refusal> {
         let progress = self.progress(order);
-        CaseFile::of(&progress.case, &self.known.set).to_bytes()
+        if progress.case.statements.iter().any(|id| self.is_unsent(id)) {
+            let why = "a receipt of this device is being written";
+            return Err(Refusal::new(RefusalKind::Failed, why, "try again in a moment"));
+        }
+        Ok(CaseFile::of(&progress.case, &self.known.set).to_bytes())
     }
 }

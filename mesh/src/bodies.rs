@@ -56,6 +56,9 @@ impl Engine {
     /// Answers a wish: statements whole, policies beside them.
     pub(crate) fn on_want(&mut self, link: PublicKey, ids: &[StatementId]) {
         self.push(link, ids);
+        if !self.links.is_member(&link) {
+            return;
+        }
         for body in ids.iter().filter_map(|id| self.known.body(&id.0)).cloned().collect::<Vec<_>>()
         {
             let body = wire::write_list(&[Bytes(body.bytes.clone())]);

@@ -15,9 +15,9 @@ use crate::spread::Links;
 use crate::stop::Stops;
 use crate::task::Work;
 use crate::time::{BootTime, Now};
-use belay_identity::body::Autonomy;
+use belay_identity::body::{Autonomy, Cause};
 use belay_identity::{
-    FleetId, Incarnation, PublicKey, SecretKey, Statement, StatementId, Verified,
+    Class, FleetId, Incarnation, PublicKey, SecretKey, Statement, StatementId, Verified,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -64,6 +64,7 @@ pub struct Engine {
     effects: Vec<Effect>,
     writes: BTreeMap<WriteId, Write>,
     writes_made: u64,
+    pub(crate) passed_ms: Option<u64>,
     again: Vec<Again>,
     unsent: BTreeSet<StatementId>,
 }
@@ -81,6 +82,8 @@ pub(crate) enum Effect {
     Start(StatementId),
     /// Answer a question.
     Answer(AskId, Box<Answer>),
+    /// Look once more, then let the run leave.
+    Grant(AskId, Box<crate::output::RunGrant>),
     /// Look once more, then hand out the permit.
     Permit(AskId, Box<crate::act::Waiting>),
 }
@@ -88,6 +91,7 @@ pub(crate) enum Effect {
 /// One write under way. Statements are written again until they are on disk: what is in the set and
 /// not on disk would leave a hole in its log.
 struct Write {
+    urgency: Urgency,
     statements: BTreeMap<StatementId, Arc<[u8]>>,
     effects: Vec<Effect>,
 }
@@ -107,6 +111,7 @@ impl Engine {
         assert!(self.outbox.is_empty(), "outputs are taken before the next input");
         assert!(now.boot >= self.now.boot, "the boot clock never goes back");
         self.now = now;
+        self.note_passed();
         self.route(input);
         self.on_time();
         self.settle();
@@ -141,8 +146,9 @@ impl Engine {
             // A policy that no longer reads (a newer language) is as good as absent: denied.
             let _ = known.keep_body(body);
         }
-        let incarnation = last_incarnation(&known, key)
-            .unwrap_or_else(|| Incarnation { counter: 1, drawn: chance.bytes16() });
+        // Whether this disk was set back, nobody here can know: a new life is a new log.
+        let lived = last_incarnation(&known, key).map_or(0, |last| last.counter);
+        let incarnation = Incarnation { counter: lived.saturating_add(1), drawn: chance.bytes16() };
         let mut engine = Self {
             key,
             incarnation,
@@ -161,6 +167,7 @@ impl Engine {
             effects: Vec::new(),
             writes: BTreeMap::new(),
             writes_made: 0,
+            passed_ms: None,
             again: Vec::new(),
             unsent: BTreeSet::new(),
         };
@@ -185,6 +192,11 @@ impl Engine {
         }
     }
 
+    /// What has surely passed has passed, also when a clock steps back or another beacon is slower.
+    fn note_passed(&mut self) {
+        self.passed_ms = self.passed_ms.max(self.interval().map(|interval| interval.early_ms));
+    }
+
     fn write_again(&mut self) {
         let now = self.now.boot;
         let (due, later) = std::mem::take(&mut self.again).into_iter().partition(|a| a.at <= now);
@@ -193,7 +205,7 @@ impl Engine {
         for Again { write, .. } in due {
             let records = write.statements.into_iter();
             let records = records.map(|(id, bytes)| Record::Statement { id, bytes }).collect();
-            self.persist(records, Urgency::Reserved, write.effects);
+            self.persist(records, write.urgency, write.effects);
         }
     }
 
@@ -233,14 +245,17 @@ impl Engine {
             Record::Statement { id, bytes } => Some((*id, bytes.clone())),
             Record::Body { .. } | Record::Audit { .. } => None,
         });
-        self.writes.insert(write, Write { statements: statements.collect(), effects });
+        self.writes.insert(write, Write { urgency, statements: statements.collect(), effects });
         self.out(Output::Persist { write, records, urgency });
     }
 
     fn on_persisted(&mut self, write: WriteId) {
         let Some(done) = self.writes.remove(&write) else { return };
         self.unsent.retain(|id| !done.statements.contains_key(id));
-        if self.undurable().next().is_none() {
+        // Only order logs are signed by a beacon; other writes do not hold them up.
+        let is_order_log =
+            |id: &StatementId| self.known.get(id).is_some_and(|s| s.class == Class::AuthorityMinus);
+        if !self.undurable().any(is_order_log) {
             self.holder.trust_disk(&self.known);
         }
         self.note_in_force();
@@ -250,12 +265,22 @@ impl Engine {
     fn on_write_failed(&mut self, write: WriteId, why: String) {
         let Some(lost) = self.writes.remove(&write) else { return };
         // What was not written is not promised: own statements stay unsent, permits unspoken.
-        let Write { statements, effects } = lost;
-        let (asked, rest): (Vec<Effect>, Vec<Effect>) = effects
-            .into_iter()
-            .partition(|effect| matches!(effect, Effect::Answer(..) | Effect::Permit(..)));
+        let Write { urgency, statements, effects } = lost;
+        let (asked, rest): (Vec<Effect>, Vec<Effect>) =
+            effects.into_iter().partition(|effect| match effect {
+                Effect::Answer(..) | Effect::Permit(..) | Effect::Grant(..) => true,
+                Effect::Spread(_) | Effect::Push(..) | Effect::SendOffer(_) | Effect::Start(_) => {
+                    false
+                }
+            });
         for effect in asked {
-            if let Effect::Answer(ask, _) | Effect::Permit(ask, _) = effect {
+            match &effect {
+                Effect::Grant(_, grant) => self.end_task(grant.award, Cause::Itself, None),
+                Effect::Permit(_, waiting) => self.work.withdraw(waiting.act()),
+                _ => {}
+            }
+            if let Effect::Answer(ask, _) | Effect::Permit(ask, _) | Effect::Grant(ask, _) = effect
+            {
                 let hint = "free some space on this device's disk; orders and stops go on working";
                 let kind = crate::output::RefusalKind::Failed;
                 self.answer(ask, Err(Refusal::new(kind, format!("not written: {why}"), hint)));
@@ -263,7 +288,7 @@ impl Engine {
         }
         if !statements.is_empty() {
             let at = self.now.boot.plus_ms(WRITE_AGAIN_MS);
-            self.again.push(Again { at, write: Write { statements, effects: rest } });
+            self.again.push(Again { at, write: Write { urgency, statements, effects: rest } });
         }
         self.tell(Event::DiskFailed(why));
     }
@@ -274,6 +299,7 @@ impl Engine {
             Effect::Push(link, ids) => self.push(link, &ids),
             Effect::SendOffer(nonce) => self.send_offer(nonce),
             Effect::Start(award) => self.start(award),
+            Effect::Grant(ask, grant) => self.hand_over(ask, *grant),
             Effect::Answer(ask, answer) => self.answer(ask, Ok(*answer)),
             Effect::Permit(ask, waiting) => self.hand_out(ask, *waiting),
         }
@@ -282,7 +308,11 @@ impl Engine {
     /// Statements taken in whose write is still under way.
     pub(crate) fn undurable(&self) -> impl Iterator<Item = &StatementId> {
         let again = self.again.iter().map(|again| &again.write);
-        self.writes.values().chain(again).flat_map(|write| write.statements.keys())
+        let open = self.batch.iter().filter_map(|record| match record {
+            Record::Statement { id, .. } => Some(id),
+            Record::Body { .. } | Record::Audit { .. } => None,
+        });
+        self.writes.values().chain(again).flat_map(|write| write.statements.keys()).chain(open)
     }
 
     /// True for a statement of this node that is not on disk yet, and so may not be sent.

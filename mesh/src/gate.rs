@@ -101,7 +101,24 @@ pub fn decide(view: &GateView, act: &Act, now: Now) -> Verdict {
             "only what runs under `belay agent run` or `belay task offload` can act",
         );
     };
-    let strictest = view.releases.iter().map(|r| judge(view, r, task, act, verb, now));
+    decide_for(view, task, act, verb, now)
+}
+
+/// Looks once more before a permit is handed out: its place in the budget is taken already.
+pub(crate) fn look_again(view: &GateView, act: &Act, now: Now) -> Verdict {
+    match (Verb::named(&act.action), view.tasks.get(&act.task)) {
+        (Some(verb), Some(task)) => {
+            let budget_left = task.budget_left.saturating_add(1);
+            decide_for(view, &GateTask { budget_left, ..task.clone() }, act, verb, now)
+        }
+        (None, _) | (_, None) => decide(view, act, now),
+    }
+}
+
+fn decide_for(view: &GateView, task: &GateTask, act: &Act, verb: Verb, now: Now) -> Verdict {
+    let late = view.interval(now).map_or(now.wall_ms, |interval| interval.late_ms);
+    let valid = view.releases.iter().filter(|r| r.until_ms.is_none_or(|end| late < end));
+    let strictest = valid.map(|r| judge(view, r, task, act, verb, now));
     strictest.max_by_key(|verdict| verdict.decision.code()).unwrap_or_else(|| {
         Verdict::no(
             "release",
@@ -147,6 +164,7 @@ fn first_no(
 ) -> Result<String, No> {
     let action = verb.class();
     ordered_against(view, task, now)?;
+    still_wanted(task)?;
     credential_live(view, task, action, now)?;
     lease_fresh(view, action, now)?;
     granted(task, act)?;
@@ -168,6 +186,16 @@ fn ordered_against(view: &GateView, task: &GateTask, now: Now) -> Result<(), No>
         hint: "an operator lifts it by name; nothing this agent does can".into(),
         binds: Binds::Always,
     })
+}
+
+fn still_wanted(task: &GateTask) -> Result<(), No> {
+    let no = || No {
+        rule: "ended".into(),
+        why: "the task was told to end".into(),
+        hint: "nothing: what ends it stands in its receipt".into(),
+        binds: Binds::Always,
+    };
+    if task.ending { Err(no()) } else { Ok(()) }
 }
 
 fn credential_live(view: &GateView, task: &GateTask, action: Action, now: Now) -> Result<(), No> {

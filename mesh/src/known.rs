@@ -10,7 +10,8 @@ use belay_crdt::registry::Registry;
 use belay_crdt::releases::Releases;
 use belay_crdt::set::{Inserted, Set};
 use belay_crdt::tasks::Tasks;
-use belay_identity::body::{Body as Words, Policy};
+use belay_identity::body::Policy;
+use belay_identity::principal::Principal;
 use belay_identity::{Class, FleetId, Statement, StatementId, Verified};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -92,16 +93,22 @@ impl Known {
         self.set.get(id)
     }
 
-    /// Root epochs above `shown` with their approvals, oldest first: what gives an order force.
+    /// Valid root epochs above `shown`, oldest first, with one approval of each root key: what gives
+    /// an order force, and nothing that just anybody signed.
     pub(crate) fn epochs_after(&self, shown: u64) -> Vec<Arc<Verified<Statement>>> {
-        let mut roots: Vec<_> = self.set.of_kind("root").cloned().collect();
-        roots.retain(|root| matches!(&root.body, Words::Root(root) if root.number > shown));
-        roots.sort_by_key(|root| root.epoch);
-        let with_approvals = |root: Arc<Verified<Statement>>| {
-            let approvals: Vec<_> = self.set.approvals(&root.id()).cloned().collect();
-            std::iter::once(root).chain(approvals)
+        let epochs = self.authority.epochs().chain(self.authority.rivals());
+        let mut epochs: Vec<_> = epochs.filter(|epoch| epoch.number > shown).collect();
+        epochs.sort_by_key(|epoch| (epoch.number, epoch.id));
+        let keys = self.authority.order_keys();
+        let with_approvals = |id: StatementId| {
+            let approvals = self.set.approvals(&id).filter(|yes| keys.contains(&yes.key()));
+            let mut by_key = BTreeMap::new();
+            for yes in approvals.filter(|yes| matches!(yes.author, Principal::Root(_))) {
+                by_key.entry(yes.key()).or_insert_with(|| yes.clone());
+            }
+            self.set.get(&id).cloned().into_iter().chain(by_key.into_values())
         };
-        roots.into_iter().flat_map(with_approvals).collect()
+        epochs.into_iter().flat_map(|epoch| with_approvals(epoch.id)).collect()
     }
 
     /// The number of the standing root epoch; 0 before there is one.

@@ -28,6 +28,7 @@ pub(crate) struct Holder {
     disk_heads: Vec<LogHead>,
     acknowledged: BTreeMap<PublicKey, BTreeMap<LogId, u64>>,
     next_draw: BootTime,
+    last_draw: BootTime,
 }
 
 struct Open {
@@ -90,8 +91,9 @@ impl Lease {
 }
 
 impl Holder {
+    /// Draws soon: never more often than the shortest pause, whatever peers say.
     pub(crate) fn draw_at_once(&mut self) {
-        self.next_draw = BootTime(0);
+        self.next_draw = self.next_draw.min(self.last_draw.plus_ms(DRAW_EVERY_MS_MIN));
     }
 
     /// Everything the set holds is on disk: these are the heads a beacon may sign.
@@ -183,6 +185,7 @@ impl Engine {
         if self.now.boot < self.holder.next_draw {
             return;
         }
+        self.holder.last_draw = self.now.boot;
         self.holder.next_draw = self.now.boot.plus_ms(self.draw_every_ms());
         let beacons: Vec<PublicKey> =
             self.links.known().filter(|link| self.is_beacon(link)).collect();
@@ -244,7 +247,8 @@ impl Engine {
         if let Some(award) = draw.award {
             return self.on_task_draw(link, draw.nonce, award);
         }
-        if !self.is_beacon(&self.key) {
+        // Without heads an answer means "equal to yours": a beacon that has none on disk has no word.
+        if !self.is_beacon(&self.key) || self.holder.disk_heads.is_empty() {
             return;
         }
         let heads = if heads_hash(&self.holder.disk_heads) == draw.heads {
@@ -268,7 +272,10 @@ impl Engine {
 
     fn on_answer(&mut self, link: PublicKey, answer: Answer) {
         let Some(open) = self.holder.open.remove(&answer.nonce) else { return };
-        if open.beacon != link || answer.holder != self.key || open.award.is_some() {
+        // Passed-on freshness is not taken yet, so an aged answer starts nothing.
+        let first_hand = answer.upstream_age_ms == 0;
+        let ours = open.beacon == link && answer.holder == self.key && open.award.is_none();
+        if !(ours && first_hand) {
             return;
         }
         let heads = if answer.heads.is_empty() { &open.heads } else { &answer.heads };
@@ -306,9 +313,12 @@ impl Engine {
         let Some(release) = &answer.release else { return self.known.set.holds(&answer.heads) };
         let judging = self.known.releases.judging(&self.config.ring);
         let named = judging.all().iter().find(|r| r.id == *release);
-        let adopted = named.is_some_and(|r| {
-            answer.wall_ms < r.header.adopt_by_ms || self.known.body(&r.header.body).is_some()
-        });
+        let ours = judging.all().first().map(|r| &r.header.version);
+        let older = answer.version.as_ref().zip(ours).is_some_and(|(theirs, ours)| theirs < ours);
+        let adopted = older
+            || named.is_some_and(|r| {
+                answer.wall_ms < r.header.adopt_by_ms || self.known.body(&r.header.body).is_some()
+            });
         adopted && self.known.set.holds(&answer.heads)
     }
 
@@ -358,7 +368,7 @@ impl Engine {
 
     fn has_on_disk(&self, beacon: &PublicKey, order: &StatementId) -> bool {
         if *beacon == self.key {
-            return !self.undurable().any(|id| id == order);
+            return self.known.get(order).is_some() && !self.undurable().any(|id| id == order);
         }
         let Some(statement) = self.known.get(order) else { return false };
         let log = statement.log(statement.key());

@@ -60,6 +60,24 @@ pub const OFFER_ANSWER_MS: u64 = 5_000;
 /// Places kept at once: more offers than that are refused until some lapse.
 pub const RESERVATIONS_MAX: usize = 64;
 
+/// Places kept for one link: one peer cannot take them all.
+pub const RESERVATIONS_PER_LINK_MAX: usize = 16;
+
+/// Pieces of work that one task may give away: a receipt that lists them all fits a statement.
+pub const MADE_MAX: usize = 256;
+
+/// How often a paused task is looked at again, for a hold that ends by its time, milliseconds.
+pub const PAUSE_LOOK_MS: u64 = 1_000;
+
+/// How often one link's list of heads is answered, milliseconds: a small question costs a long answer.
+pub const HEADS_EVERY_MS: u64 = 200;
+
+/// Bytes pushed to one link in one round of repair: what a bulk queue takes; the next round goes on.
+pub const PUSH_BYTES_MAX: usize = 1024 * 1024;
+
+/// Proofs of forks kept of one key: a member that tells on many is believed a few at a time.
+pub const PROOFS_PER_KEY_MAX: usize = 64;
+
 /// Live tasks of one device: each holds a warden and its descriptors.
 pub const TASKS_MAX: usize = 256;
 

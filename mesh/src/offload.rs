@@ -11,8 +11,8 @@ use crate::engine::{Effect, Engine};
 use crate::gate::{Act, Decision, GateTask, Origin};
 use crate::input::{AnswerAt, AskId, Offload, Run};
 use crate::limits::{
-    DELEGATION_BUDGET, DELEGATION_DEPTH, DELEGATION_MS, OFFER_ANSWER_MS, RESERVATION_MS,
-    RESERVATIONS_MAX, TASKS_MAX,
+    DELEGATION_BUDGET, DELEGATION_DEPTH, DELEGATION_MS, MADE_MAX, OFFER_ANSWER_MS, RESERVATION_MS,
+    RESERVATIONS_MAX, RESERVATIONS_PER_LINK_MAX, TASKS_MAX,
 };
 use crate::output::{Answer, Ended, Offloaded, Output, Refusal, RefusalKind};
 use crate::task::{Lent, Papers, Phase, Task, argv_hash};
@@ -21,6 +21,7 @@ use crate::wire::{self, Lane};
 use belay_identity::body::{Award, Body, Delegation, Made, Refused};
 use belay_identity::chain::{Link, check_narrows};
 use belay_identity::lease::{Bid, Offer, Refuse, Talk};
+use belay_identity::limits::{ARGV_BYTES_MAX, ARGV_ITEMS_MAX, REASON_BYTES_MAX};
 use belay_identity::principal::{AgentId, Principal};
 use belay_identity::{Chain, PublicKey, Scope, SecretKey, Statement, StatementId, Verified, sign};
 use std::collections::BTreeMap;
@@ -57,7 +58,8 @@ struct Kept {
     link: PublicKey,
     offer: Offer,
     chain: Chain,
-    manifest: [u8; 32],
+    /// The program's hash; none while it is being looked up, and no award is taken before.
+    manifest: Option<[u8; 32]>,
     bid_at: BootTime,
     until: BootTime,
 }
@@ -81,15 +83,16 @@ impl Engine {
     /// Somebody here gives work to a named device.
     pub(crate) fn on_offload(&mut self, ask: AskId, want: Offload) {
         if let Err(refusal) = self.arrange_offload(ask, want) {
+            self.answer_orders();
             self.answer(ask, Err(refusal));
         }
     }
 
     fn arrange_offload(&mut self, ask: AskId, want: Offload) -> Result<(), Refusal> {
         let link = self.reachable(&want)?;
-        let giver = self.giver(&want)?;
+        let (chain, tools) = self.giving_chain(&want)?;
         let act = Act {
-            task: giver.papers.credential,
+            task: want.parent.unwrap_or(StatementId([0; 32])),
             action: "work.offload".into(),
             target: want.device.name().to_owned(),
             args: want
@@ -99,8 +102,8 @@ impl Engine {
                 .into_iter()
                 .collect(),
         };
-        let tools = giver.delegation.as_ref().map(|d| d.tools.clone());
-        self.ask_gate(&giver.papers.chain, tools, &act)?;
+        self.ask_gate(&chain, tools, &act)?;
+        let giver = self.giver(&want)?;
         let delegation = self.delegate(&giver, &want)?;
         let nonce = self.chance.bytes16();
         let made = Offered {
@@ -130,16 +133,18 @@ impl Engine {
         Err(Refusal::new(RefusalKind::Unreachable, why, "try again when it is linked"))
     }
 
+    /// Who would give, for the gate: nothing is minted before it has said yes.
+    fn giving_chain(&self, want: &Offload) -> Result<(Chain, Option<Vec<String>>), Refusal> {
+        match want.parent.and_then(|parent| self.work.task(&parent)) {
+            Some(task) => Ok((task.chain.clone(), task.tools.clone())),
+            None => Ok((self.promised(&self.root_link(&root_run(want))?), None)),
+        }
+    }
+
     fn giver(&mut self, want: &Offload) -> Result<Giver, Refusal> {
         let Some(award) = want.parent else {
-            let run = Run {
-                agent: want.agent.clone(),
-                project: "default".into(),
-                class: "default".into(),
-                argv: want.argv.clone(),
-                manifest: [0; 32],
-            };
-            let papers = self.root_papers(&run)?;
+            let link = self.root_link(&root_run(want))?;
+            let papers = self.mint(Chain::default(), link, None, Vec::new())?;
             return Ok(Giver { task: None, papers, delegation: None });
         };
         let gone = || {
@@ -147,6 +152,10 @@ impl Engine {
             Refusal::new(RefusalKind::Denied, why, "nothing to do: it was stopped or is done")
         };
         let task = self.work.task(&award).filter(|t| t.ending.is_none()).ok_or_else(gone)?;
+        if task.made.len() >= MADE_MAX {
+            let why = format!("this task has given {MADE_MAX} pieces of work away");
+            return Err(Refusal::new(RefusalKind::Denied, why, "end it and start another"));
+        }
         let papers = Papers {
             chain: task.chain.clone(),
             credential: task.credential,
@@ -172,6 +181,8 @@ impl Engine {
             Refusal::new(RefusalKind::WrongUse, error.to_string(), "choose another with --name")
         })?;
         let above = giver.delegation.as_ref();
+        let task = giver.task.and_then(|award| self.work.task(&award));
+        let task_ends_ms = task.and_then(|task| task.deadline_ms).unwrap_or(u64::MAX);
         let delegation = Delegation {
             from: giver.papers.credential,
             agent,
@@ -185,7 +196,8 @@ impl Engine {
             depth: above.map_or(DELEGATION_DEPTH, |d| d.depth.saturating_sub(1)),
             budget: above.map_or(DELEGATION_BUDGET, |d| d.budget),
             deadline_ms: above
-                .map_or(self.wall_now_ms().saturating_add(DELEGATION_MS), |d| d.deadline_ms),
+                .map_or(self.wall_now_ms().saturating_add(DELEGATION_MS), |d| d.deadline_ms)
+                .min(task_ends_ms),
         };
         if let Some(above) = above {
             check_narrows(above, &delegation).map_err(|error| {
@@ -212,6 +224,7 @@ impl Engine {
                 cut: self.cut_of(chain),
                 credential_until_ms: u64::MAX,
                 budget_left: u64::MAX,
+                ending: false,
                 chain: chain.clone(),
                 tools,
                 origin,
@@ -270,11 +283,12 @@ impl Engine {
     pub(crate) fn on_offer(&mut self, link: PublicKey, offer: Offer) {
         match self.weigh_offer(link, &offer) {
             Ok(chain) => {
-                let until = self.now.boot.plus_ms(RESERVATION_MS);
+                // It stands until the program was looked up: an answer always comes.
+                let until = BootTime(u64::MAX);
                 let (nonce, program) =
                     (offer.nonce, offer.argv.first().cloned().unwrap_or_default());
                 let bid_at = self.now.boot;
-                let kept = Kept { link, offer, chain, manifest: [0; 32], bid_at, until };
+                let kept = Kept { link, offer, chain, manifest: None, bid_at, until };
                 self.work.offers.places.insert(nonce, kept);
                 self.out(Output::Inspect { nonce, program });
             }
@@ -283,6 +297,14 @@ impl Engine {
     }
 
     fn weigh_offer(&self, link: PublicKey, offer: &Offer) -> Result<Chain, String> {
+        let places = &self.work.offers.places;
+        if places.contains_key(&offer.nonce) {
+            return Err("this offer stands here already".into());
+        }
+        if places.values().filter(|kept| kept.link == link).count() >= RESERVATIONS_PER_LINK_MAX {
+            return Err("too many offers of this device stand here; try again in a moment".into());
+        }
+        check_argv(&offer.argv)?;
         let full = self.work.len() >= TASKS_MAX;
         if full || self.work.offers.places.len() >= RESERVATIONS_MAX {
             return Err("no place is free here now; try again in a few seconds".into());
@@ -293,6 +315,11 @@ impl Engine {
         let Body::Delegation(delegation) = &statement.body else {
             return Err("what the offer names is no delegation".into());
         };
+        let late_ms = self.wall_now_ms();
+        let above = self.known.registry.credential(&delegation.from).and_then(|c| c.expiry_ms);
+        if late_ms >= delegation.deadline_ms || above.is_some_and(|end| late_ms >= end) {
+            return Err("the delegation, or the credential above it, has ended".into());
+        }
         if Some(&delegation.device) != self.own_id().as_ref() {
             return Err("the delegation names another device".into());
         }
@@ -331,7 +358,8 @@ impl Engine {
         let link = kept.link;
         match program.and_then(|manifest| self.admit_offer(&kept, manifest).map(|_| manifest)) {
             Ok(manifest) => {
-                kept.manifest = manifest;
+                kept.manifest = Some(manifest);
+                kept.chain = with_manifest(&kept.chain, manifest);
                 kept.bid_at = self.now.boot;
                 kept.until = self.now.boot.plus_ms(RESERVATION_MS);
                 self.work.offers.places.insert(nonce, kept);
@@ -344,7 +372,8 @@ impl Engine {
 
     fn admit_offer(&mut self, kept: &Kept, manifest: [u8; 32]) -> Result<(), String> {
         let chain = with_manifest(&kept.chain, manifest);
-        let tools = self.tools_of(&kept.offer.delegation);
+        // That the delegation names this device is the leave to run; its tools bind what runs.
+        let tools = None;
         let act = Act {
             task: kept.offer.delegation,
             action: "work.run".into(),
@@ -354,7 +383,8 @@ impl Engine {
         let cut = self.cut_of(&chain);
         let origin = Origin::Arriving;
         let (credential_until_ms, budget_left) = (u64::MAX, u64::MAX);
-        let task = GateTask { chain, cut, credential_until_ms, budget_left, tools, origin };
+        let ending = false;
+        let task = GateTask { chain, cut, credential_until_ms, budget_left, tools, ending, origin };
         self.ask_gate_as(task, &act).map_err(|refusal| refusal.why)?;
         if !self.work_is_observed() && !self.run_lease().holds(self.now.boot) {
             return Err("this device has no lease to run anything now".into());
@@ -370,6 +400,7 @@ impl Engine {
     }
 
     fn refuse_offer(&mut self, link: PublicKey, nonce: [u8; 16], reason: String) {
+        let reason: String = reason.chars().take(REASON_BYTES_MAX).collect();
         self.say_to(link, Talk::Refuse(Refuse { nonce, offerer: link, reason }));
     }
 
@@ -378,9 +409,15 @@ impl Engine {
         if bid.offerer != self.key {
             return;
         }
-        let Some(made) = self.work.offers.made.remove(&bid.nonce).filter(|m| m.link == link) else {
+        if self.work.offers.made.get(&bid.nonce).is_none_or(|made| made.link != link) {
             return;
-        };
+        }
+        let Some(made) = self.work.offers.made.remove(&bid.nonce) else { return };
+        if !self.may_still_give(&made) {
+            let why = "whoever gives this work has been stopped since the offer";
+            let refusal = Refusal::new(RefusalKind::Denied, why, "nothing to do: it was stopped");
+            return self.answer(made.ask, Err(refusal));
+        }
         let lease_ms = self.autonomy().map_or(0, |autonomy| autonomy.unsealed_run_ms);
         let award = Award {
             credential: made.credential,
@@ -401,6 +438,16 @@ impl Engine {
         let awaited = Awaited { ask: made.ask, answer: made.want.answer, until };
         self.work.offers.awaited.insert(id, awaited);
         self.push_once_written(Some(link), id);
+    }
+
+    /// The second look before an award: no order, cancel or end came since the offer.
+    fn may_still_give(&self, made: &Offered) -> bool {
+        let (tasks, registry) = (&self.known.tasks, &self.known.registry);
+        let chain = tasks.chain_of(registry, &made.credential);
+        let free = chain.is_ok_and(|chain| self.cut_of(&chain).is_none());
+        let lives = |task: &Task| task.ending.is_none() && task.paused.is_none();
+        let parent = made.want.parent.map(|parent| self.work.task(&parent).is_some_and(lives));
+        free && parent.unwrap_or(true)
     }
 
     pub(crate) fn on_refuse(&mut self, link: PublicKey, refuse: &Refuse) {
@@ -424,18 +471,22 @@ impl Engine {
             return;
         }
         let Some(delegation) = award.delegation else { return };
-        let place =
-            self.work.offers.places.iter().find(|(_, kept)| {
-                kept.offer.delegation == delegation && kept.link == statement.key()
-            });
+        let Some(said) = self.known.tasks.award(&statement.id()) else { return };
+        if self.known.tasks.check_award(&self.known.registry, &said).is_err() {
+            // Nobody's award: not worth a word.
+            return;
+        }
+        let place = self.work.offers.places.iter().find(|(_, kept)| {
+            kept.manifest.is_some()
+                && kept.offer.delegation == delegation
+                && kept.link == statement.key()
+                && argv_hash(&kept.offer.argv) == award.argv
+        });
         let Some(nonce) = place.map(|(nonce, _)| *nonce) else {
             // An award of an earlier process, or one whose place has lapsed: inert, and said so.
             return self.refuse_award(statement, "no place is kept here for this award");
         };
         let Some(kept) = self.work.offers.places.remove(&nonce) else { return };
-        if argv_hash(&kept.offer.argv) != award.argv {
-            return self.refuse_award(statement, "the award names another command than its offer");
-        }
         if let Err(refusal) = self.take_award(statement, award, kept) {
             self.refuse_award(statement, &refusal.why);
         }
@@ -453,7 +504,7 @@ impl Engine {
             Refusal::new(RefusalKind::Denied, error.to_string(), "delegate less deep")
         })?;
         let link = last.first().cloned().ok_or_else(crate::task::not_enrolled)?;
-        let link = Link { manifest: Some(kept.manifest), ..link };
+        let link = Link { manifest: kept.manifest, ..link };
         let Scope::Tree(tree) = statement.scope else {
             return Err(Refusal::new(RefusalKind::Denied, "the award stands in no tree", ""));
         };
@@ -554,6 +605,23 @@ impl Engine {
             self.refuse_offer(kept.link, nonce, "an order against this chain stands".into());
         }
     }
+}
+
+/// Work that the device's owner gives himself: a tree without a process of its own.
+fn root_run(want: &Offload) -> Run {
+    Run {
+        agent: want.agent.clone(),
+        project: "default".into(),
+        class: "default".into(),
+        argv: want.argv.clone(),
+        manifest: [0; 32],
+    }
+}
+
+fn check_argv(argv: &[String]) -> Result<(), String> {
+    let bytes: usize = argv.iter().map(String::len).sum();
+    let fits = !argv.is_empty() && argv.len() <= ARGV_ITEMS_MAX && bytes <= ARGV_BYTES_MAX;
+    if fits { Ok(()) } else { Err("the command line is empty or too long".into()) }
 }
 
 fn with_manifest(chain: &Chain, manifest: [u8; 32]) -> Chain {

@@ -8,8 +8,8 @@
 
 use crate::engine::Engine;
 use crate::limits::{
-    ANNOUNCED_MAX, FRAME_HEADS_MAX, HEADS_PARTS_MAX, LINKS_MAX, REPAIR_EVERY_MS,
-    REPAIR_FRAME_BYTES, WANT_RETRY_MS,
+    ANNOUNCED_MAX, FRAME_HEADS_MAX, HEADS_EVERY_MS, HEADS_PARTS_MAX, LINKS_MAX, PROOFS_PER_KEY_MAX,
+    PUSH_BYTES_MAX, REPAIR_EVERY_MS, REPAIR_FRAME_BYTES, WANT_RETRY_MS,
 };
 use crate::output::{Event, Output};
 use crate::time::BootTime;
@@ -37,6 +37,7 @@ pub(crate) struct Link {
     has: Recent,
     heads: Vec<LogHead>,
     parts: u64,
+    heads_again: BootTime,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,10 @@ impl Links {
         self.links.iter().filter(|(_, l)| l.standing != Standing::Lobby).map(|(key, _)| *key)
     }
 
+    pub(crate) fn is_member(&self, link: &PublicKey) -> bool {
+        self.links.get(link).is_some_and(|l| l.standing == Standing::Member)
+    }
+
     pub(crate) fn is_known(&self, link: &PublicKey) -> bool {
         self.links.get(link).is_some_and(|l| l.standing != Standing::Lobby)
     }
@@ -121,7 +126,8 @@ impl Engine {
         }
         let (epoch, has) = (0, Recent::default());
         let (standing, greeted) = (Standing::Lobby, false);
-        let fresh = Link { standing, greeted, epoch, has, heads: Vec::new(), parts: 0 };
+        let (heads, parts, heads_again) = (Vec::new(), 0, self.now.boot);
+        let fresh = Link { standing, greeted, epoch, has, heads, parts, heads_again };
         self.links.links.insert(link, fresh);
         self.send_hello(link);
     }
@@ -156,8 +162,10 @@ impl Engine {
             Frame::Statements(items) => self.on_statements(link, standing, &items),
             Frame::Talk(talk) if standing != Standing::Lobby => self.on_talk(link, &talk),
             Frame::Ids(ids) if standing == Standing::Member => self.on_ids(link, &ids),
-            Frame::Want(ids) if standing == Standing::Member => self.on_want(link, &ids),
-            Frame::Heads(heads) if standing == Standing::Member => self.on_heads(link, heads),
+            Frame::Want(ids) if standing != Standing::Lobby => self.on_want(link, &ids),
+            Frame::Heads(heads) if standing != Standing::Lobby => self.on_heads(link, heads),
+            // It may not know yet that it is cut.
+            Frame::Ids(_) | Frame::Bodies(_) if standing == Standing::Cut => {}
             Frame::Bodies(bodies) if standing == Standing::Member => self.on_bodies(&bodies),
             Frame::Talk(_)
             | Frame::Ids(_)
@@ -259,7 +267,9 @@ impl Engine {
             return true;
         }
         let invite = statement.refs.first().and_then(|id| self.known.get(id));
-        match (&statement.body, invite.map(|invite| &invite.body)) {
+        let now_ms = self.wall_now_ms();
+        let open = invite.filter(|invite| invite.expiry_ms.is_some_and(|end| now_ms < end));
+        match (&statement.body, open.map(|invite| &invite.body)) {
             (Body::Enrol(_), Some(Body::Invite(invite))) => invite.key == key,
             _ => false,
         }
@@ -316,14 +326,39 @@ impl Engine {
             state.has.note(id);
         }
         self.links.wants.remove(&id);
-        if statement.key() == self.key && self.known.get(&id).is_none() {
+        let ours = statement.key() == self.key && statement.incarnation == self.incarnation;
+        if ours && self.known.get(&id).is_none() {
             self.begin_incarnation();
         }
-        if statement.class == Class::AuthorityMinus || matches!(statement.body, Body::Receipt(_)) {
-            self.write_reserved();
+        if !self.could_count(statement) {
+            return;
         }
         if self.learn(statement) {
+            let order = self.known.orders.order(&id).is_some();
+            if order || matches!(statement.body, Body::Receipt(_)) {
+                self.write_reserved();
+            }
             self.spread(id, Some(link));
+        }
+    }
+
+    /// Words of authority by a key that never held any are not kept: they cost everybody a fold and
+    /// could never count. If a later root names their author, repair brings them again.
+    fn could_count(&self, statement: &Verified<Statement>) -> bool {
+        if statement.class != Class::AuthorityMinus {
+            return true;
+        }
+        let key = statement.key();
+        match &statement.body {
+            Body::Approve(yes) => match self.known.get(&yes.of).map(|of| &of.body) {
+                Some(Body::Root(root)) => root.keys.contains(&key),
+                _ => self.known.authority.order_keys().contains(&key),
+            },
+            Body::Proof(_) => {
+                let own = self.known.set.of_kind("proof").filter(|proof| proof.key() == key);
+                own.count() < PROOFS_PER_KEY_MAX
+            }
+            _ => self.known.authority.order_keys().contains(&key),
         }
     }
 
@@ -349,14 +384,20 @@ impl Engine {
         }
         let shown = self.links.links.get(&link).map_or(0, |l| l.epoch);
         let mut items = self.known.epochs_after(shown);
-        items.push(statement.clone());
+        items.retain(|item| !self.is_unsent(&item.id()));
         if let Some(state) = self.links.links.get_mut(&link) {
             state.epoch = self.known.epoch();
         }
-        let (kind, body) = wire::write_statements(&items);
-        let lane =
-            if body.len() <= wire::bytes_max(Lane::Urgent) { Lane::Urgent } else { Lane::Bulk };
-        self.send(link, lane, kind, body);
+        let together: Vec<_> = items.iter().chain([statement]).cloned().collect();
+        let (kind, body) = wire::write_statements(&together);
+        if body.len() <= wire::bytes_max(Lane::Urgent) {
+            return self.send(link, Lane::Urgent, kind, body);
+        }
+        // An order never waits for what explains it.
+        let (kind, body) = wire::write_statements(std::slice::from_ref(statement));
+        self.send(link, Lane::Urgent, kind, body);
+        let ids: Vec<StatementId> = items.iter().map(|item| item.id()).collect();
+        self.push(link, &ids);
     }
 
     fn note_sent(&mut self, link: PublicKey, id: StatementId) -> bool {
@@ -368,14 +409,19 @@ impl Engine {
         if !self.links.is_known(&link) {
             return;
         }
+        let mut pushed = 0;
         let mut items: Vec<Arc<Verified<Statement>>> = Vec::new();
         let mut bytes = 0;
         for id in ids {
             // An own statement is written before it is sent.
-            if self.is_unsent(id) {
+            if self.is_unsent(id) || pushed > PUSH_BYTES_MAX {
                 continue;
             }
             let Some(statement) = self.known.get(id).cloned() else { continue };
+            if !self.links.is_member(&link) && !for_the_cut(&statement) {
+                continue;
+            }
+            pushed += statement.bytes().len();
             if bytes + statement.bytes().len() > REPAIR_FRAME_BYTES && !items.is_empty() {
                 self.send_statements(link, &std::mem::take(&mut items));
                 bytes = 0;
@@ -404,7 +450,9 @@ impl Engine {
                 continue;
             }
             if let Some(want) = self.links.wants.get_mut(id) {
-                want.from.push_back(link);
+                if want.from.len() < LINKS_MAX && !want.from.contains(&link) {
+                    want.from.push_back(link);
+                }
             } else if self.links.wants.len() < ANNOUNCED_MAX * LINKS_MAX {
                 let retry = self.now.boot.plus_ms(WANT_RETRY_MS);
                 self.links.wants.insert(*id, Want { from: VecDeque::new(), retry });
@@ -463,14 +511,14 @@ impl Engine {
         };
         let Some(state) = self.links.links.get_mut(&link) else { return };
         if part == 1 {
-            state.heads.clear();
-            state.parts = 0;
+            (state.heads, state.parts) = (Vec::new(), 0);
         }
-        state.parts += 1;
-        state.heads.extend(theirs.heads);
-        if parts > HEADS_PARTS_MAX as u64 || state.parts != part {
+        if parts > HEADS_PARTS_MAX as u64 || part > parts || part != state.parts + 1 {
+            (state.heads, state.parts) = (Vec::new(), 0);
             return self.refuse_link(link, "parts of a list of heads came out of order");
         }
+        state.parts = part;
+        state.heads.extend(theirs.heads);
         if part == parts {
             let heads = std::mem::take(&mut state.heads);
             self.on_all_heads(link, &heads);
@@ -480,19 +528,25 @@ impl Engine {
     fn on_all_heads(&mut self, link: PublicKey, theirs: &[LogHead]) {
         let lacking = self.known.set.lacking(theirs);
         self.push(link, &lacking);
+
         if !self.known.set.holds(theirs) {
             self.send_heads(link);
         }
     }
 
+    /// Sends how far every log is held; at most once in `HEADS_EVERY_MS` to one link.
     fn send_heads(&mut self, link: PublicKey) {
+        let again = self.now.boot.plus_ms(HEADS_EVERY_MS);
+        let Some(state) = self.links.links.get_mut(&link) else { return };
+        if self.now.boot < state.heads_again {
+            return;
+        }
+        state.heads_again = again;
         let digest = self.known.set.digest();
-        let all = self.known.set.heads();
-        let parts = all.len().div_ceil(FRAME_HEADS_MAX).max(1) as u64;
-        for part in 1..=parts {
-            let from = (part as usize - 1) * FRAME_HEADS_MAX;
-            let heads = all.iter().skip(from).take(FRAME_HEADS_MAX).cloned().collect();
-            let heads = Heads { digest, heads, part: Some(part), parts: Some(parts) };
+        let parts = parts_of(self.known.set.heads());
+        let count = parts.len() as u64;
+        for (heads, part) in parts.into_iter().zip(1..) {
+            let heads = Heads { digest, heads, part: Some(part), parts: Some(count) };
             let body = belay_identity::codec::write(&heads.to_value());
             self.send(link, Lane::Repair, FrameKind::Heads, body);
         }
@@ -514,14 +568,23 @@ impl Engine {
 
     /// Root epochs, invite and enrolment of this device, as its hello shows them.
     fn own_chain(&self) -> Vec<Bytes> {
-        let mut chain = self.known.epochs_after(0);
+        let mut chain = Vec::new();
         if let Some(device) = self.known.registry.device_by_key(&self.key) {
             let enrol = self.known.get(&device.enrol).cloned();
             let refs = enrol.iter().flat_map(|e| e.refs.iter()).filter_map(|id| self.known.get(id));
             chain.extend(refs.cloned());
             chain.extend(enrol);
         }
-        chain.iter().map(|s| Bytes(s.bytes().to_vec())).collect()
+        let mut roots = Vec::new();
+        let mut bytes: usize = chain.iter().map(|s| s.bytes().len()).sum();
+        // Root epochs while they fit; repair brings the rest.
+        for epoch in self.known.epochs_after(0).into_iter().filter(|e| !self.is_unsent(&e.id())) {
+            bytes += epoch.bytes().len();
+            if bytes < wire::bytes_max(Lane::Urgent) / 2 {
+                roots.push(epoch);
+            }
+        }
+        roots.iter().chain(&chain).map(|s| Bytes(s.bytes().to_vec())).collect()
     }
 }
 
@@ -529,6 +592,32 @@ impl Engine {
 pub(crate) fn is_urgent(statement: &Verified<Statement>) -> bool {
     let small = statement.bytes().len() <= URGENT_STATEMENT_BYTES_MAX;
     statement.class == Class::AuthorityMinus && small
+}
+
+/// A list of heads in parts that each fit a frame; the last ones of a list too long are left to the
+/// next round, when its beginning is equal.
+fn parts_of(heads: Vec<LogHead>) -> Vec<Vec<LogHead>> {
+    let mut parts: Vec<Vec<LogHead>> = vec![Vec::new()];
+    let mut bytes = 0;
+    for head in heads {
+        let size = belay_identity::codec::write(&head.to_value()).len();
+        let full = parts.last().is_some_and(|part| part.len() >= FRAME_HEADS_MAX);
+        if full || bytes + size > REPAIR_FRAME_BYTES {
+            parts.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += size;
+        if let Some(part) = parts.last_mut() {
+            part.push(head);
+        }
+    }
+    parts.truncate(HEADS_PARTS_MAX);
+    parts
+}
+
+/// What a cut device is told: what takes away, and what may end that.
+fn for_the_cut(statement: &Verified<Statement>) -> bool {
+    statement.class == Class::AuthorityMinus || statement.is_order()
 }
 
 /// What is heard of a link where it stands: a stranger brings orders, a cut device also receipts.

@@ -4,6 +4,7 @@ use crate::engine::Engine;
 use crate::lease::Lease;
 use crate::time::BootTime;
 use belay_crdt::case::Case;
+use belay_crdt::releases::ReleaseInForce;
 use belay_identity::body::{Action, Body, DeviceKind, Mode, ReleaseVersion};
 use belay_identity::{FleetId, PublicKey, StatementId};
 
@@ -159,7 +160,7 @@ impl Engine {
 
     fn release_lines(&self) -> Vec<ReleaseLine> {
         let judging = self.known.releases.judging(&self.config.ring);
-        let line = |release: &belay_crdt::releases::ReleaseInForce| {
+        let line = |release: &ReleaseInForce| {
             let body = self.known.body(&release.header.body);
             let modes = body
                 .map(|body| Action::ALL.iter().map(|a| (*a, body.policy.modes.of(*a))).collect());
@@ -202,6 +203,18 @@ impl Engine {
         }
     }
 
+    /// The longest that any device may run on without contact, whatever this one shortens for itself;
+    /// nothing where some release only observes work, or is not here to be read.
+    fn fleet_bound_ms(&self) -> Option<u64> {
+        let all = self.known.releases.judging(&self.config.ring).all();
+        let enforces = |release: &ReleaseInForce| {
+            let body = self.known.body(&release.header.body);
+            body.is_some_and(|body| body.policy.modes.work != Mode::Observe)
+        };
+        let longest = all.iter().map(|release| release.header.autonomy.unsealed_run_ms).max();
+        longest.filter(|_| all.iter().all(enforces))
+    }
+
     pub(crate) fn progress(&self, order: StatementId) -> Progress {
         let known = &self.known;
         let case = Case::gather(
@@ -220,13 +233,9 @@ impl Engine {
         Progress {
             subject: self.subject_of(&order),
             case,
-            in_force_ms: self.stops.in_force_ms(&order),
+            in_force_ms: self.stops.in_force_ms(&order).filter(|_| self.in_force(&order)),
             unconfirmed: missing.iter().map(name).collect(),
-            // In observe mode a lapsed lease ends nothing, so no bound may be printed.
-            bound_ms: self
-                .autonomy()
-                .filter(|_| !self.work_is_observed())
-                .map(|autonomy| autonomy.unsealed_run_ms),
+            bound_ms: self.fleet_bound_ms(),
         }
     }
 }

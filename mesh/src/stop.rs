@@ -46,7 +46,12 @@ impl Engine {
             return self.on_authority(statement);
         }
         match &statement.body {
-            Body::Award(award) => self.on_award(statement, &award.clone()),
+            Body::Award(award) => {
+                self.on_award(statement, &award.clone());
+                if self.known.tasks.cancels(&statement.id()).next().is_some() {
+                    self.sweep();
+                }
+            }
             Body::Cancel(_) => self.sweep(),
             Body::Started(body) => self.on_award_news(&body.award.clone(), statement),
             Body::Refused(body) => self.on_award_news(&body.award.clone(), statement),
@@ -92,7 +97,7 @@ impl Engine {
 
     /// What cuts a chain now: an order over it, or one on this device.
     pub(crate) fn cut_of(&self, chain: &Chain) -> Option<Cut> {
-        let early = self.interval().map(|interval| interval.early_ms);
+        let early = self.passed_ms.max(self.interval().map(|interval| interval.early_ms));
         self.known.orders.all_cuts(chain).into_iter().find(|cut| {
             // A timed hold takes away until its end is surely past.
             cut.until_ms.is_none_or(|until| early.is_none_or(|early| early < until))
@@ -126,11 +131,13 @@ impl Engine {
         self.answer_orders();
     }
 
-    fn sweep_task(&mut self, award: StatementId) {
+    pub(crate) fn sweep_task(&mut self, award: StatementId) {
         let Some(task) = self.work.task(&award) else { return };
         let paused = task.paused;
+        // What has not begun cannot stand still: it never starts.
+        let begun = task.phase != Phase::Arranged;
         match self.cut_of(&task.chain) {
-            Some(cut) if cut.pause => self.pause_task(award, cut.order),
+            Some(cut) if cut.pause && begun => self.pause_task(award, cut.order),
             Some(cut) => self.end_task(award, Cause::Order, Some(cut.order)),
             None => match self.known.tasks.cancelled(&self.known.registry, &award) {
                 Some(cancel) => self.end_task(award, Cause::Cancel, Some(cancel)),
@@ -148,8 +155,10 @@ impl Engine {
     }
 
     fn thaw_task(&mut self, award: StatementId) {
-        if let Some(task) = self.work.task_mut(&award) {
-            task.paused = None;
+        let Some(task) = self.work.task_mut(&award) else { return };
+        task.paused = None;
+        if task.ending.is_some() {
+            return;
         }
         if let Some(until) = self.feed_until(&award) {
             self.out(Output::Feed { award, until });
@@ -193,10 +202,13 @@ impl Engine {
         let Some(task) = self.work.task_mut(&award) else { return };
         if task.ending.is_none() && task.phase == Phase::Frozen {
             // Frozen by no order of ours and now gone: a lease ran out, and the grace after it.
-            let cause =
-                if self.run_lease().holds(self.now.boot) { Cause::Silence } else { Cause::Lapse };
+            let holds = self.run_lease().holds(self.now.boot);
             if let Some(task) = self.work.task_mut(&award) {
-                task.ending = Some((cause, None));
+                task.ending = Some(match (task.paused, holds) {
+                    (Some(order), _) => (Cause::Order, Some(order)),
+                    (None, true) => (Cause::Silence, None),
+                    (None, false) => (Cause::Lapse, None),
+                });
             }
         }
         match event {

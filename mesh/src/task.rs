@@ -12,7 +12,9 @@ use crate::engine::{Effect, Engine};
 use crate::gate::{Act, Decision};
 use crate::input::{AskId, Run, TaskEvent};
 use crate::lease::Lease;
-use crate::limits::{CREDENTIAL_MS, CREDENTIAL_RENEW_MS, FEED_AHEAD_MS, STOP_GRACE_MS, TASKS_MAX};
+use crate::limits::{
+    CREDENTIAL_MS, CREDENTIAL_RENEW_MS, FEED_AHEAD_MS, PAUSE_LOOK_MS, STOP_GRACE_MS, TASKS_MAX,
+};
 use crate::offload::Offers;
 use crate::output::{Answer, Output, Refusal, RefusalKind, RunGrant};
 use crate::time::BootTime;
@@ -156,7 +158,9 @@ impl Work {
 impl Task {
     fn is_fed(&self) -> bool {
         match self.phase {
-            Phase::Starting | Phase::Running | Phase::Frozen => self.ending.is_none(),
+            Phase::Starting | Phase::Running | Phase::Frozen => {
+                self.ending.is_none() && self.paused.is_none()
+            }
             Phase::Arranged | Phase::Ending => false,
         }
     }
@@ -174,8 +178,12 @@ impl Engine {
     /// Runs an agent on this device, for its owner.
     pub(crate) fn on_run(&mut self, ask: AskId, run: Run) {
         match self.arrange_run(&run) {
-            Ok(grant) => self.once_written(Effect::Answer(ask, Box::new(Answer::Run(grant)))),
-            Err(refusal) => self.answer(ask, Err(refusal)),
+            Ok(grant) => self.once_written(Effect::Grant(ask, Box::new(grant))),
+            Err(refusal) => {
+                // A refused run has left a credential that an order may match and nothing runs under.
+                self.answer_orders();
+                self.answer(ask, Err(refusal));
+            }
         }
     }
 
@@ -185,14 +193,16 @@ impl Engine {
             return Err(Refusal::new(RefusalKind::Failed, why, "wait until one ends, or stop one"));
         }
         self.check_named(run)?;
-        let papers = self.root_papers(run)?;
+        // The gate first: a refused run leaves no credential that somebody would have to answer for.
+        let link = self.root_link(run)?;
         let act = Act {
-            task: papers.credential,
+            task: StatementId([0; 32]),
             action: "work.run".into(),
             target: run.argv.first().cloned().unwrap_or_default(),
             args: Vec::new(),
         };
-        self.ask_gate(&papers.chain, None, &act)?;
+        self.ask_gate(&self.promised(&link), None, &act)?;
+        let papers = self.mint(Chain::default(), link, None, Vec::new())?;
         let credential = papers.credential;
         let lease_ms = self.autonomy().map_or(0, |a| a.unsealed_run_ms);
         let executor = self.own_id().ok_or_else(not_enrolled)?;
@@ -208,11 +218,25 @@ impl Engine {
         };
         let words = Words::new(Scope::Tree(papers.tree), award);
         let award = self.say(words).ok_or_else(not_enrolled)?;
-        let task = Task::new(papers, run.argv.clone(), Phase::Starting);
+        let task = Task::new(papers, run.argv.clone(), Phase::Arranged);
         self.work.tasks.insert(award, task);
         let until = self.feed_until(&award).unwrap_or(self.now.boot);
         let lapse_grace_ms = self.lapse_grace_ms();
         Ok(RunGrant { award, credential, until, lapse_grace_ms })
+    }
+
+    /// The last look before a run leaves: one ended while its papers were written is answered for.
+    pub(crate) fn hand_over(&mut self, ask: AskId, mut grant: RunGrant) {
+        self.sweep_task(grant.award);
+        let until = self.feed_until(&grant.award);
+        let Some(task) = self.work.task_mut(&grant.award) else {
+            let why = "an order came while this run was being written down";
+            let hint = "`belay status` lists the orders that stand";
+            return self.answer(ask, Err(Refusal::new(RefusalKind::Denied, why, hint)));
+        };
+        task.phase = Phase::Starting;
+        grant.until = until.unwrap_or(self.now.boot);
+        self.answer(ask, Ok(Answer::Run(grant)));
     }
 
     /// A run names only what every release that judges names.
@@ -235,14 +259,14 @@ impl Engine {
         Ok(())
     }
 
-    /// A credential for an agent of this device's owner: where a tree begins.
-    pub(crate) fn root_papers(&mut self, run: &Run) -> Result<Papers, Refusal> {
+    /// The first link of a tree: an agent of this device's owner.
+    pub(crate) fn root_link(&self, run: &Run) -> Result<Link, Refusal> {
         let domain = self.domain().ok_or_else(not_enrolled)?;
-        let device = self.known.registry.device_by_key(&self.key).ok_or_else(not_enrolled)?.clone();
+        let device = self.known.registry.device_by_key(&self.key).ok_or_else(not_enrolled)?;
         let bad = |error: belay_identity::principal::NameError| {
             Refusal::new(RefusalKind::WrongUse, error.to_string(), "choose another with --name")
         };
-        let link = Link {
+        Ok(Link {
             agent: AgentId::new(&domain, &run.agent).map_err(bad)?,
             user: device.owner.clone(),
             project: ProjectId::new(&domain, &run.project).map_err(bad)?,
@@ -251,8 +275,13 @@ impl Engine {
             device: device.id.clone(),
             generations: None,
             epoch: None,
-        };
-        self.mint(Chain::default(), link, None, Vec::new())
+        })
+    }
+
+    /// The chain that a first link would make, as the gate judges it before there is a credential.
+    pub(crate) fn promised(&self, link: &Link) -> Chain {
+        let (generations, epoch) = (Some(self.generations(link)), Some(self.known.epoch()));
+        Chain::new(vec![Link { generations, epoch, ..link.clone() }]).unwrap_or_default()
     }
 
     /// Makes a credential of this device for one more link of a chain.
@@ -288,7 +317,7 @@ impl Engine {
         Ok(Papers { chain, credential, secret, tree: tree.unwrap_or(credential) })
     }
 
-    fn generations(&self, link: &Link) -> Generations {
+    pub(crate) fn generations(&self, link: &Link) -> Generations {
         let of = |term: Term| self.known.orders.generation(&term);
         Generations {
             agent: of(Term::Agent(link.agent.clone())),
@@ -303,6 +332,8 @@ impl Engine {
     pub(crate) fn enter(&mut self, award: StatementId, task: Task) {
         self.work.tasks.insert(award, task);
         self.once_written(Effect::Start(award));
+        // A cancel may have come before its award, an order while the place was kept.
+        self.sweep_task(award);
     }
 
     /// Starts a warden, unless an order or cancel came while the papers were written.
@@ -362,6 +393,10 @@ impl Engine {
         let awards: Vec<StatementId> = self.work.tasks.keys().copied().collect();
         for award in awards {
             self.renew_credential(&award);
+            let due = |task: &Task| task.paused.is_some() && task.feed_at <= self.now.boot;
+            if self.work.task(&award).is_some_and(due) {
+                self.sweep_task(award);
+            }
             self.feed(&award);
         }
     }
@@ -371,7 +406,11 @@ impl Engine {
         let late = self.interval().map(|interval| interval.late_ms);
         let now = self.now.boot;
         let Some(task) = self.work.task_mut(award) else { return };
-        if !task.is_fed() || task.paused.is_some() {
+        if !task.is_fed() {
+            return;
+        }
+        if task.paused.is_some() {
+            task.feed_at = now.plus_ms(PAUSE_LOOK_MS);
             return;
         }
         if task.deadline_ms.is_some_and(|deadline| late.is_some_and(|late| late >= deadline)) {

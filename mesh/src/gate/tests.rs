@@ -57,6 +57,7 @@ fn release(mode: Mode) -> GateRelease {
     GateRelease {
         id: StatementId([1; 32]),
         version: ReleaseVersion { epoch: 1, number: 1 },
+        until_ms: None,
         modes,
         sanctioned: Vec::new(),
         tolerated: Vec::new(),
@@ -76,6 +77,7 @@ fn view(mode: Mode) -> GateView {
         cut: None,
         credential_until_ms: NOW.wall_ms + 1,
         budget_left: 1,
+        ending: false,
         tools: None,
         origin: Origin::Here,
     };
@@ -108,8 +110,9 @@ fn task(view: &mut GateView) -> &mut GateTask {
 type No = (&'static str, fn(&mut GateView));
 
 /// In the order in which the gate asks.
-const NOS: [No; 5] = [
+const NOS: [No; 6] = [
     ("order:0909090909090909", |view| task(view).cut = Some(cut())),
+    ("ended", |view| task(view).ending = true),
     ("credential", |view| task(view).credential_until_ms = NOW.wall_ms),
     ("lease:tool", |view| view.leases.retain(|action, _| *action != Action::Tool)),
     ("delegation", |view| task(view).tools = Some(vec!["local.*".into()])),
@@ -149,13 +152,13 @@ fn observe_records_what_it_lets_through_and_ask_asks() {
 
 #[test]
 fn orders_credentials_and_delegations_bind_in_observe_mode_too() {
-    for (rule, spoil) in [NOS[0], NOS[1], NOS[3]] {
+    for (rule, spoil) in [NOS[0], NOS[1], NOS[2], NOS[4]] {
         let mut view = view(Mode::Observe);
         spoil(&mut view);
         assert_eq!(ask(&view, "search").decision, Decision::Deny, "{rule} binds");
     }
     let mut lapsed = view(Mode::Observe);
-    NOS[2].1(&mut lapsed);
+    NOS[3].1(&mut lapsed);
     assert_eq!(ask(&lapsed, "search").would_deny.as_deref(), Some("lease:tool"));
 }
 
@@ -176,9 +179,21 @@ fn no_release_permits_nothing_and_of_two_the_stricter_answers() {
     none.releases.clear();
     let verdict = ask(&none, "search");
     assert_eq!((verdict.decision, verdict.rule.as_str()), (Decision::Deny, "release"));
+    let mut expired = view(Mode::Observe);
+    expired.releases[0].until_ms = Some(NOW.wall_ms);
+    assert_eq!(ask(&expired, "search").rule, "release");
     let mut two = view(Mode::Observe);
     two.releases.push(release(Mode::Enforce));
     assert_eq!(ask(&two, "shell").decision, Decision::Deny);
+}
+
+#[test]
+fn the_last_permit_of_a_budget_is_handed_out_once() {
+    let mut last = view(Mode::Enforce);
+    task(&mut last).budget_left = 0;
+    let act = Act { task: TASK, action: "tool.call".into(), target: "search".into(), args: vec![] };
+    assert_eq!(super::look_again(&last, &act, NOW).decision, Decision::Permit);
+    assert_eq!(decide(&last, &act, NOW).decision, Decision::Deny);
 }
 
 #[test]

@@ -49,6 +49,8 @@ pub struct GateTask {
     pub budget_left: u64,
     /// The actions its delegation covers; none where it acts for the user himself.
     pub tools: Option<Vec<String>>,
+    /// Whether it was told to end.
+    pub ending: bool,
     /// Whether it came from another device.
     pub origin: Origin,
 }
@@ -58,6 +60,7 @@ pub struct GateTask {
 pub struct GateRelease {
     pub(crate) id: StatementId,
     pub(crate) version: ReleaseVersion,
+    pub(crate) until_ms: Option<u64>,
     pub(crate) modes: Modes,
     pub(crate) sanctioned: Vec<[u8; 32]>,
     pub(crate) tolerated: Vec<[u8; 32]>,
