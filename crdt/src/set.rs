@@ -235,11 +235,24 @@ impl Set {
         heads
     }
 
-    /// The heads of the order logs (class A-) of these keys; sorted by log.
+    /// The heads of the order logs (class A-) of these keys, of a forked log the end of every branch;
+    /// sorted by log. Whoever holds them all has heard every order there is on any of them.
     pub fn order_heads(&self, keys: &BTreeSet<PublicKey>) -> Vec<LogHead> {
         let orders = |log: &LogId| log.class == Class::AuthorityMinus && keys.contains(&log.key);
         let logs = self.logs.iter().filter(|(log, _)| orders(log));
-        logs.filter_map(|(log, state)| state.head_of(log)).collect()
+        logs.flat_map(|(log, state)| state.tips(log, &self.by_id)).collect()
+    }
+
+    /// True when the path below a head that is held passes through this statement.
+    pub fn leads_to(&self, head: &LogHead, statement: &StatementId) -> bool {
+        let mut at = Some(head.id);
+        while let Some(held) = at.and_then(|id| self.by_id.get(&id)) {
+            if held.id() == *statement {
+                return true;
+            }
+            at = held.prev;
+        }
+        false
     }
 
     /// True when all these heads, and all before them, are held.
@@ -342,6 +355,31 @@ impl Log {
         let (seq, id) = self.head?;
         let LogId { key, class, scope, incarnation } = log.clone();
         Some(LogHead { key, class, scope, incarnation, seq, id })
+    }
+
+    /// Of a forked log the end of every branch that is linked down to number 1.
+    fn tips(&self, log: &LogId, by_id: &BTreeMap<StatementId, Held>) -> Vec<LogHead> {
+        if self.fork.is_none() {
+            return self.head_of(log).into_iter().collect();
+        }
+        let mut linked: BTreeSet<(u64, StatementId)> = BTreeSet::new();
+        let mut tips: BTreeMap<StatementId, u64> = BTreeMap::new();
+        let places = self.places.iter().flat_map(|(seq, ids)| ids.iter().map(|id| (*seq, *id)));
+        for (seq, id) in places {
+            let Some(prev) = by_id.get(&id).map(|held| held.prev) else { continue };
+            let on_path = match prev {
+                None => seq == 1,
+                Some(prev) => linked.contains(&(seq.saturating_sub(1), prev)),
+            };
+            if on_path {
+                linked.insert((seq, id));
+                prev.map(|prev| tips.remove(&prev));
+                tips.insert(id, seq);
+            }
+        }
+        let LogId { key, class, scope, incarnation } = log.clone();
+        let head = |(id, seq)| LogHead { key, class, scope: scope.clone(), incarnation, seq, id };
+        tips.into_iter().map(head).collect()
     }
 
     fn first_lacking(&self, shown: Option<&LogHead>) -> u64 {

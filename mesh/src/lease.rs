@@ -16,7 +16,7 @@ use crate::wire::{self, Lane};
 use belay_crdt::set::heads_hash;
 use belay_identity::body::{Action, Autonomy, Release};
 use belay_identity::lease::{Answer, Draw, Talk, TaskAnswer};
-use belay_identity::{LogHead, LogId, PublicKey, StatementId, Verified, sign};
+use belay_identity::{LogHead, PublicKey, StatementId, Verified, sign};
 use std::collections::BTreeMap;
 
 /// The leases this device holds and the draws it has open.
@@ -26,7 +26,7 @@ pub(crate) struct Holder {
     fresh: BTreeMap<PublicKey, Heard>,
     waiting: Vec<Waiting>,
     disk_heads: Vec<LogHead>,
-    acknowledged: BTreeMap<PublicKey, BTreeMap<LogId, u64>>,
+    acknowledged: BTreeMap<PublicKey, Vec<LogHead>>,
     next_draw: BootTime,
     last_draw: BootTime,
 }
@@ -279,7 +279,7 @@ impl Engine {
             return;
         }
         let heads = if answer.heads.is_empty() { &open.heads } else { &answer.heads };
-        let acknowledged = heads.iter().map(|head| (head.log(), head.seq)).collect();
+        let acknowledged = heads.clone();
         self.holder.acknowledged.insert(link, acknowledged);
         self.note_in_force();
         self.holder.waiting.retain(|waiting| waiting.beacon != link);
@@ -372,8 +372,9 @@ impl Engine {
         }
         let Some(statement) = self.known.get(order) else { return false };
         let log = statement.log(statement.key());
-        let acknowledged = self.holder.acknowledged.get(beacon).and_then(|heads| heads.get(&log));
-        acknowledged.is_some_and(|seq| *seq >= statement.seq)
+        let heads = self.holder.acknowledged.get(beacon);
+        let mut on_log = heads.into_iter().flatten().filter(|head| head.log() == log);
+        on_log.any(|head| self.known.set.leads_to(head, order))
     }
 
     /// True when enough beacons hold the order that no quorum can freshen a device without it:

@@ -103,3 +103,25 @@ fn a_register_keeps_the_greatest() {
     assert_eq!(one.lacking(&set_of(&world, &[old]).heads()), [new.id()]);
     assert_eq!(one.lacking(&other.heads()), []);
 }
+
+/// Goal: whoever holds one branch of a forked order log does not count as holding the other.
+/// Method: a log forked at number 2; what a beacon with both shows, and what each branch leads to.
+#[test]
+fn every_branch_of_a_forked_order_log_is_shown() {
+    let mut world = world();
+    let mut pen = world.pen(Who::Anna(1), 1);
+    let (one, two) = (order(&mut pen, "a"), order(&mut pen, "b"));
+    let twin = pen.twin(&[], hold(vec![Term::Agent(agent("c"))]));
+    let mut both = set_of(&world, &[one.clone(), two.clone()]);
+    assert_eq!(both.insert(twin.clone()), Inserted::Fork { other: two.id() });
+    let heads = both.order_heads(&BTreeSet::from([one.key()]));
+    let ends: BTreeSet<StatementId> = heads.iter().map(|head| head.id).collect();
+    assert_eq!(ends, BTreeSet::from([two.id(), twin.id()]));
+    let half = set_of(&world, &[one.clone(), two.clone()]);
+    assert!(!half.holds(&heads), "a lease would start without the twin");
+    for head in &heads {
+        let other = if head.id == two.id() { twin.id() } else { two.id() };
+        assert!(both.leads_to(head, &head.id) && both.leads_to(head, &one.id()));
+        assert!(!both.leads_to(head, &other));
+    }
+}
