@@ -121,6 +121,11 @@ impl Engine {
     }
 
     fn reachable(&self, want: &Offload) -> Result<PublicKey, Refusal> {
+        if self.own_id().as_ref() == Some(&want.device) {
+            let why = format!("{} is this device", want.device.name());
+            let hint = "run it here with `belay agent run -- CMD`";
+            return Err(Refusal::new(RefusalKind::WrongUse, why, hint));
+        }
         let Some(device) = self.known.registry.device_by_id(&want.device) else {
             let why = format!("no device {} is known in this fleet", want.device.name());
             let hint = "see `belay status` for the devices there are";

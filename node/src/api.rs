@@ -41,7 +41,6 @@ pub(crate) struct RunAsk {
     pub(crate) project: String,
     pub(crate) class: String,
     pub(crate) argv: Vec<String>,
-    pub(crate) manifest: String,
     pub(crate) program: String,
     pub(crate) cwd: String,
     pub(crate) env: Vec<(String, String)>,

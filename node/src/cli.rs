@@ -3,6 +3,7 @@
 use crate::command;
 use crate::fault::Fault;
 use crate::screen::Format;
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -281,13 +282,10 @@ impl Context {
 
 /// Runs one command line.
 pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => {
-            // clap words it and knows whether it is help (0) or wrong use (2).
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
+        Err(error) => return misread(&args, &error),
     };
     let format = if cli.json { Format::Json } else { Format::Words };
     let context = Context { state: cli.state, format };
@@ -295,6 +293,29 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(code) => code,
         Err(fault) => crate::screen::fault(format, &fault),
     }
+}
+
+/// What clap could not read, or was only asked to explain.
+fn misread(args: &[OsString], error: &clap::Error) -> ExitCode {
+    let mut own = args.iter().take_while(|arg| *arg != "--");
+    if error.exit_code() != 0 && own.any(|arg| arg == "--json") {
+        return crate::screen::fault(Format::Json, &wrong_words(error));
+    }
+    // clap words it and knows whether it is help (0) or wrong use (2).
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// clap's first paragraph on one line; its usage stands behind `--help`.
+fn wrong_words(error: &clap::Error) -> Fault {
+    let hint = "see `belay --help`, and `belay COMMAND --help`";
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Fault::wrong_use("a command is missing", hint);
+    }
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = first.trim_start_matches("error: ").split_whitespace().collect();
+    Fault::wrong_use(words.join(" "), hint)
 }
 
 fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {

@@ -35,12 +35,11 @@ impl From<DoorError> for Fault {
     fn from(error: DoorError) -> Self {
         let exit = match &error {
             DoorError::Refused(refusal) => crate::api::exit_of(&refusal.code),
-            DoorError::NotRunning { .. } => 5,
+            DoorError::NotRunning { .. } | DoorError::Silent => 5,
             DoorError::NotAllowed { .. } => 3,
             DoorError::RequestTooLong { .. } => 2,
             DoorError::RequestUnwritable(_)
             | DoorError::HungUp
-            | DoorError::Silent
             | DoorError::NotUnderstood(_)
             | DoorError::Io(_) => 1,
         };

@@ -11,6 +11,7 @@ use belay_identity::{FleetId, Signed, Statement, Verified, record};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use zeroize::{Zeroize, Zeroizing};
 
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -42,6 +43,12 @@ record! {
     }
 }
 
+impl Drop for InviteFile {
+    fn drop(&mut self) {
+        self.seed.zeroize();
+    }
+}
+
 /// An invite file whose signatures hold.
 pub(crate) struct Opened {
     pub(crate) fleet: FleetId,
@@ -52,7 +59,7 @@ pub(crate) struct Opened {
 
 /// Writes an invite file that only its owner can read; never over an existing one.
 pub(crate) fn write(path: &Path, file: &InviteFile) -> Result<(), Fault> {
-    let bytes = codec::write(&file.to_value());
+    let bytes = Zeroizing::new(codec::write(&file.to_value()));
     let options = &mut std::fs::OpenOptions::new();
     let opened = options.write(true).create_new(true).mode(0o600).open(path);
     let mut handle = opened.map_err(|error| {
@@ -71,7 +78,7 @@ pub(crate) fn read(path: &Path) -> Result<Opened, Fault> {
     if meta.len() > FILE_BYTES_MAX {
         return Err(bad("this is no invite file: it is longer than 1 MiB".into()));
     }
-    let bytes = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+    let bytes = Zeroizing::new(std::fs::read(path).map_err(|error| bad(error.to_string()))?);
     let value = codec::read(&bytes).map_err(|error| bad(format!("no invite file: {error}")))?;
     let file = InviteFile::from_value(value).map_err(|error| bad(error.to_string()))?;
     let fleet = founding_of(&file).ok_or_else(|| bad("it holds no root epoch 1".into()))?;

@@ -4,6 +4,7 @@ use crate::clock;
 use crate::fault::Fault;
 use serde::Serialize;
 use serde_json::json;
+use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -57,6 +58,13 @@ impl<'a, T: Serialize> Shown<'a, T> {
     }
 }
 
+/// Says a line on stderr. Nobody is left to tell when stderr is gone or its disk full, so that is
+/// no reason to end.
+pub(crate) fn talk(text: impl fmt::Display) {
+    let line = format!("{text}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
 /// Says why a command failed, and what to do next.
 pub(crate) fn fault(format: Format, fault: &Fault) -> ExitCode {
     let text = match format {
@@ -69,8 +77,7 @@ pub(crate) fn fault(format: Format, fault: &Fault) -> ExitCode {
         })
         .to_string(),
     };
-    // Nobody is left to tell when stderr is gone.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    talk(text);
     ExitCode::from(fault.exit)
 }
 

@@ -4,6 +4,7 @@
 //! only translate. Refused here: a rule. If this loop needs an `if` about the fleet, the engine
 //! lacks a word.
 
+mod audit_chain;
 mod doors;
 mod log;
 mod orphans;
@@ -12,7 +13,7 @@ mod said;
 mod timer;
 mod wardens;
 
-pub(crate) use perform::{manifest_of, resolve};
+pub(crate) use perform::resolve;
 pub(crate) use said::branch_said;
 
 use crate::config::NodeConfig;
@@ -22,12 +23,9 @@ use crate::store::{Ack, AuditHead, Replay, StateDir, Store};
 use crate::transport::{Net, NetConfig, NetEvent, NetEvents, NetHandle};
 use crate::{clock, os};
 use belay_identity::{FleetId, PublicKey, SecretKey, Signed, Statement, StatementId, Verified};
-use belay_mesh::input::WriteId;
 use belay_mesh::wire::{self, Lane};
 use belay_mesh::{Config, Engine, Input, Restored};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -38,20 +36,18 @@ const NEWS_QUEUED: usize = 1024;
 /// The node's hands, ears and disk around one engine.
 pub(crate) struct Shell {
     state: StateDir,
-    exe: PathBuf,
     fleet: FleetId,
     engine: Engine,
     net: NetHandle,
     store: Arc<Store>,
     facts_root: Zeroizing<[u8; 32]>,
-    audit: AuditHead,
-    audit_acked: AuditHead,
-    audit_writes: BTreeMap<WriteId, AuditHead>,
+    audit: audit_chain::AuditChain,
     asks: doors::Asks,
     wardens: wardens::Wardens,
     news: mpsc::Sender<News>,
     addresses: Vec<String>,
     disk: String,
+    disk_retried: bool,
     log: log::Log,
     leaving: bool,
 }
@@ -93,10 +89,12 @@ pub(crate) async fn run(
         tokio::select! {
             biased;
             Some(news) = heard.recv() => shell.on_news(news),
-            event = events.recv() => shell.on_event(event, &mut events),
+            event = events.recv() => shell.on_event(event),
             () = timer::due(deadline) => shell.give(Input::Deadline),
         }
     }
+    // The store is joined with the shell: its writer must not wait for a reader that has left.
+    drop(heard);
     shell.net.shutdown().await;
     Ok(())
 }
@@ -132,24 +130,21 @@ impl Shell {
             ring: DEFAULT_RING.to_owned(),
             tighten: config.tighten.clone(),
         };
-        let exe = std::env::current_exe().map_err(io("finding this program"))?;
         Ok(Self {
             engine: Engine::new(engine, clock::now(), restored),
             fleet: config.fleet,
             log: log::Log::new(),
             state,
-            exe,
             net,
             store: Arc::new(store),
             facts_root,
-            audit,
-            audit_acked: audit,
-            audit_writes: BTreeMap::new(),
+            audit: audit_chain::AuditChain::new(audit),
             asks: doors::Asks::default(),
             wardens: wardens::Wardens::default(),
             news,
             addresses: Vec::new(),
             disk: "writing".to_owned(),
+            disk_retried: false,
             leaving: false,
         })
     }
@@ -185,7 +180,7 @@ impl Shell {
         }
     }
 
-    fn on_event(&mut self, event: Option<NetEvent>, _events: &mut NetEvents) {
+    fn on_event(&mut self, event: Option<NetEvent>) {
         let Some(event) = event else {
             self.log.line("the links have ended");
             self.leaving = true;

@@ -4,7 +4,7 @@ use super::agents_door;
 use crate::api::{Ask, VerdictSaid};
 use crate::cli::{Act, Context};
 use crate::fault::Fault;
-use crate::screen::Shown;
+use crate::screen::{Shown, talk};
 use std::process::ExitCode;
 
 pub(crate) fn run(context: &Context, act: &Act) -> Result<ExitCode, Fault> {
@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context, act: &Act) -> Result<ExitCode, Fault> {
         _ => ("denied", 3),
     };
     if code != 0 {
-        eprintln!("belay: {word}: {} ({by})\n  next: {}", verdict.why, verdict.hint);
+        talk(format_args!("belay: {word}: {} ({by})\n  next: {}", verdict.why, verdict.hint));
     }
     let words = format!("{word}: {} {} ({by})", act.action, act.target);
     Shown::whole("belay.act.run/1", &verdict, words).show(context.format)?;

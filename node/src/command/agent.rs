@@ -1,11 +1,12 @@
 //! `belay agent run`: asks for a run, then becomes the warden of the agent in this terminal.
 
 use super::door;
-use crate::api::{Ask, RunAsk, RunSaid, to_text};
+use crate::api::{Ask, RunAsk, RunSaid};
 use crate::cli::{Context, Run};
 use crate::door::DoorName;
 use crate::fault::{Fault, io};
-use crate::shell::{manifest_of, resolve};
+use crate::screen::talk;
+use crate::shell::resolve;
 use crate::warden;
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +15,6 @@ pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
     let program = run.argv.first().cloned().unwrap_or_default();
     let missing = |why| Fault::wrong_use(why, "name a program that exists after --");
     let path = resolve(&program).map_err(missing)?;
-    let manifest = manifest_of(&program).map_err(missing)?;
     let cwd = std::env::current_dir().map_err(io("this folder"))?;
     let env = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -23,14 +23,14 @@ pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
         project: run.project.clone(),
         class: run.class.clone(),
         argv: run.argv.clone(),
-        manifest: to_text(&manifest),
         program: path.display().to_string(),
         cwd: cwd.display().to_string(),
         env: env.collect(),
     });
     let mut door = door(context, DoorName::Run)?;
     let granted: RunSaid = door.call(&ask)?;
-    eprintln!("belay: runs as task {} (no wall; foreground warden)", &granted.award[..12]);
+    let task = granted.award.get(..12).unwrap_or(&granted.award);
+    talk(format_args!("belay: runs as task {task} (no wall; foreground warden)"));
     Ok(warden::run(door.into_stream()))
 }
 

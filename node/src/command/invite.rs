@@ -15,6 +15,7 @@ use belay_identity::principal::{DeviceId, UserId};
 use belay_identity::{Class, PublicKey, SecretKey};
 use serde_json::json;
 use std::process::ExitCode;
+use zeroize::Zeroizing;
 
 pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
     let ttl_ms = span_ms(&ask.ttl).ok_or_else(|| {
@@ -27,7 +28,7 @@ pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
     let mut operator = Operator::unlock(context, &ask.unlock)?;
     let peers = peers(&mut operator, &ask.address, ask.device.as_ref())?;
     let roots: Vec<String> = operator.door().call(&Ask::Roots)?;
-    let seed = clock::draw();
+    let seed = Zeroizing::new(clock::draw());
     let place = operator.place(Class::AuthorityPlus)?;
     let bad = |error| Fault::wrong_use(error, "choose another with --device");
     let named = ask.device.as_deref().map(|name| DeviceId::new(&place.domain, name)).transpose();
@@ -45,7 +46,7 @@ pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
         version: 1,
         roots: roots.map_err(odd)?,
         invite: Bytes(signed.bytes().to_vec()),
-        seed,
+        seed: *seed,
         peers,
         kind,
     };

@@ -3,8 +3,8 @@
 use crate::cli::Context;
 use crate::config;
 use crate::fault::{Fault, io};
-use crate::shell;
 use crate::store::StateDir;
+use crate::{os, shell};
 use belay_identity::SecretKey;
 use std::io::Read;
 use std::process::ExitCode;
@@ -14,6 +14,8 @@ pub(crate) fn run(context: &Context) -> Result<ExitCode, Fault> {
     // A session of its own, so that Ctrl-C in the terminal of `up` is not for the node. Where it
     // leads a group already (started by a service), it has one.
     let _ = rustix::process::setsid();
+    os::be_named(os::NODE_NAME);
+    os::hide_memory().map_err(io("closing this process's memory"))?;
     let path = context.state()?;
     let config = config::read(&path)?;
     let device = read_key()?;

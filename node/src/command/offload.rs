@@ -6,7 +6,7 @@ use crate::api::{Ask, EndedSaid, OffloadAsk, OffloadSaid};
 use crate::cli::{Context, Offload};
 use crate::door::{DoorClient, DoorName};
 use crate::fault::Fault;
-use crate::screen::Shown;
+use crate::screen::{Shown, talk};
 use belay_identity::body::Outcome;
 use std::path::Path;
 use std::process::ExitCode;
@@ -34,7 +34,7 @@ pub(crate) fn run(context: &Context, offload: &Offload) -> Result<ExitCode, Faul
         None => (format!("{} runs on {} as task {}", program, offload.to, said.award), 0),
         Some(ended) => {
             let exit = ended.exit.map(|exit| format!(", exit status {exit}")).unwrap_or_default();
-            eprintln!("belay: {}: {} ({}){exit}", offload.to, ended.outcome, ended.cause);
+            talk(format_args!("belay: {}: {} ({}){exit}", offload.to, ended.outcome, ended.cause));
             (ended.tail.clone(), code_of(ended))
         }
     };

@@ -6,7 +6,8 @@ use super::door;
 use crate::api::{Ask, PlaceSaid, id_from_text, to_text};
 use crate::cli::{Context, Unlocking};
 use crate::door::{DoorClient, DoorName};
-use crate::fault::Fault;
+use crate::fault::{Fault, io};
+use crate::os;
 use crate::vault::{KeyName, Unlock, Vault};
 use belay_identity::body::Body;
 use belay_identity::key::unhex;
@@ -123,6 +124,7 @@ pub(super) fn open_key(
         };
         return Err(Fault::exit(4, format!("this state holds no {} key", name.as_str()), hint));
     }
+    os::hide_memory().map_err(io("closing this process's memory"))?;
     let prompt = format!("Passphrase for the {} key: ", name.as_str());
     let unlock = Unlock::from_choice(unlock.unlock_file.as_deref(), &prompt)
         .map_err(|error| Fault::wrong_use(&error, error.hint()))?;

@@ -9,7 +9,7 @@ use crate::cli::{Context, Stop};
 use crate::door::{DoorClient, DoorName};
 use crate::fault::Fault;
 use crate::policy_folder::{span_ms, span_words};
-use crate::screen::{Shown, table};
+use crate::screen::{Shown, table, talk};
 use belay_identity::Class;
 use belay_identity::body::{Body, Hold, Subject, Term};
 use belay_identity::key::unhex;
@@ -42,6 +42,8 @@ fn give(context: &Context, stop: &Stop) -> Result<(String, DoorClient), Fault> {
             format!("the reason has {} bytes; at most {REASON_BYTES_MAX}", stop.reason.len());
         return Err(Fault::wrong_use(what, "say it shorter, or name a ticket"));
     }
+    // Names are good or bad in any fleet; better said before a passphrase is typed.
+    subject(&any_domain()?, &stop.subject)?;
     let mut operator = Operator::unlock(context, &stop.unlock)?;
     let place = operator.place(Class::AuthorityMinus)?;
     let hold = Hold {
@@ -52,7 +54,12 @@ fn give(context: &Context, stop: &Stop) -> Result<(String, DoorClient), Fault> {
         pause: None,
     };
     let signed = operator.say(&place, Body::Hold(hold), Vec::new(), None)?;
+    talk(format_args!("belay: order {} is given", signed.id().to_hex()));
     Ok((signed.id().to_hex(), door(context, DoorName::Operator)?))
+}
+
+fn any_domain() -> Result<TrustDomain, Fault> {
+    TrustDomain::new("a").map_err(|error| Fault::failed(error, "report this"))
 }
 
 /// Reads `agent:planner` and the like.

@@ -11,14 +11,16 @@ use crate::door::{DoorClient, DoorName};
 use crate::fault::{Fault, io};
 use crate::founding::{Founding, Log, enrolment, found};
 use crate::policy_folder::{Source, span_words};
+use crate::screen::talk;
 use crate::store::{Ack, Record, StateDir, Store, Urgency, WriteId};
 use crate::vault::{KeyName, Seed32, Unlock, Vault};
-use crate::{clock, invite};
+use crate::{clock, invite, os};
 use belay_identity::body::{Action, Body, DeviceKind, Policy};
 use belay_identity::principal::{DeviceId, InviteId, OperatorId, Principal, TrustDomain, UserId};
 use belay_identity::{Class, SecretKey, Statement, Verified};
 use std::io::Write;
 use std::net::UdpSocket;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
@@ -49,10 +51,7 @@ pub(crate) fn run(context: &Context, up: &Up) -> Result<ExitCode, Fault> {
         return status::run(context);
     }
     if fresh && Vault::at(&path).has(KeyName::Device) {
-        let what =
-            format!("{}: an earlier `up` broke off before anything was sent", path.display());
-        let hint = format!("nothing in it was used: rm -r {}, then try again", path.display());
-        return Err(Fault::wrong_use(what, hint));
+        return Err(without_file(&path));
     }
     let device = match (fresh, &up.join) {
         (true, Some(file)) => join(&path, up, file)?,
@@ -66,6 +65,19 @@ pub(crate) fn run(context: &Context, up: &Up) -> Result<ExitCode, Fault> {
     start(&path, &device)?;
     wait_until_member(context)?;
     status::run(context)
+}
+
+/// Keys without a node.toml: only a node that has run leaves a log, and its keys are in use.
+fn without_file(path: &Path) -> Fault {
+    let at = path.display();
+    if path.join("node.log").exists() {
+        let what = format!("{at}/node.toml is gone, and a node has run on this state");
+        let hint = "keep its keys, and put node.toml back: \
+                    fleet = \"ROOT FINGERPRINT\", then [mesh] with listen and peers";
+        return Fault::wrong_use(what, hint);
+    }
+    let what = format!("{at}: an earlier `up` broke off before anything was sent");
+    Fault::wrong_use(what, format!("set it aside, then try again: mv {at} {at}.unused"))
 }
 
 /// A newcomer is asked to wait for its first answer, so that what `up` shows is how it stands.
@@ -96,6 +108,7 @@ fn found_here(path: &Path, up: &Up) -> Result<SecretKey, Fault> {
         Some(folder) => Source::read(folder)?,
         None => Source::starter()?,
     };
+    os::hide_memory().map_err(io("closing this process's memory"))?;
     let state = open_state(path)?;
     let unlock = unlock_new(&up.unlock)?;
     let [root, operator, device] = [draw_key(), draw_key(), draw_key()];
@@ -123,12 +136,13 @@ fn found_here(path: &Path, up: &Up) -> Result<SecretKey, Fault> {
     let mesh = MeshFile { listen: vec![listen], peers: Vec::new() };
     let file = NodeFile { fleet: founded.fleet.to_hex(), mesh, enforce: Default::default() };
     config::write(path, &file)?;
-    eprint!("{}", release_words(&source));
+    talk(release_words(&source));
     Ok(device)
 }
 
 /// Joins the fleet of an invite file.
 fn join(path: &Path, up: &Up, file: &Path) -> Result<SecretKey, Fault> {
+    os::hide_memory().map_err(io("closing this process's memory"))?;
     let opened = invite::read(file)?;
     let Body::Invite(terms) = opened.invite.body.clone() else {
         return Err(Fault::wrong_use("the file holds no invite", "ask for a fresh invite file"));
@@ -220,7 +234,8 @@ fn start(path: &Path, device: &SecretKey) -> Result<(), Fault> {
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
     let log_path = path.join("node.log");
     let options = &mut std::fs::OpenOptions::new();
-    let log = options.create(true).append(true).open(&log_path).map_err(io(log_path.display()))?;
+    let log = options.create(true).append(true).mode(0o600).open(&log_path);
+    let log = log.map_err(io(log_path.display()))?;
     let mut child = Command::new(exe)
         .arg("--state")
         .arg(path)
@@ -322,6 +337,6 @@ fn release_words(source: &Source) -> String {
     let lines: String = Action::ALL.iter().map(line).collect();
     let run = span_words(source.autonomy.unsealed_run_ms);
     format!(
-        "The first release, signed by this device's operator:\n{lines}  unsealed runs go on for at most {run}\n"
+        "The first release, signed by this device's operator:\n{lines}  unsealed runs go on for at most {run}"
     )
 }

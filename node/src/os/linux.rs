@@ -13,5 +13,5 @@ pub use orphans::{become_subreaper, end_below, end_orphans, has_ended, open_pidf
 pub use process::{is_warden, parents_of, process_alive};
 
 pub(crate) use clock::BootTimer;
-pub(crate) use process::{find_process, hide_memory};
+pub(crate) use process::{NODE_NAME, WARDEN_NAME, be_named, find_process, hide_memory};
 pub(crate) use tree::{Sweep, Tree};

@@ -3,6 +3,7 @@
 //! At the agents' door a caller is the task below whose warden it runs; at the operators' door a
 //! caller below any warden is refused. Refused here: believing what a caller says of itself.
 
+use super::perform::manifest_of;
 use super::{News, Shell, said};
 use crate::api::{self, Ask, OffloadAsk, RunAsk};
 use crate::door::{Caller, Door, DoorName, Refusal as DoorRefusal, Visit};
@@ -17,6 +18,7 @@ use belay_mesh::output::{Answer, Refusal, RefusalKind};
 use belay_mesh::{Input, Request};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::path::Path;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,8 +26,16 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) struct Asked {
     door: DoorName,
     caller: Standing,
-    ask: Ask,
+    ask: Asking,
     reply: oneshot::Sender<Reply>,
+}
+
+/// A question with what the node itself found out about it.
+enum Asking {
+    /// As it was asked.
+    Plain(Ask),
+    /// A run, and the hash of its program on this disk.
+    Run(Box<RunAsk>, [u8; 32]),
 }
 
 /// Where a caller stands: his own process, and every parent of it.
@@ -69,8 +79,8 @@ impl Shell {
         let Asked { door, caller, ask, reply } = asked;
         let task = self.wardens.standing_below(&caller.ancestry);
         let run = match &ask {
-            Ask::Run(_) => caller.ancestry.first().copied(),
-            _ => None,
+            Asking::Run(..) => caller.ancestry.first().copied(),
+            Asking::Plain(_) => None,
         };
         match self.request(door, task, ask) {
             Ok(Todo::Ask(request, run_ask)) => {
@@ -94,14 +104,14 @@ impl Shell {
         &self,
         door: DoorName,
         task: Option<StatementId>,
-        ask: Ask,
+        ask: Asking,
     ) -> Result<Todo, Refusal> {
         match (door, ask) {
-            (DoorName::Agent, Ask::Act { action, target, args }) => {
+            (DoorName::Agent, Asking::Plain(Ask::Act { action, target, args })) => {
                 let task = task.ok_or_else(below_no_warden)?;
                 Ok(Todo::ask(Request::Act(Act { task, action, target, args })))
             }
-            (DoorName::Agent, Ask::Offload(ask)) => {
+            (DoorName::Agent, Asking::Plain(Ask::Offload(ask))) => {
                 let parent = Some(task.ok_or_else(below_no_warden)?);
                 self.offload(parent, ask)
             }
@@ -116,12 +126,11 @@ impl Shell {
                 let hint = "run the command in a terminal of your own";
                 Err(Refusal::new(RefusalKind::Denied, why, hint))
             }
-            (DoorName::Run, Ask::Run(run)) => run_request(run),
-            (DoorName::Run, _) | (DoorName::Operator, Ask::Run(_)) => {
-                let hint = "use `belay` of the version that runs the node";
-                Err(Refusal::new(RefusalKind::WrongUse, "asked at the wrong door", hint))
+            (DoorName::Run, Asking::Run(run, manifest)) => Ok(run_request(run, manifest)),
+            (DoorName::Operator, Asking::Plain(ask)) => self.operator_request(ask),
+            (DoorName::Run, Asking::Plain(_)) | (DoorName::Operator, Asking::Run(..)) => {
+                Err(wrong_door())
             }
-            (DoorName::Operator, ask) => self.operator_request(ask),
         }
     }
 
@@ -137,7 +146,7 @@ impl Shell {
             Ask::Case { order } => order_request(&order, |order| Request::Case { order }),
             Ask::Down => Ok(Todo::Leave),
             Ask::Act { .. } => Err(below_no_warden()),
-            Ask::Run(_) => Err(below_no_warden()),
+            Ask::Run(_) => Err(wrong_door()),
         }
     }
 
@@ -206,15 +215,20 @@ fn below_no_warden() -> Refusal {
     Refusal::new(RefusalKind::WrongUse, why, hint)
 }
 
-fn run_request(run: RunAsk) -> Result<Todo, Refusal> {
+fn wrong_door() -> Refusal {
+    let hint = "use `belay` of the version that runs the node";
+    Refusal::new(RefusalKind::WrongUse, "asked at the wrong door", hint)
+}
+
+fn run_request(run: Box<RunAsk>, manifest: [u8; 32]) -> Todo {
     let request = Request::Run(Run {
         agent: run.agent.clone(),
         project: run.project.clone(),
         class: run.class.clone(),
         argv: run.argv.clone(),
-        manifest: api::id_from_text(&run.manifest)?,
+        manifest,
     });
-    Ok(Todo::Ask(Box::new(request), Some(Box::new(run))))
+    Todo::Ask(Box::new(request), Some(run))
 }
 
 fn place_request(key: &str, class: u64) -> Result<Todo, Refusal> {
@@ -266,6 +280,10 @@ async fn attend(mut visit: Visit, door: DoorName, news: mpsc::Sender<News>) {
             Ok(caller) => caller,
             Err(refusal) => return drop(visit.refuse(&refusal).await),
         };
+        let ask = match asking(door, ask).await {
+            Ok(ask) => ask,
+            Err(refusal) => return drop(visit.refuse(&refusal).await),
+        };
         let (reply, answered) = oneshot::channel();
         let asked = News::Visit(Box::new(Asked { door, caller, ask, reply }));
         if news.send(asked).await.is_err() {
@@ -290,6 +308,27 @@ async fn attend(mut visit: Visit, door: DoorName, news: mpsc::Sender<News>) {
             return;
         }
     }
+}
+
+/// Which program a run would start is read from this disk, beside the loop.
+async fn asking(door: DoorName, ask: Ask) -> Result<Asking, DoorRefusal> {
+    let run = match (door, ask) {
+        (DoorName::Run, Ask::Run(run)) => run,
+        (DoorName::Agent | DoorName::Operator | DoorName::Run, ask) => {
+            return Ok(Asking::Plain(ask));
+        }
+    };
+    let program = run.program.clone();
+    let found = if Path::new(&program).is_absolute() {
+        tokio::task::spawn_blocking(move || manifest_of(&program)).await
+    } else {
+        Ok(Err(format!("{program}: not a whole path")))
+    };
+    let found = found.unwrap_or_else(|error| Err(error.to_string()));
+    let hint = "name a program that exists after --";
+    found
+        .map(|manifest| Asking::Run(Box::new(run), manifest))
+        .map_err(|why| DoorRefusal::new("wrong-use", why, hint))
 }
 
 async fn hold_seat(caller: &Caller, seat: crate::door::Seat) {

@@ -1,10 +1,10 @@
 //! The node's log: one line per event on stderr, which `up` leads to `STATE/node.log`.
 //!
 //! Strangers can cause lines, so their number is bounded: the same words once a minute, and no more
-//! than a hundred lines in any. Refused here: secrets, payloads, and anything a machine should read
-//! (that is the audit log).
+//! than a hundred lines in any. What this node did itself is never left out for them.
+//! Refused here: secrets, payloads, and anything a machine should read (that is the audit log).
 
-use crate::clock;
+use crate::{clock, screen};
 use belay_mesh::output::Event;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -17,6 +17,7 @@ const MINUTE_MS: u64 = 60_000;
 /// Writes lines.
 pub(super) struct Log {
     minute: RefCell<Minute>,
+    disk: RefCell<(u64, String)>,
 }
 
 #[derive(Default)]
@@ -28,15 +29,16 @@ struct Minute {
 
 impl Log {
     pub(super) fn new() -> Self {
-        Self { minute: RefCell::default() }
+        Self { minute: RefCell::default(), disk: RefCell::default() }
     }
 
+    /// A line that somebody else may have caused: bounded.
     pub(super) fn line(&self, text: &str) {
         let now_ms = clock::wall_ms();
         let mut minute = self.minute.borrow_mut();
         if minute.number != now_ms / MINUTE_MS {
             if minute.left_out > 0 {
-                eprintln!("{} {} lines left out", clock::rfc3339(now_ms), minute.left_out);
+                say(now_ms, &format!("{} lines left out", minute.left_out));
             }
             *minute = Minute { number: now_ms / MINUTE_MS, ..Minute::default() };
         }
@@ -44,21 +46,36 @@ impl Log {
             minute.left_out += 1;
             return;
         }
-        eprintln!("{} {text}", clock::rfc3339(now_ms));
+        say(now_ms, text);
     }
 
     pub(super) fn event(&self, event: &Event) {
-        let text = match event {
-            Event::Linked(key) => format!("linked with {key:?}"),
-            Event::Refused(key, why) => format!("link with {key:?} refused: {why}"),
+        let own = match event {
+            Event::Linked(key) => return self.line(&format!("linked with {key:?}")),
+            Event::Refused(key, why) => {
+                return self.line(&format!("link with {key:?} refused: {why}"));
+            }
             Event::Ordered(id) => format!("order {id} is held here"),
             Event::Ending(award, cause) => format!("task {award} is told to end: {cause}"),
             Event::Ended(award, outcome) => format!("task {award} has ended: {outcome}"),
-            Event::DiskFailed(why) => format!("a write failed: {why}"),
+            Event::DiskFailed(why) => return self.disk_failed(why),
             Event::SetBack => "peers hold statements of this device that it had lost: \
                                a new incarnation begins"
                 .to_owned(),
         };
-        self.line(&text);
+        say(clock::wall_ms(), &own);
     }
+
+    /// Every act fails on a full disk, and the same words again say no more.
+    fn disk_failed(&self, why: &str) {
+        let now_ms = clock::wall_ms();
+        let failed = (now_ms / MINUTE_MS, why.to_owned());
+        if self.disk.replace(failed.clone()) != failed {
+            say(now_ms, &format!("a write failed: {why}"));
+        }
+    }
+}
+
+fn say(now_ms: u64, text: &str) {
+    screen::talk(format_args!("{} {text}", clock::rfc3339(now_ms)));
 }

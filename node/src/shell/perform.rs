@@ -2,7 +2,7 @@
 
 use super::{News, Shell};
 use crate::clock;
-use crate::store::{self, Ack, AuditEntry, AuditHead};
+use crate::store::{self, Ack, AuditEntry};
 use crate::transport::{self, NetCommand, Unsent};
 use belay_mesh::Input;
 use belay_mesh::input::WriteId;
@@ -73,13 +73,15 @@ impl Shell {
             Urgency::Ordinary => store::Urgency::Ordinary,
             Urgency::Reserved => store::Urgency::Reserved,
         };
+        let before = self.audit.head();
         let records = records.into_iter().map(|record| self.record(record)).collect();
-        self.audit_writes.insert(write, self.audit);
         match self.store.submit(store::WriteId(write.0), urgency, records) {
-            Ok(()) => None,
+            Ok(()) => {
+                self.audit.submitted(write, before);
+                None
+            }
             Err(refused) => {
-                self.audit_writes.remove(&write);
-                self.audit = self.audit_acked;
+                self.audit.not_taken(before);
                 Some(Input::WriteFailed { write, why: refused.to_string() })
             }
         }
@@ -92,38 +94,38 @@ impl Shell {
             }
             Record::Body { hash, bytes } => store::Record::Blob { hash, bytes },
             Record::Audit { act, verdict, wall_ms, .. } => {
-                let row = self.audit.append(AuditEntry {
+                store::Record::Audit(self.audit.link(AuditEntry {
                     boot_ms: clock::now().boot.0 / 1_000_000,
                     wall_ms,
                     kind: verdict.decision.as_str().to_owned(),
                     rule: verdict.rule,
                     release: verdict.release_id.map(|id| id.0),
                     act,
-                });
-                self.audit = AuditHead::of(&row);
-                store::Record::Audit(row)
+                }))
             }
         }
     }
 
     pub(super) fn on_ack(&mut self, ack: Ack) {
         let write = WriteId(ack.id.0);
-        let head = self.audit_writes.remove(&write);
         match ack.result {
             Ok(()) => {
-                self.audit_acked = head.unwrap_or(self.audit_acked);
+                self.audit.written(&write);
                 self.give(Input::Persisted { write });
             }
             Err(failed) => {
-                // The next row follows the last one that is on disk.
-                self.audit = self.audit_acked;
-                self.disk = format!("{}; {}", failed, failed.hint());
+                if self.audit.failed(&write) {
+                    self.disk = format!("{}; {}", failed, failed.hint());
+                }
                 self.give(Input::WriteFailed { write, why: failed.to_string() });
-                self.retry_disk();
+                if !std::mem::replace(&mut self.disk_retried, true) {
+                    self.retry_disk();
+                }
             }
         }
     }
 
+    /// One loop at a time: `disk_retried` tells whether it goes.
     fn retry_disk(&self) {
         let (store, news) = (Arc::clone(&self.store), self.news.clone());
         tokio::spawn(async move {
@@ -140,7 +142,10 @@ impl Shell {
 
     pub(super) fn on_retried(&mut self, result: Result<(), String>) {
         match result {
-            Ok(()) => self.disk = "writing".to_owned(),
+            Ok(()) => {
+                self.disk = "writing".to_owned();
+                self.disk_retried = false;
+            }
             Err(_still_full) => self.retry_disk(),
         }
     }
@@ -160,7 +165,7 @@ impl Shell {
 const RETRY_DISK_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The hash of a program as this device's disk has it.
-pub(crate) fn manifest_of(program: &str) -> Result<[u8; 32], String> {
+pub(super) fn manifest_of(program: &str) -> Result<[u8; 32], String> {
     let path = resolve(program)?;
     let mut file = std::fs::File::open(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     let mut hash = Sha256::new();

@@ -24,6 +24,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 /// Bytes of a task's captured output; what follows is read and dropped.
@@ -80,8 +81,13 @@ impl Wardens {
     }
 
     pub(super) fn end(&self, award: &StatementId, grace_ms: u64) {
-        self.send(award, ToWarden::End { grace_ms });
-        if let Some(warden) = self.all.get(award).filter(|w| w.place == Place::Foreground) {
+        let Some(warden) = self.all.get(award) else { return };
+        if let Err(TrySendError::Full(end)) = warden.to.try_send(ToWarden::End { grace_ms }) {
+            // An end is never dropped: it waits until the warden reads again.
+            let to = warden.to.clone();
+            tokio::spawn(async move { to.send(end).await });
+        }
+        if warden.place == Place::Foreground {
             // A warden suspended with its terminal reads nothing until it is woken.
             let _ = os::wake(warden.process);
         }
@@ -151,7 +157,8 @@ impl Shell {
             folder,
             lapse_grace_ms,
         };
-        let (pid, stream) = warden::spawn(&self.exe).map_err(|error| error.to_string())?;
+        let (pid, stream) =
+            warden::spawn(Path::new(warden::THIS_PROGRAM)).map_err(|error| error.to_string())?;
         let process = os::find_process(pid).ok_or("the warden ended before it began")?;
         stream.set_nonblocking(true).map_err(|error| error.to_string())?;
         let stream = UnixStream::from_std(stream).map_err(|error| error.to_string())?;
@@ -365,18 +372,17 @@ async fn converse(
         Stream::Here(stream) => Some(stream),
         Stream::Coming(coming) => coming.await.ok(),
     };
-    let Some(stream) = stream else {
-        let why = "the terminal went away before the agent began".to_owned();
-        let said = WardenNews::Said(FromWarden::Refused { why });
-        // The node may have ended meanwhile.
-        return drop(news.send(News::Warden(award, said)).await);
-    };
-    {
+    if let Some(stream) = stream {
         let (read, write) = stream.into_split();
         let writing = tokio::spawn(write_all(write, messages));
         read_all(award, read, &news).await;
         writing.abort();
         until_ended(process).await;
+    } else {
+        let why = "the terminal went away before the agent began".to_owned();
+        let said = WardenNews::Said(FromWarden::Refused { why });
+        // The node may have ended meanwhile.
+        let _ = news.send(News::Warden(award, said)).await;
     }
     // The node may have ended meanwhile.
     let _ = news.send(News::Warden(award, WardenNews::Gone)).await;

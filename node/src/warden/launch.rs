@@ -15,8 +15,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-/// The child starts the same program file that runs here, even if its path has been replaced.
-const THIS_PROGRAM: &str = "/proc/self/exe";
+/// The same program file that runs here, even if its path has been replaced.
+pub(crate) const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// Where the task stands towards sessions and terminals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -31,8 +31,10 @@ mod terminal;
 
 pub use exec_task::exec_task;
 pub use facts::{Fact, Facts, FactsError, read_facts};
+pub(crate) use launch::THIS_PROGRAM;
 pub use message::{FromWarden, Seen, TaskSpec, TaskStdio, ToWarden};
 
+use crate::os;
 use keeper::Keeper;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -50,6 +52,7 @@ pub const EXEC_TASK: &str = "exec-task";
 /// Call it from a process with one thread and no child. It answers with the task's exit status,
 /// in the convention of shells: 128 and the signal's number when killed, 127 when refused.
 pub fn run(channel: UnixStream) -> ExitCode {
+    os::be_named(os::WARDEN_NAME);
     match Keeper::begin(channel) {
         Ok(keeper) => keeper.serve(),
         Err(refused) => {

@@ -5,6 +5,8 @@ use rustix::io::Errno;
 use rustix::process::{
     DumpableBehavior, Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, set_dumpable_behavior,
 };
+use rustix::thread::set_name;
+use std::ffi::CStr;
 use std::{fs, io};
 
 /// The longest chain of parents that is followed. Kernels allow deeper nesting only through
@@ -30,9 +32,28 @@ pub fn parents_of(pid: u32) -> Vec<(u32, u64)> {
     chain
 }
 
-/// Whether a process is a warden of some fleet, by its command line.
+/// The name of every warden. A process can only be renamed by itself, so no task takes it away.
+pub(crate) const WARDEN_NAME: &CStr = c"belay-warden";
+
+/// The name of every node; what its killed wardens leave behind stands below it.
+pub(crate) const NODE_NAME: &CStr = c"belay-node";
+
+/// Gives this process a name; call it from the first thread.
+pub(crate) fn be_named(name: &CStr) {
+    // The kernel refuses no name; it cuts long ones.
+    let _ = set_name(name);
+}
+
+/// Whether a process is a warden or the node of some fleet, by its name, or by its command line
+/// while it has not yet named itself.
 pub fn is_warden(pid: u32) -> bool {
-    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let names = [WARDEN_NAME, NODE_NAME];
+    names.iter().any(|ours| name.trim_ascii_end() == ours.to_bytes()) || is_called_warden(pid)
+}
+
+fn is_called_warden(pid: u32) -> bool {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
     let ours = words.first().is_some_and(|program| program.ends_with(b"belay"));
     let hidden = words.get(1) == Some(&b"warden".as_slice());
@@ -187,6 +208,21 @@ mod tests {
     fn stat_fields_start_after_the_last_bracket() {
         let stat = b"7 (a) S 1 (b)) R 12 13 14 0";
         assert_eq!(after_name(stat).unwrap_or_default(), ["R", "12", "13", "14", "0"]);
+    }
+
+    /// Goal: wardens and nodes are seen however they were started. Method: a program under the
+    /// name that they give themselves.
+    #[test]
+    fn wardens_and_nodes_are_seen_by_their_names() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, barred) in [("belay-warden", true), ("belay-node", true), ("belay", false)] {
+            let program = folder.path().join(name);
+            std::os::unix::fs::symlink("/bin/sleep", &program).expect("a link");
+            let mut child = std::process::Command::new(program).arg("60").spawn().expect("sleep");
+            let seen = is_warden(child.id());
+            child.kill().and_then(|()| child.wait()).expect("it ends");
+            assert_eq!(seen, barred, "{name}");
+        }
     }
 
     /// Goal: the walk ends at the first process and starts with the direct parent.
