@@ -1,0 +1,30 @@
+//! INV-LEASE-1: no act leaves a task later than the bound that the world computes itself: the
+//! moment at which enough beacons had the order on disk, the lease, what clocks may be wrong by,
+//! and one event.
+
+use super::{Checker, Sight, Tally};
+use crate::clock::Time;
+use crate::ledger::Ledger;
+use crate::limits::ONE_EVENT;
+
+#[derive(Default)]
+pub(super) struct Lease {}
+
+impl Checker for Lease {
+    fn id(&self) -> &'static str {
+        "INV-LEASE-1"
+    }
+
+    fn see(&mut self, now: Time, sight: &Sight<'_>, ledger: &Ledger, tally: &mut Tally) {
+        let Sight::Acted { award } = sight else { return };
+        let late = ledger
+            .against(award)
+            .find(|(_, order)| ledger.bound(order).is_some_and(|bound| now > bound + ONE_EVENT));
+        tally.expect(late.is_none(), now, || {
+            let bound = late.and_then(|(_, order)| ledger.bound(order)).unwrap_or(0);
+            let node = ledger.tasks.get(award).map(|task| task.node).unwrap_or(0);
+            let over = (now - bound) as f64 / 1e6;
+            format!("{award:?} on node {node} acts {over:.3} ms after the bound of its order")
+        });
+    }
+}

@@ -1,0 +1,143 @@
+//! Planted defects: wrappers around an engine that alter what goes in, what comes out, and what its
+//! disk shows. Each is a mistake that somebody could make, and each must turn its checker red.
+//!
+//! Refused here: a hook in the engine. What cannot be done from outside is not planted.
+
+use crate::clock::Time;
+use belay_crdt::case::BranchState;
+use belay_identity::body::Seen;
+use belay_identity::{Body, Statement, StatementId, Verified};
+use belay_mesh::gate::{Decision, Verdict};
+use belay_mesh::input::{AskId, TaskEvent};
+use belay_mesh::output::{Answer, Record};
+use belay_mesh::wire::Frame;
+use belay_mesh::{Output, Request};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+belay_identity::codes! {
+    /// A mistake that somebody could make.
+    pub enum Planted {
+        /// The lease is counted on a clock that stands still in suspend.
+        Monotonic = 1 "monotonic-lease",
+        /// A permit leaves as it was judged first, whatever came meanwhile.
+        NoSecondLook = 2 "no-second-look",
+        /// "Empty" is said when the end is asked for.
+        NoLook = 3 "receipt-before-looking",
+        /// Orders and cancels do not reach what runs below the second level.
+        Shallow = 4 "not-below-depth-2",
+        /// A node that starts again has forgotten its holds.
+        Forgotten = 5 "hold-lifted-by-replay",
+        /// A case reads complete without one of its open branches.
+        LeftOut = 6 "branch-left-out",
+    }
+}
+
+/// What a defect has to remember on one host.
+#[derive(Debug, Default)]
+pub(crate) struct Wrapper {
+    planted: Option<Planted>,
+    judged: BTreeMap<AskId, Verdict>,
+    asked: Option<AskId>,
+}
+
+impl Planted {
+    /// The invariant whose checker must turn red.
+    pub fn breaks(self) -> &'static str {
+        match self {
+            Self::Monotonic => "INV-LEASE-1",
+            Self::NoSecondLook => "INV-GATE-1",
+            Self::NoLook => "INV-STOP-1",
+            Self::Shallow => "INV-STOP-2",
+            Self::Forgotten => "INV-SET-3",
+            Self::LeftOut => "INV-STOP-3",
+        }
+    }
+}
+
+impl Wrapper {
+    pub(crate) fn new(planted: Option<Planted>) -> Self {
+        Self { planted, ..Self::default() }
+    }
+
+    /// How much of the boot clock the defect does not see, after so much sleep.
+    pub(crate) fn hidden(&self, slept: Time) -> Time {
+        if self.planted == Some(Planted::Monotonic) { slept } else { 0 }
+    }
+
+    /// A question goes in.
+    pub(crate) fn asked(&mut self, ask: AskId, request: &Request) {
+        self.asked = match request {
+            Request::Act(_) => Some(ask),
+            _ => None,
+        };
+    }
+
+    /// What a warden is taken to have said as soon as its tree is told to end.
+    pub(crate) fn said_at_end(&self) -> Option<TaskEvent> {
+        let seen = Seen::NoChildrenLeft;
+        (self.planted == Some(Planted::NoLook))
+            .then_some(TaskEvent::Empty { seen, tail: Vec::new() })
+    }
+
+    /// True when a frame never reaches a host that runs work at this depth.
+    pub(crate) fn loses(&self, frame: &Frame, depth: usize) -> bool {
+        let Frame::Statements(items) = frame else { return false };
+        self.planted == Some(Planted::Shallow)
+            && depth > 2
+            && items.iter().any(|item| matches!(item.body, Body::Hold(_) | Body::Cancel(_)))
+    }
+
+    /// What a disk shows when its node starts again.
+    pub(crate) fn snapshot(&self, disk: &mut Vec<Arc<Verified<Statement>>>) {
+        if self.planted == Some(Planted::Forgotten) {
+            disk.retain(|statement| !matches!(statement.body, Body::Hold(_)));
+        }
+    }
+
+    /// An output as the defect lets it out.
+    pub(crate) fn output(&mut self, output: &mut Output) {
+        match (self.planted, output) {
+            (Some(Planted::NoSecondLook), Output::Persist { records, .. }) => {
+                self.remember(records)
+            }
+            (Some(Planted::NoSecondLook), Output::Answer { ask, answer: Ok(answer) }) => {
+                if let Some(first) = self.judged.remove(ask)
+                    && matches!(**answer, Answer::Verdict(_))
+                {
+                    **answer = Answer::Verdict(first);
+                }
+            }
+            (Some(Planted::LeftOut), Output::Answer { answer: Ok(answer), .. }) => {
+                leave_out(answer)
+            }
+            _ => {}
+        }
+    }
+
+    fn remember(&mut self, records: &[Record]) {
+        let verdict = records.iter().find_map(|record| match record {
+            Record::Audit { verdict, .. } if verdict.decision == Decision::Permit => Some(verdict),
+            _ => None,
+        });
+        if let (Some(ask), Some(verdict)) = (self.asked.take(), verdict) {
+            self.judged.insert(ask, verdict.clone());
+        }
+    }
+}
+
+fn leave_out(answer: &mut Answer) {
+    let Answer::Progress(progress) = answer else { return };
+    let case = &mut progress.case;
+    let open = |state: &BranchState| matches!(state, BranchState::Missing(_));
+    if let Some(place) = case.branches.iter().position(|branch| open(&branch.state)) {
+        case.branches.remove(place);
+        case.complete = !case.branches.iter().any(|branch| open(&branch.state));
+    }
+}
+
+/// The orders among statements of a frame.
+pub(crate) fn holds_in(frame: &Frame) -> Vec<StatementId> {
+    let Frame::Statements(items) = frame else { return Vec::new() };
+    items.iter().filter(|item| matches!(item.body, Body::Hold(_))).map(|item| item.id()).collect()
+}
