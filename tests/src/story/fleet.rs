@@ -112,7 +112,9 @@ impl Fleet {
 
     /// Starts a node again on its own state.
     pub fn again(&mut self, node: &str) -> Answer {
-        self.up(node, &["up", "--unlock-file", &self.unlock()]).wants_one_of(&HOW_IT_STANDS)
+        let up = self.up(node, &["up", "--unlock-file", &self.unlock()]);
+        assert!(up.stdout.contains("node pid"), "it did not start: {up:#?}");
+        up.wants_one_of(&HOW_IT_STANDS)
     }
 
     fn up(&mut self, node: &str, args: &[&str]) -> Answer {
@@ -214,9 +216,17 @@ impl Fleet {
 
     /// Kills a node with `kill -9` and waits until it is gone.
     pub fn kill(&self, node: &str) {
-        let process = self.node(node);
-        process.signal(Signal::KILL);
-        wait_for("the killed node is gone", SOON, || (!process.lives()).then_some(()));
+        self.node(node).signal(Signal::KILL);
+        self.wait_until_free(node);
+    }
+
+    /// Waits until no process holds a node's state, not even the last thread of a killed one.
+    pub fn wait_until_free(&self, node: &str) {
+        let lock = self.path.join(node).join("lock");
+        wait_for("the killed node is gone", SOON, || {
+            let file = must(fs::File::open(&lock), lock.display());
+            file.try_lock().is_ok().then_some(())
+        });
     }
 
     /// A mark that only one work of this fleet carries.

@@ -5,7 +5,7 @@
 //! order takes.
 
 use super::fleet::{Fleet, LAPTOP};
-use super::waiting::{SOON, wait_for};
+use super::waiting::SOON;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::Path;
@@ -21,8 +21,8 @@ pub struct OrderRun {
     pub stands: bool,
 }
 
-/// Gives an order and kills the laptop's node `step` later each time, `runs` times; fails when one
-/// that was acknowledged does not stand.
+/// Gives an order and kills the laptop's node `step` later each time, `runs` times, the last time
+/// as soon as the order was acknowledged; fails when one that was acknowledged does not stand.
 pub fn order_run(exe: &Path, runs: u32, step: Duration) -> Vec<OrderRun> {
     let mut fleet = Fleet::alone(exe);
     let mut all = Vec::new();
@@ -31,13 +31,19 @@ pub fn order_run(exe: &Path, runs: u32, step: Duration) -> Vec<OrderRun> {
         let stop = ["stop", &subject, "--timeout", "1ms", "--unlock-file", &unlock];
         let node = fleet.node(LAPTOP);
         let giving = fleet.start(LAPTOP, &stop);
-        // The moment itself is what is tried here, no state is waited for.
-        thread::sleep(step * run);
-        node.signal(Signal::KILL);
-        wait_for("the killed node is gone", SOON, || (!node.lives()).then_some(()));
-        let answer = giving.end(SOON);
+        let answer = if run + 1 == runs {
+            let answer = giving.end(SOON);
+            node.signal(Signal::KILL);
+            answer
+        } else {
+            // The moment itself is what is tried here, no state is waited for.
+            thread::sleep(step * run);
+            node.signal(Signal::KILL);
+            giving.end(SOON)
+        };
+        fleet.wait_until_free(LAPTOP);
         fleet.again(LAPTOP);
-        let acknowledged = answer.exit.is_some_and(|exit| exit == 0 || exit == 6);
+        let acknowledged = answer.stdout.contains("\"order\":");
         let stands = orders(&fleet.status(LAPTOP)).contains(&subject);
         assert!(stands || !acknowledged, "acknowledged and lost: {answer:#?}");
         all.push(OrderRun { acknowledged, stands });

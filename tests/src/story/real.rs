@@ -21,8 +21,8 @@ const KILLS: usize = 100;
 const PAUSES: usize = 10;
 /// Delegators killed under work that they gave.
 const GIVER_KILLS: usize = 10;
-/// File systems stamp with the tick of the kernel's clock.
-const TICK_MS: i64 = 20;
+/// A tree is frozen as soon as the kernel runs its warden; a busy machine takes its time.
+const SCHEDULING_MS: i64 = 100;
 /// Nodes killed while an order is given, two milliseconds later each time.
 const ORDERS: u32 = 60;
 const ORDER_STEP: Duration = Duration::from_millis(2);
@@ -66,7 +66,10 @@ fn blows(exe: &Path, blow: Blow, name: &str, runs: usize) {
     show(&format!("{name}: last write after it, ms"), &of(|run| run.last_write_ms));
     show(&format!("{name}: last write past the lease, ms"), &of(|run| run.past_lease_ms));
     show(&format!("{name}: work gone after it, ms"), &of(|run| run.gone_ms));
-    assert!(of(|run| run.past_lease_ms).greatest() <= TICK_MS, "something acted after its lease");
+    assert!(
+        of(|run| run.past_lease_ms).greatest() <= SCHEDULING_MS,
+        "something acted after its lease"
+    );
 }
 
 fn orders(exe: &Path) {
@@ -157,5 +160,6 @@ fn full_disk(exe: &Path) {
     let order = stop["order"].as_str().unwrap_or_default();
     fleet.json(LAPTOP, &["stop", "--follow", order, "--timeout", "20s"]).wants(0);
     fleet.invite(LAPTOP, &[]);
+    fleet.ask(LAPTOP, &["down"]).wants(0);
     println!("full disk: an order taken, proven and kept: n 1, {took} ms");
 }

@@ -29,7 +29,8 @@ fi
 keep_writing main.log
 "#;
 
-/// Asks `belay` and keeps what it said: `ask NAME ARGS…` writes NAME.out, NAME.err, NAME.exit last.
+/// Asks `belay` and keeps what it said: `ask NAME ARGS…` writes NAME.out and NAME.err, then
+/// NAME.exit.
 const ASKING: &str = r#"
 ask() {
     name=$1

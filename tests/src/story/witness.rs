@@ -70,6 +70,11 @@ impl Process {
         }
     }
 
+    /// Kills it, whatever it is doing.
+    pub fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
     /// True when it ignores terminate.
     pub fn ignores_terminate(&self) -> bool {
         const TERMINATE_BIT: u64 = 1 << 14;
@@ -123,6 +128,14 @@ impl Work {
         let mut seen = Process::marked(&self.mark);
         seen.retain(|process| !process.runs(&self.exe));
         seen
+    }
+
+    /// The process that holds it: the parent of its first, which is `belay` again.
+    pub fn warden(&self) -> Process {
+        wait_for(&format!("a warden holds {}", self.mark), SOON, || {
+            let parents = self.processes().into_iter().filter_map(|p| Process::read(p.parent));
+            parents.into_iter().find(|parent| parent.runs(&self.exe))
+        })
     }
 
     /// Waits until every file has grown by some lines from what it is now.

@@ -57,7 +57,7 @@ fn a_stop_of_nobody_says_so_and_stands() {
     let fleet = Fleet::alone(exe());
     let unlock = fleet.unlock();
     let stop = ["stop", "agent:nobody", "--unlock-file", &unlock];
-    let answer = fleet.ask(LAPTOP, &stop).wants(0);
+    let answer = fleet.ask(LAPTOP, &stop).wants(2);
     assert!(answer.stdout.contains("Nothing known here has run as agent:nobody"), "{answer:#?}");
     assert!(answer.stdout.contains("the order stands"), "{answer:#?}");
     let run = ["agent", "run", "--name", "nobody", "--", "/bin/true"];

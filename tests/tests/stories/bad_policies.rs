@@ -11,32 +11,20 @@ fn a_half_written_policy_founds_nothing() {
     let mut fleet = Fleet::empty(exe());
     let good = |name: &str| std::fs::read_to_string(fleet.path(&format!("policy/{name}"))).unwrap();
     let (rules, release) = (good("policy.cedar"), good("release.toml"));
+    let rules_less = |from: &str, to: &str| ("policy.cedar", rules.replacen(from, to, 1));
+    let release_less = |from: &str, to: &str| ("release.toml", release.replacen(from, to, 1));
     let cases = [
-        ("policy.cedar", rules.replacen("@id(\"demo.local\")", "", 1), "policy.cedar", "@id"),
-        (
-            "policy.cedar",
-            rules.replacen("demo.work", "demo.local", 1),
-            "policy.cedar",
-            "demo.local",
-        ),
-        ("policy.cedar", rules.replacen("permit", "allow", 1), "policy.cedar", "allow"),
-        ("policy.cedar", rules.replacen("context.args", "context.agrs", 1), "policy.cedar", "agrs"),
-        ("release.toml", release.replacen("[run]", "[runs]", 1), "release.toml", "runs"),
-        (
-            "release.toml",
-            release.replacen("local = \"4s\"", "local = \"4 s\"", 1),
-            "release.toml",
-            "leases.local",
-        ),
-        (
-            "release.toml",
-            release.replacen("\"enforce\"", "\"enforced\"", 1),
-            "release.toml",
-            "enforced",
-        ),
-        ("release.toml", release[..release.len() / 2].to_owned(), "release.toml", "line"),
+        (rules_less("@id(\"demo.local\")", ""), ["line", "@id"]),
+        (rules_less("demo.work", "demo.local"), ["line", "demo.local"]),
+        (rules_less("permit", "allow"), ["line", "allow"]),
+        (rules_less("context.args", "context.agrs"), ["line", "agrs"]),
+        (release_less("[run]", "[runs]"), ["line", "runs"]),
+        (release_less("lapse_grace", "laps_grace"), ["line", "laps_grace"]),
+        (release_less("local = \"4s\"", "local = \"4 s\""), ["leases.local", "4 s"]),
+        (release_less("\"enforce\"", "\"enforced\""), ["modes.local", "enforced"]),
+        (("release.toml", release[..release.len() / 2].to_owned()), ["line", "TOML"]),
     ];
-    for (name, text, file, word) in cases {
+    for ((name, text), words) in cases {
         let folder = fleet.path("half");
         std::fs::create_dir_all(&folder).unwrap();
         for (known, good) in [("policy.cedar", &rules), ("release.toml", &release)] {
@@ -45,7 +33,7 @@ fn a_half_written_policy_founds_nothing() {
         }
         let unlock = fleet.unlock();
         let up = ["up", "--policy", &folder, "--listen", ANY_PORT, "--unlock-file", &unlock];
-        fleet.ask("half-node", &up).refuses(7, &[file, word]);
+        fleet.ask("half-node", &up).refuses(7, &[name, words[0], words[1]]);
         assert!(!Path::new(&fleet.path("half-node/node.toml")).exists(), "nothing was founded");
     }
     std::fs::remove_file(fleet.path("half/release.toml")).unwrap();

@@ -4,14 +4,14 @@ use super::exe;
 use belay_tests::story::{Blow, figures::Figures, kill_run, order_run};
 use std::time::Duration;
 
-/// File systems stamp with the tick of the kernel's clock.
-const TICK_MS: i64 = 20;
+/// A tree is frozen as soon as the kernel runs its warden; a busy machine takes its time.
+const SCHEDULING_MS: i64 = 100;
 
 fn nothing_acts_late(blow: Blow, runs: usize) {
     let runs = kill_run(exe(), blow, runs);
     let late = Figures::of(runs.iter().map(|run| run.past_lease_ms));
     eprintln!("{blow:?}: last write past the lease, ms: {late}");
-    assert!(late.greatest() <= TICK_MS, "{runs:?}");
+    assert!(late.greatest() <= SCHEDULING_MS, "{runs:?}");
 }
 
 /// Goal: a node killed with `kill -9` leaves nothing acting past its lease. Method: three kills

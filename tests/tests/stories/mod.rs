@@ -10,6 +10,7 @@ mod cut_off;
 mod enrol;
 mod full_disk;
 mod killed;
+mod no_warden;
 mod restart;
 
 use belay_tests::story::{Fleet, wait_for};
