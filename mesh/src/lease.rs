@@ -185,10 +185,12 @@ impl Engine {
         if self.now.boot < self.holder.next_draw {
             return;
         }
-        self.holder.last_draw = self.now.boot;
         self.holder.next_draw = self.now.boot.plus_ms(self.draw_every_ms());
         let beacons: Vec<PublicKey> =
             self.links.known().filter(|link| self.is_beacon(link)).collect();
+        if !beacons.is_empty() {
+            self.holder.last_draw = self.now.boot;
+        }
         beacons.into_iter().for_each(|beacon| self.draw(beacon, None));
         for (award, delegator) in self.work.drawn() {
             if self.links.is_known(&delegator) {

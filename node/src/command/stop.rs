@@ -130,8 +130,11 @@ fn words(progress: &ProgressSaid, took_ms: u64) -> String {
         format!("{proven} of {all} branches of {subject} proven after {}.\n", span_words(took_ms))
     };
     let row = |branch: &BranchSaid| {
-        let seen = branch.seen.clone().map(|seen| format!("seen {seen}; no wall"));
-        let state = if branch.proven {
+        let seen = branch.seen.as_deref().map(|seen| match seen {
+            "not seen" => "nobody saw it end".to_owned(),
+            seen => format!("seen {seen}; no wall"),
+        });
+        let state = if branch.proven || branch.state == "not-proven" {
             branch.state.clone()
         } else {
             format!("{} (not proven)", branch.state)

@@ -86,7 +86,7 @@ fn wait_until_member(context: &Context) -> Result<(), Fault> {
     let began = Instant::now();
     loop {
         let status: StatusSaid = door.call(&Ask::Status)?;
-        if status::healthy(&status) {
+        if status::healthy(&status) && status.run != "lapsed" {
             return Ok(());
         }
         if let Some(why) = status.refused {

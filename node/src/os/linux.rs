@@ -6,11 +6,13 @@
 mod clock;
 mod orphans;
 mod process;
+mod strays;
 mod tree;
 
 pub use clock::{boot_id, boot_now_ns};
 pub use orphans::{become_subreaper, end_below, end_orphans, has_ended, open_pidfd, wake};
 pub use process::{is_warden, parents_of, process_alive};
+pub use strays::end_strays;
 
 pub(crate) use clock::BootTimer;
 pub(crate) use process::{NODE_NAME, WARDEN_NAME, be_named, find_process, hide_memory};

@@ -29,14 +29,20 @@ impl Shell {
             if booted_since(&folder, &key) && last_word(&folder, &key).is_none() {
                 self.give(Input::Task { award, event: TaskEvent::Rebooted });
             } else {
-                tokio::spawn(settle(award, key, folder, self.news.clone()));
+                let marks = self.marks_of(&award);
+                tokio::spawn(settle(award, (key, marks), folder, self.news.clone()));
             }
         }
     }
 }
 
 /// Ends what lives below an old warden until its facts tell the end, then passes them on.
-async fn settle(award: StatementId, key: [u8; 32], folder: PathBuf, news: mpsc::Sender<News>) {
+async fn settle(
+    award: StatementId,
+    (key, marks): ([u8; 32], [String; 2]),
+    folder: PathBuf,
+    news: mpsc::Sender<News>,
+) {
     let started = Instant::now();
     while last_word(&folder, &key).is_none() && started.elapsed() < SETTLE_TIME_MAX {
         let Some(warden) = warden_of(&folder, &key) else { break };
@@ -49,9 +55,11 @@ async fn settle(award: StatementId, key: [u8; 32], folder: PathBuf, news: mpsc::
         tokio::time::sleep(SETTLE_LOOK_EVERY).await;
     }
     let word = last_word(&folder, &key);
+    let ended = tokio::task::spawn_blocking(move || os::end_strays(&marks)).await;
+    let strays = WardenNews::Strays(ended.map(|ended| ended.len()).unwrap_or(0));
     let exit = word.as_ref().and_then(|_| own_exit(&folder, &key));
     let end = word.map_or(WardenNews::NoRecord, WardenNews::Said);
-    for said in exit.map(WardenNews::Said).into_iter().chain([end]) {
+    for said in [strays].into_iter().chain(exit.map(WardenNews::Said)).chain([end]) {
         // The node may have ended meanwhile.
         let _ = news.send(News::Warden(award, said)).await;
     }

@@ -62,6 +62,8 @@ pub(crate) enum WardenNews {
     Gone,
     /// An earlier process's warden left no record of an end.
     NoRecord,
+    /// So many processes of a task without a warden were ended.
+    Strays(usize),
 }
 
 impl Wardens {
@@ -150,6 +152,7 @@ impl Shell {
                 ("HOME".to_owned(), cwd.display().to_string()),
                 ("BELAY_AGENT".to_owned(), agent.to_owned()),
                 ("BELAY_SOCKET".to_owned(), self.agent_socket()),
+                ("BELAY_AWARD".to_owned(), award.to_hex()),
             ],
             cwd,
             stdio: TaskStdio::Captured { limit_bytes: OUTPUT_BYTES_MAX },
@@ -188,6 +191,7 @@ impl Shell {
         env.retain(|(name, _)| !name.starts_with("BELAY_"));
         env.push(("BELAY_AGENT".to_owned(), ask.agent));
         env.push(("BELAY_SOCKET".to_owned(), self.agent_socket()));
+        env.push(("BELAY_AWARD".to_owned(), grant.award.to_hex()));
         let spec = TaskSpec {
             program: PathBuf::from(ask.program),
             args: ask.argv.into_iter().skip(1).collect(),
@@ -243,6 +247,10 @@ impl Shell {
                 }
             }
             WardenNews::Gone => self.on_warden_gone(award),
+            WardenNews::Strays(0) => {}
+            WardenNews::Strays(count) => {
+                self.log.line(&format!("task {award}: ended {count} processes without a warden"));
+            }
             WardenNews::NoRecord => {
                 let why = "the node died, and its warden left no record of the end".to_owned();
                 self.give(Input::Task { award, event: TaskEvent::NotProven { why } });
@@ -280,6 +288,14 @@ impl Shell {
                 self.log.line(&format!("ended an orphan of task {award}: pid {}", process.pid));
             }
         }
+        let (marks, log_award) = (self.marks_of(&award), award);
+        let news = self.news.clone();
+        tokio::spawn(async move {
+            let ended = tokio::task::spawn_blocking(move || os::end_strays(&marks)).await;
+            let said = WardenNews::Strays(ended.map(|ended| ended.len()).unwrap_or(0));
+            // The node may have ended meanwhile.
+            let _ = news.send(News::Warden(log_award, said)).await;
+        });
         // A warden tells the end before it goes: one that went without a word saw none.
         let why = "its warden was ended before it saw the tree empty".to_owned();
         self.give(Input::Task { award, event: TaskEvent::NotProven { why } });
@@ -288,6 +304,11 @@ impl Shell {
     pub(super) fn tail_of(&self, award: &StatementId) -> Vec<u8> {
         let path = self.records_of(award).join("output");
         tail(&path).unwrap_or_default()
+    }
+
+    /// What every process of a task carries in its environment.
+    pub(super) fn marks_of(&self, award: &StatementId) -> [String; 2] {
+        [format!("BELAY_SOCKET={}", self.agent_socket()), format!("BELAY_AWARD={award}")]
     }
 
     /// The key that seals one task's facts.

@@ -47,9 +47,17 @@ pub(crate) fn be_named(name: &CStr) {
 /// Whether a process is a warden or the node of some fleet, by its name, or by its command line
 /// while it has not yet named itself.
 pub fn is_warden(pid: u32) -> bool {
+    is_named(pid, NODE_NAME) || keeps_a_task(pid)
+}
+
+/// Whether a process is a warden: what stands below it has a keeper.
+pub(super) fn keeps_a_task(pid: u32) -> bool {
+    is_named(pid, WARDEN_NAME) || is_called_warden(pid)
+}
+
+fn is_named(pid: u32, ours: &CStr) -> bool {
     let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let names = [WARDEN_NAME, NODE_NAME];
-    names.iter().any(|ours| name.trim_ascii_end() == ours.to_bytes()) || is_called_warden(pid)
+    name.trim_ascii_end() == ours.to_bytes()
 }
 
 fn is_called_warden(pid: u32) -> bool {
