@@ -12,7 +12,6 @@ use crate::input::AskId;
 use crate::limits::WRITES_OPEN_MAX;
 use crate::output::{Answer, Record, Refusal, RefusalKind};
 use belay_identity::StatementId;
-use belay_identity::body::Action;
 use std::sync::Arc;
 
 /// A permit whose audit record is being written.
@@ -92,12 +91,11 @@ impl Engine {
     }
 
     fn picture(&self) -> GateView {
-        let leases = Action::ALL.iter().map(|action| (*action, self.class_lease(*action)));
         GateView {
             generation: self.view.generation,
             device: self.own_id().map(|id| id.as_str().to_owned()).unwrap_or_default(),
             tasks: self.work.live().map(|(award, _)| (*award, self.gate_task(award))).collect(),
-            leases: leases.collect(),
+            leases: self.class_leases(),
             releases: self.gate_releases(),
             time: self.view_time(),
         }

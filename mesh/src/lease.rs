@@ -103,6 +103,13 @@ impl Holder {
 }
 
 impl Engine {
+    /// How far the lease of every action class reaches.
+    pub(crate) fn class_leases(&self) -> BTreeMap<Action, Lease> {
+        let Some(autonomy) = self.autonomy() else { return BTreeMap::new() };
+        let fresh = self.freshness();
+        Action::ALL.iter().map(|a| (*a, fresh.plus_ms(autonomy.lease_ms(*a)))).collect()
+    }
+
     /// How far the lease of one action class reaches.
     pub(crate) fn class_lease(&self, action: Action) -> Lease {
         let Some(autonomy) = self.autonomy() else { return Lease::Missing };

@@ -55,19 +55,19 @@ fn begin(fleet: &Fleet, run: usize) -> Work {
 
 /// Deals the blow: when, and when the lease ends at the latest.
 fn strike(fleet: &Fleet, blow: Blow) -> (SystemTime, SystemTime) {
-    let before = SystemTime::now();
+    let asked = SystemTime::now();
     let left = lease_left(fleet);
+    let struck = SystemTime::now();
     match blow {
         Blow::Kill => fleet.kill(ROBOT),
         Blow::Pause => fleet.node(ROBOT).signal(Signal::STOP),
         Blow::KillGiver => fleet.kill(LAPTOP),
     }
-    let struck = SystemTime::now();
     match blow {
         // A dead node renews nothing: what it said last is what it had.
-        Blow::Kill => (struck, before + left),
+        Blow::Kill => (struck, asked + left),
         // A draw may have been answered at the very moment.
-        Blow::Pause | Blow::KillGiver => (struck, struck + LEASE),
+        Blow::Pause | Blow::KillGiver => (struck, SystemTime::now() + LEASE),
     }
 }
 

@@ -149,6 +149,12 @@ impl Work {
         });
     }
 
+    /// Waits until one file has grown by some lines from what it is now.
+    pub fn wait_for_growth_of(&self, name: &str) {
+        let file = self.files.iter().filter(|file| file.ends_with(name)).cloned().collect();
+        Self { files: file, ..self.clone() }.wait_for_growth();
+    }
+
     /// Waits until no process of it is left. One may be missed while it starts another, so gone
     /// takes two looks in a row.
     pub fn wait_until_gone(&self, max: std::time::Duration) {
