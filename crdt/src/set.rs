@@ -235,8 +235,8 @@ impl Set {
         heads
     }
 
-    /// The heads of the order logs (class A-) of these keys, of a forked log the end of every branch;
-    /// sorted by log. Whoever holds them all has heard every order there is on any of them.
+    /// The heads of the order logs (class A-) of these keys, of a forked log the end of every
+    /// branch; sorted by log. Whoever holds them all has heard every order there is on any of them.
     pub fn order_heads(&self, keys: &BTreeSet<PublicKey>) -> Vec<LogHead> {
         let orders = |log: &LogId| log.class == Class::AuthorityMinus && keys.contains(&log.key);
         let logs = self.logs.iter().filter(|(log, _)| orders(log));

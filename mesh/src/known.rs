@@ -93,8 +93,8 @@ impl Known {
         self.set.get(id)
     }
 
-    /// Valid root epochs above `shown`, oldest first, with one approval of each root key: what gives
-    /// an order force, and nothing that just anybody signed.
+    /// Valid root epochs above `shown`, oldest first, with one approval of each root key: what
+    /// gives an order force, and nothing that just anybody signed.
     pub(crate) fn epochs_after(&self, shown: u64) -> Vec<Arc<Verified<Statement>>> {
         let epochs = self.authority.epochs().chain(self.authority.rivals());
         let mut epochs: Vec<_> = epochs.filter(|epoch| epoch.number > shown).collect();

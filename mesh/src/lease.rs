@@ -256,7 +256,8 @@ impl Engine {
         if let Some(award) = draw.award {
             return self.on_task_draw(link, draw.nonce, award);
         }
-        // Without heads an answer means "equal to yours": a beacon that has none on disk has no word.
+        // Without heads an answer means "equal to yours": a beacon that has none on disk has no
+        // word.
         if !self.is_beacon(&self.key) || self.holder.disk_heads.is_empty() {
             return;
         }

@@ -14,6 +14,7 @@
 //! `spread`; then `gate` and `act`. Below: `wire`, `time`, `chance`, `limits`.
 
 mod act;
+mod arriving;
 mod ask;
 mod author;
 mod bodies;
@@ -27,6 +28,7 @@ mod lease;
 pub mod limits;
 mod offload;
 pub mod output;
+mod repair;
 mod spread;
 pub mod status;
 mod stop;

@@ -69,10 +69,12 @@ pub const MADE_MAX: usize = 256;
 /// How often a paused task is looked at again, for a hold that ends by its time, milliseconds.
 pub const PAUSE_LOOK_MS: u64 = 1_000;
 
-/// How often one link's list of heads is answered, milliseconds: a small question costs a long answer.
+/// How often one link's list of heads is answered, milliseconds: a small question costs a long
+/// answer.
 pub const HEADS_EVERY_MS: u64 = 200;
 
-/// Bytes pushed to one link in one round of repair: what a bulk queue takes; the next round goes on.
+/// Bytes pushed to one link in one round of repair: what a bulk queue takes; the next round goes
+/// on.
 pub const PUSH_BYTES_MAX: usize = 1024 * 1024;
 
 /// Proofs of forks kept of one key: a member that tells on many is believed a few at a time.

@@ -1,4 +1,4 @@
-//! Spreading: who is linked, what is told at once, and how the rest is repaired.
+//! Spreading: who is linked, and what is told at once. `repair` brings what was missed.
 //!
 //! Urgent statements flood to every admitted link not known to have them, in the same call that
 //! learnt them. Everything else is announced by id and asked for once, of the next link after a
@@ -8,12 +8,12 @@
 
 use crate::engine::Engine;
 use crate::limits::{
-    ANNOUNCED_MAX, FRAME_HEADS_MAX, HEADS_EVERY_MS, HEADS_PARTS_MAX, LINKS_MAX, PROOFS_PER_KEY_MAX,
-    PUSH_BYTES_MAX, REPAIR_EVERY_MS, REPAIR_FRAME_BYTES, WANT_RETRY_MS,
+    ANNOUNCED_MAX, LINKS_MAX, PROOFS_PER_KEY_MAX, PUSH_BYTES_MAX, REPAIR_EVERY_MS,
+    REPAIR_FRAME_BYTES, WANT_RETRY_MS,
 };
 use crate::output::{Event, Output};
 use crate::time::BootTime;
-use crate::wire::{self, Bye, Frame, FrameKind, Heads, Hello, Lane, WIRE_VERSION};
+use crate::wire::{self, Bye, Frame, FrameKind, Hello, Lane, WIRE_VERSION};
 use belay_crdt::registry::Via;
 use belay_identity::codec::Bytes;
 use belay_identity::limits::URGENT_STATEMENT_BYTES_MAX;
@@ -23,9 +23,9 @@ use std::sync::Arc;
 
 /// Every link, and what is being asked for.
 pub(crate) struct Links {
-    links: BTreeMap<PublicKey, Link>,
-    wants: BTreeMap<StatementId, Want>,
-    next_repair: BootTime,
+    pub(crate) links: BTreeMap<PublicKey, Link>,
+    pub(crate) wants: BTreeMap<StatementId, Want>,
+    pub(crate) next_repair: BootTime,
     refused_by: Option<(PublicKey, String)>,
 }
 
@@ -35,9 +35,9 @@ pub(crate) struct Link {
     greeted: bool,
     epoch: u64,
     has: Recent,
-    heads: Vec<LogHead>,
-    parts: u64,
-    heads_again: BootTime,
+    pub(crate) heads: Vec<LogHead>,
+    pub(crate) parts: u64,
+    pub(crate) heads_again: BootTime,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,9 +57,9 @@ struct Recent {
     order: VecDeque<StatementId>,
 }
 
-struct Want {
-    from: VecDeque<PublicKey>,
-    retry: BootTime,
+pub(crate) struct Want {
+    pub(crate) from: VecDeque<PublicKey>,
+    pub(crate) retry: BootTime,
 }
 
 impl Recent {
@@ -464,94 +464,6 @@ impl Engine {
         }
     }
 
-    fn ask_again(&mut self) {
-        let now = self.now.boot;
-        let due: Vec<StatementId> =
-            self.links.wants.iter().filter(|(_, w)| w.retry <= now).map(|(id, _)| *id).collect();
-        for id in due {
-            let next = self.links.wants.get_mut(&id).and_then(|want| {
-                want.retry = now.plus_ms(WANT_RETRY_MS);
-                want.from.pop_front()
-            });
-            match next {
-                Some(link) => self.send(link, Lane::Bulk, FrameKind::Want, wire::write_list(&[id])),
-                // Nobody else announced it: repair will bring it.
-                None => drop(self.links.wants.remove(&id)),
-            }
-        }
-    }
-
-    pub(crate) fn repair_due(&mut self) {
-        self.ask_again();
-        if self.now.boot < self.links.next_repair {
-            return;
-        }
-        self.links.next_repair = self.now.boot.plus_ms(REPAIR_EVERY_MS);
-        let members: Vec<PublicKey> = self.links.members().collect();
-        if let Some(link) = members.get(self.chance.below(members.len())) {
-            self.compare_heads(*link);
-        }
-    }
-
-    /// Opens repair with a link: equal digests end it.
-    pub(crate) fn compare_heads(&mut self, link: PublicKey) {
-        let digest = self.known.set.digest();
-        let heads = Heads { digest, heads: Vec::new(), part: None, parts: None };
-        let body = belay_identity::codec::write(&heads.to_value());
-        self.send(link, Lane::Repair, FrameKind::Heads, body);
-        self.ask_bodies(link);
-    }
-
-    fn on_heads(&mut self, link: PublicKey, theirs: Heads) {
-        if theirs.digest == self.known.set.digest() {
-            return;
-        }
-        let (Some(part), Some(parts)) = (theirs.part, theirs.parts) else {
-            return self.send_heads(link);
-        };
-        let Some(state) = self.links.links.get_mut(&link) else { return };
-        if part == 1 {
-            (state.heads, state.parts) = (Vec::new(), 0);
-        }
-        if parts > HEADS_PARTS_MAX as u64 || part > parts || part != state.parts + 1 {
-            (state.heads, state.parts) = (Vec::new(), 0);
-            return self.refuse_link(link, "parts of a list of heads came out of order");
-        }
-        state.parts = part;
-        state.heads.extend(theirs.heads);
-        if part == parts {
-            let heads = std::mem::take(&mut state.heads);
-            self.on_all_heads(link, &heads);
-        }
-    }
-
-    fn on_all_heads(&mut self, link: PublicKey, theirs: &[LogHead]) {
-        let lacking = self.known.set.lacking(theirs);
-        self.push(link, &lacking);
-
-        if !self.known.set.holds(theirs) {
-            self.send_heads(link);
-        }
-    }
-
-    /// Sends how far every log is held; at most once in `HEADS_EVERY_MS` to one link.
-    fn send_heads(&mut self, link: PublicKey) {
-        let again = self.now.boot.plus_ms(HEADS_EVERY_MS);
-        let Some(state) = self.links.links.get_mut(&link) else { return };
-        if self.now.boot < state.heads_again {
-            return;
-        }
-        state.heads_again = again;
-        let digest = self.known.set.digest();
-        let parts = parts_of(self.known.set.heads());
-        let count = parts.len() as u64;
-        for (heads, part) in parts.into_iter().zip(1..) {
-            let heads = Heads { digest, heads, part: Some(part), parts: Some(count) };
-            let body = belay_identity::codec::write(&heads.to_value());
-            self.send(link, Lane::Repair, FrameKind::Heads, body);
-        }
-    }
-
     /// Says why, then closes.
     pub(crate) fn refuse_link(&mut self, link: PublicKey, reason: &str) {
         let bye = Bye { reason: reason.to_owned() };
@@ -592,27 +504,6 @@ impl Engine {
 pub(crate) fn is_urgent(statement: &Verified<Statement>) -> bool {
     let small = statement.bytes().len() <= URGENT_STATEMENT_BYTES_MAX;
     statement.class == Class::AuthorityMinus && small
-}
-
-/// A list of heads in parts that each fit a frame; the last ones of a list too long are left to the
-/// next round, when its beginning is equal.
-fn parts_of(heads: Vec<LogHead>) -> Vec<Vec<LogHead>> {
-    let mut parts: Vec<Vec<LogHead>> = vec![Vec::new()];
-    let mut bytes = 0;
-    for head in heads {
-        let size = belay_identity::codec::write(&head.to_value()).len();
-        let full = parts.last().is_some_and(|part| part.len() >= FRAME_HEADS_MAX);
-        if full || bytes + size > REPAIR_FRAME_BYTES {
-            parts.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += size;
-        if let Some(part) = parts.last_mut() {
-            part.push(head);
-        }
-    }
-    parts.truncate(HEADS_PARTS_MAX);
-    parts
 }
 
 /// What a cut device is told: what takes away, and what may end that.

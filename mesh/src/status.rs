@@ -203,8 +203,8 @@ impl Engine {
         }
     }
 
-    /// The longest that any device may run on without contact, whatever this one shortens for itself;
-    /// nothing where some release only observes work, or is not here to be read.
+    /// The longest that any device may run on without contact, whatever this one shortens for
+    /// itself; nothing where some release only observes work, or is not here to be read.
     fn fleet_bound_ms(&self) -> Option<u64> {
         let all = self.known.releases.judging(&self.config.ring).all();
         let enforces = |release: &ReleaseInForce| {

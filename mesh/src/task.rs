@@ -180,7 +180,8 @@ impl Engine {
         match self.arrange_run(&run) {
             Ok(grant) => self.once_written(Effect::Grant(ask, Box::new(grant))),
             Err(refusal) => {
-                // A refused run has left a credential that an order may match and nothing runs under.
+                // A refused run has left a credential that an order may match and nothing runs
+                // under.
                 self.answer_orders();
                 self.answer(ask, Err(refusal));
             }
@@ -193,7 +194,8 @@ impl Engine {
             return Err(Refusal::new(RefusalKind::Failed, why, "wait until one ends, or stop one"));
         }
         self.check_named(run)?;
-        // The gate first: a refused run leaves no credential that somebody would have to answer for.
+        // The gate first: a refused run leaves no credential that somebody would have to answer
+        // for.
         let link = self.root_link(run)?;
         let act = Act {
             task: StatementId([0; 32]),

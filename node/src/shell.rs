@@ -214,8 +214,8 @@ impl Shell {
     }
 }
 
-/// The secret below which every task's facts are sealed: of this device's key, so that it is the same
-/// after a restart, and never on disk.
+/// The secret below which every task's facts are sealed: of this device's key, so that it is the
+/// same after a restart, and never on disk.
 fn facts_root(device: &SecretKey) -> Zeroizing<[u8; 32]> {
     let hash = Sha256::new().chain_update(b"belay facts root 1\0").chain_update(*device.seed());
     Zeroizing::new(hash.finalize().into())

@@ -1,7 +1,8 @@
 //! Clocks: the world's own time, and what each host reads of it.
 //!
 //! The world counts nanoseconds from its beginning. A host's boot clock starts somewhere, runs a
-//! little fast or slow, and counts through suspend; its wall clock is wrong by an amount of its own.
+//! little fast or slow, and counts through suspend; its wall clock is wrong by an amount of its
+//! own.
 
 use belay_mesh::{BootTime, Now};
 

@@ -100,7 +100,8 @@ impl Ledger {
         }
     }
 
-    /// Reads bytes that a host wrote; each statement is read once. True when it is new to the world.
+    /// Reads bytes that a host wrote; each statement is read once. True when it is new to the
+    /// world.
     pub(crate) fn read(&mut self, id: StatementId, bytes: &[u8]) -> bool {
         if self.statements.contains_key(&id) {
             return false;

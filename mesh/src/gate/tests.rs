@@ -1,7 +1,8 @@
-//! The gate's promises: the fixed order of checks, what a mode lets through, and what it never does.
+//! INV-GATE-2 and the rest of the gate's promises: the fixed order of checks, what a mode lets
+//! through, and what it never does.
 //!
-//! Goal: every No is reached and named, alone and before all that come after it. Method: one picture
-//! in which everything is permitted, changed in one place at a time.
+//! Goal: every No is reached and named, alone and before all that come after it. Method: one
+//! picture in which everything is permitted, changed in one place at a time.
 
 use super::policy::{Origin, Rules};
 use super::view::ViewTime;

@@ -254,8 +254,8 @@ async fn serve(door: Door, name: DoorName, news: mpsc::Sender<News>) {
     }
 }
 
-/// Agents, of whichever fleet on this machine, do not come through the doors of operators and users.
-/// They are turned away before they say a word, so that they cannot hold the seats either.
+/// Agents, of whichever fleet on this machine, do not come through the doors of operators and
+/// users. They are turned away before they say a word, so that they cannot hold the seats either.
 fn is_barred(door: DoorName, visit: &Visit) -> bool {
     match door {
         DoorName::Agent => false,

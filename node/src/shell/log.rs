@@ -9,7 +9,8 @@ use belay_mesh::output::Event;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// Lines of one minute; a person reads no more, and a disk should not hold more of what strangers do.
+/// Lines of one minute; a person reads no more, and a disk should not hold more of what strangers
+/// do.
 const LINES_PER_MINUTE: usize = 100;
 
 const MINUTE_MS: u64 = 60_000;

@@ -1,6 +1,7 @@
 //! Doors: operators who order, agents who run and hand work on, trees that ask the gate.
 //!
-//! An operator's statement is signed outside the node, as for real: ask for the place, sign, submit.
+//! An operator's statement is signed outside the node, as for real: ask for the place, sign,
+//! submit.
 
 use super::{What, World};
 use crate::checker::Sight;

@@ -1,0 +1,123 @@
+//! Repair: what was missed is found by comparing heads with one link at a time, and sent whole.
+//!
+//! It alone guarantees delivery; everything faster is an accelerator. Refused here: trusting how
+//! many parts a peer says its list has, or answering the same question without a pause.
+
+use crate::engine::Engine;
+use crate::limits::{
+    FRAME_HEADS_MAX, HEADS_EVERY_MS, HEADS_PARTS_MAX, REPAIR_EVERY_MS, REPAIR_FRAME_BYTES,
+    WANT_RETRY_MS,
+};
+use crate::wire::{self, FrameKind, Heads, Lane};
+use belay_identity::{LogHead, PublicKey, StatementId};
+
+impl Engine {
+    pub(crate) fn ask_again(&mut self) {
+        let now = self.now.boot;
+        let due: Vec<StatementId> =
+            self.links.wants.iter().filter(|(_, w)| w.retry <= now).map(|(id, _)| *id).collect();
+        for id in due {
+            let next = self.links.wants.get_mut(&id).and_then(|want| {
+                want.retry = now.plus_ms(WANT_RETRY_MS);
+                want.from.pop_front()
+            });
+            match next {
+                Some(link) => self.send(link, Lane::Bulk, FrameKind::Want, wire::write_list(&[id])),
+                // Nobody else announced it: repair will bring it.
+                None => drop(self.links.wants.remove(&id)),
+            }
+        }
+    }
+
+    pub(crate) fn repair_due(&mut self) {
+        self.ask_again();
+        if self.now.boot < self.links.next_repair {
+            return;
+        }
+        self.links.next_repair = self.now.boot.plus_ms(REPAIR_EVERY_MS);
+        let members: Vec<PublicKey> = self.links.members().collect();
+        if let Some(link) = members.get(self.chance.below(members.len())) {
+            self.compare_heads(*link);
+        }
+    }
+
+    /// Opens repair with a link: equal digests end it.
+    pub(crate) fn compare_heads(&mut self, link: PublicKey) {
+        let digest = self.known.set.digest();
+        let heads = Heads { digest, heads: Vec::new(), part: None, parts: None };
+        let body = belay_identity::codec::write(&heads.to_value());
+        self.send(link, Lane::Repair, FrameKind::Heads, body);
+        self.ask_bodies(link);
+    }
+
+    pub(crate) fn on_heads(&mut self, link: PublicKey, theirs: Heads) {
+        if theirs.digest == self.known.set.digest() {
+            return;
+        }
+        let (Some(part), Some(parts)) = (theirs.part, theirs.parts) else {
+            return self.send_heads(link);
+        };
+        let Some(state) = self.links.links.get_mut(&link) else { return };
+        if part == 1 {
+            (state.heads, state.parts) = (Vec::new(), 0);
+        }
+        if parts > HEADS_PARTS_MAX as u64 || part > parts || part != state.parts + 1 {
+            (state.heads, state.parts) = (Vec::new(), 0);
+            return self.refuse_link(link, "parts of a list of heads came out of order");
+        }
+        state.parts = part;
+        state.heads.extend(theirs.heads);
+        if part == parts {
+            let heads = std::mem::take(&mut state.heads);
+            self.on_all_heads(link, &heads);
+        }
+    }
+
+    fn on_all_heads(&mut self, link: PublicKey, theirs: &[LogHead]) {
+        let lacking = self.known.set.lacking(theirs);
+        self.push(link, &lacking);
+
+        if !self.known.set.holds(theirs) {
+            self.send_heads(link);
+        }
+    }
+
+    /// Sends how far every log is held; at most once in `HEADS_EVERY_MS` to one link.
+    pub(crate) fn send_heads(&mut self, link: PublicKey) {
+        let again = self.now.boot.plus_ms(HEADS_EVERY_MS);
+        let Some(state) = self.links.links.get_mut(&link) else { return };
+        if self.now.boot < state.heads_again {
+            return;
+        }
+        state.heads_again = again;
+        let digest = self.known.set.digest();
+        let parts = parts_of(self.known.set.heads());
+        let count = parts.len() as u64;
+        for (heads, part) in parts.into_iter().zip(1..) {
+            let heads = Heads { digest, heads, part: Some(part), parts: Some(count) };
+            let body = belay_identity::codec::write(&heads.to_value());
+            self.send(link, Lane::Repair, FrameKind::Heads, body);
+        }
+    }
+}
+
+/// A list of heads in parts that each fit a frame; the last ones of a list too long are left to the
+/// next round, when its beginning is equal.
+fn parts_of(heads: Vec<LogHead>) -> Vec<Vec<LogHead>> {
+    let mut parts: Vec<Vec<LogHead>> = vec![Vec::new()];
+    let mut bytes = 0;
+    for head in heads {
+        let size = belay_identity::codec::write(&head.to_value()).len();
+        let full = parts.last().is_some_and(|part| part.len() >= FRAME_HEADS_MAX);
+        if full || bytes + size > REPAIR_FRAME_BYTES {
+            parts.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += size;
+        if let Some(part) = parts.last_mut() {
+            part.push(head);
+        }
+    }
+    parts.truncate(HEADS_PARTS_MAX);
+    parts
+}
