@@ -8,23 +8,29 @@ use belay_tests::{golden, house};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: house check | bless | real | foreign";
+const USAGE: &str = "usage: house check | bless | real [KILLS] | foreign";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check"] => check(),
         ["bless"] => bless(),
-        ["real"] => real(),
+        ["real"] => real(story::real::KILLS),
+        ["real", kills] => match kills.parse() {
+            Ok(kills) => real(kills),
+            Err(_no_number) => usage(),
+        },
         ["foreign"] => {
             eprintln!("house foreign: no story of this tier exists yet; nothing was run");
             ExitCode::from(2)
         }
-        _ => {
-            eprintln!("{USAGE}");
-            ExitCode::from(2)
-        }
+        _ => usage(),
     }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
 }
 
 fn check() -> ExitCode {
@@ -60,7 +66,7 @@ fn bless() -> ExitCode {
 }
 
 /// The long stories, and those that need root; each prints its figures.
-fn real() -> ExitCode {
+fn real(kills: usize) -> ExitCode {
     let missing = story::real::missing();
     if !missing.is_empty() {
         eprintln!("house real: nothing was run, this is missing: {}", missing.join("; "));
@@ -70,7 +76,7 @@ fn real() -> ExitCode {
         eprintln!("house real: nothing was run, `cargo build -p belay-node` did not succeed");
         return ExitCode::from(2);
     };
-    match std::panic::catch_unwind(|| story::real::run(&belay)) {
+    match std::panic::catch_unwind(|| story::real::run(&belay, kills)) {
         Ok(()) => ExitCode::SUCCESS,
         // What did not hold has been said already.
         Err(_panicked) => ExitCode::from(1),

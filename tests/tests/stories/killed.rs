@@ -10,7 +10,8 @@ const SCHEDULING_MS: i64 = 100;
 fn nothing_acts_late(blow: Blow, runs: usize) {
     let runs = kill_run(exe(), blow, runs);
     let late = Figures::of(runs.iter().map(|run| run.past_lease_ms));
-    eprintln!("{blow:?}: last write past the lease, ms: {late}");
+    let after = Figures::of(runs.iter().map(|run| run.last_write_ms));
+    eprintln!("{blow:?}: last write after it, ms: {after}; past the lease, ms: {late}");
     assert!(late.greatest() <= SCHEDULING_MS, "{runs:?}");
 }
 
