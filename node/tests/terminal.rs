@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::Instant;
@@ -46,8 +47,23 @@ fn main() -> ExitCode {
     match args.get(1).and_then(|word| word.to_str()) {
         Some(FOREGROUND) => foreground(args.get(2)),
         Some(WARDEN | EXEC_TASK) => belay_node::run(args),
+        Some(_) | None if env::var_os(CLEAN).is_none() => begin_again_clean(&args),
         Some(_) | None => tell(&Asked::read(env::args().skip(1))),
     }
+}
+
+/// Set once the signals of this process are those of a terminal.
+const CLEAN: &str = "BELAY_TERMINAL_SIGNALS";
+
+/// A shell's background job ignores interrupts, and programs hand that down: a terminal does not.
+/// This program starts itself again as a terminal would.
+fn begin_again_clean(args: &[OsString]) -> ExitCode {
+    let mut again = Command::new("env");
+    again
+        .arg("--default-signal=INT,QUIT,TSTP,TTIN,TTOU,HUP")
+        .arg(env::current_exe().expect("it runs"));
+    let failed = again.args(&args[1..]).env(CLEAN, "1").exec();
+    panic!("`env --default-signal` of coreutils 8.31 or newer is needed: {failed}");
 }
 
 /// Serves one task in this terminal, fed over the socket whose path is given.
