@@ -227,6 +227,13 @@ mod tests {
             let program = folder.path().join(name);
             std::os::unix::fs::symlink("/bin/sleep", &program).expect("a link");
             let mut child = std::process::Command::new(program).arg("60").spawn().expect("sleep");
+            // The kernel lets the parent go on a moment before it names the child.
+            let comm = format!("/proc/{}/comm", child.id());
+            let began = std::time::Instant::now();
+            while fs::read_to_string(&comm).expect("it runs").trim_end() != name {
+                assert!(began.elapsed().as_secs() < 20, "the child never got its name");
+                std::thread::yield_now();
+            }
             let seen = is_warden(child.id());
             child.kill().and_then(|()| child.wait()).expect("it ends");
             assert_eq!(seen, barred, "{name}");
