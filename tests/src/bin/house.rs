@@ -8,16 +8,16 @@ use belay_tests::{golden, house};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: house check | bless | real [KILLS] | foreign";
+const USAGE: &str = "usage: house check | bless | real [TIMES] | foreign";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check"] => check(),
         ["bless"] => bless(),
-        ["real"] => real(story::real::KILLS),
-        ["real", kills] => match kills.parse() {
-            Ok(kills) => real(kills),
+        ["real"] => real(story::real::TIMES),
+        ["real", times] => match times.parse() {
+            Ok(times) => real(times),
             Err(_no_number) => usage(),
         },
         ["foreign"] => {
@@ -66,7 +66,7 @@ fn bless() -> ExitCode {
 }
 
 /// The long stories, and those that need root; each prints its figures.
-fn real(kills: usize) -> ExitCode {
+fn real(times: usize) -> ExitCode {
     let missing = story::real::missing();
     if !missing.is_empty() {
         eprintln!("house real: nothing was run, this is missing: {}", missing.join("; "));
@@ -76,7 +76,7 @@ fn real(kills: usize) -> ExitCode {
         eprintln!("house real: nothing was run, `cargo build -p belay-node` did not succeed");
         return ExitCode::from(2);
     };
-    match std::panic::catch_unwind(|| story::real::run(&belay, kills)) {
+    match std::panic::catch_unwind(|| story::real::run(&belay, times)) {
         Ok(()) => ExitCode::SUCCESS,
         // What did not hold has been said already.
         Err(_panicked) => ExitCode::from(1),

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Demos in a row.
 const DEMOS: usize = 20;
-/// Nodes killed under running work, unless a smaller number is asked for.
-pub const KILLS: usize = 100;
+/// Nodes killed under running work, and the most that any part is repeated.
+pub const TIMES: usize = 100;
 /// Nodes stopped in the middle of a step.
 const PAUSES: usize = 10;
 /// Delegators killed under work that they gave.
@@ -46,15 +46,14 @@ pub fn missing() -> Vec<String> {
     missing
 }
 
-/// Runs every part with this executable, and prints its figures; so many nodes are killed under
-/// running work, which is most of the time it takes.
-pub fn run(exe: &Path, kills: usize) {
+/// Runs every part with this executable, and prints its figures; no part more often than `times`.
+pub fn run(exe: &Path, times: usize) {
     full_disk(exe);
     orders(exe);
-    blows(exe, Blow::Pause, "SIGSTOP of a node", PAUSES);
-    blows(exe, Blow::KillGiver, "kill -9 of the giver and beacon", GIVER_KILLS);
-    blows(exe, Blow::Kill, "kill -9 of a node", kills);
-    demos(exe);
+    blows(exe, Blow::Pause, "SIGSTOP of a node", PAUSES.min(times));
+    blows(exe, Blow::KillGiver, "kill -9 of the giver and beacon", GIVER_KILLS.min(times));
+    blows(exe, Blow::Kill, "kill -9 of a node", times);
+    demos(exe, DEMOS.min(times));
 }
 
 fn show(what: &str, figures: &Figures) {
@@ -90,12 +89,12 @@ fn orders(exe: &Path) {
     assert_eq!(count(true, false), 0, "an acknowledged order was lost");
 }
 
-fn demos(exe: &Path) {
+fn demos(exe: &Path, times: usize) {
     let fleet = Fleet::empty(exe);
     let (out, home) = (fleet.path("seen"), PathBuf::from(fleet.path("home")));
     let belay = Belay::new(exe, &home);
     let (mut took, mut receipts, mut late) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..DEMOS {
+    for _ in 0..times {
         let begun = Instant::now();
         let demo = belay.start(&["--json", "demo", "--out", &out]).end(DEMO_MAX).wants(0).data();
         let number = |at: &str| must(demo.pointer(at).and_then(|n| n.as_i64()).ok_or(at), "demo");
@@ -106,7 +105,7 @@ fn demos(exe: &Path) {
         assert_eq!((number("/unproven"), number("/witness/pids_after")), (0, 0), "{demo:#}");
     }
     let left = must(std::fs::read_dir(&out), &out).count();
-    assert_eq!(left, DEMOS, "one case of each demo stays, and nothing else");
+    assert_eq!(left, times, "one case of each demo stays, and nothing else");
     show("demo: whole run, ms", &Figures::of(took));
     show("demo: order to last receipt, ms", &Figures::of(receipts));
     show("demo: last write past the bound, ms", &Figures::of(late));
