@@ -2,6 +2,7 @@
 //! promise that nobody keeps.
 
 use belay_node::policy_folder::Source;
+use belay_simulator::Plan;
 use belay_tests::house;
 use std::path::{Path, PathBuf};
 
@@ -9,8 +10,18 @@ use std::path::{Path, PathBuf};
 fn load(path: &Path) -> Result<(), String> {
     match path.file_name().and_then(|name| name.to_str()) {
         Some("policy.cedar" | "release.toml") => policy(path.parent().unwrap_or(path)),
+        Some(name) if name.ends_with(".toml") && in_plans(path) => plan(path),
         _ => Err("no reader: give it one here, or take it away".into()),
     }
+}
+
+fn in_plans(path: &Path) -> bool {
+    path.parent().and_then(Path::file_name).is_some_and(|folder| folder == "plans")
+}
+
+fn plan(path: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    Plan::read(&text, None).map(|_| ()).map_err(|error| error.to_string())
 }
 
 fn policy(folder: &Path) -> Result<(), String> {
@@ -40,6 +51,9 @@ fn a_broken_config_is_seen() {
     let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     let good = |name: &str| std::fs::read_to_string(starter.join(name)).unwrap();
     let loads = |name: &str| load(&folder.path().join(name));
+    std::fs::create_dir(folder.path().join("plans")).unwrap();
+    put("plans/odd.toml", "nodes = 2\nweather = \"fine\"\n");
+    assert!(loads("plans/odd.toml").is_err(), "a plan with an unknown key was taken");
     put("stranger.json", "{}");
     assert!(loads("stranger.json").is_err());
     put("policy.cedar", &good("policy.cedar"));
