@@ -118,7 +118,6 @@ impl Known {
 
     /// True when the executor has said what became of an award, or that it refuses it.
     pub(crate) fn is_answered(&self, award: &StatementId) -> bool {
-        let (tasks, registry) = (&self.tasks, &self.registry);
-        !tasks.receipts(registry, award).is_empty() || !tasks.refused(registry, award).is_empty()
+        self.tasks.is_answered(&self.registry, award)
     }
 }

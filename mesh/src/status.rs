@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::lease::Lease;
+use crate::limits::CLOCK_PPM;
 use crate::time::BootTime;
 use belay_crdt::case::Case;
 use belay_crdt::releases::ReleaseInForce;
@@ -212,7 +213,10 @@ impl Engine {
             body.is_some_and(|body| body.policy.modes.work != Mode::Observe)
         };
         let longest = all.iter().map(|release| release.header.autonomy.unsealed_run_ms).max();
-        longest.filter(|_| all.iter().all(enforces))
+        // Two clocks, each wrong by its own rate: no screen names a moment before it is true.
+        let with_drift =
+            |ms: u64| ms.saturating_add(ms.saturating_mul(2 * CLOCK_PPM) / 1_000_000 + 1);
+        longest.filter(|_| all.iter().all(enforces)).map(with_drift)
     }
 
     pub(crate) fn progress(&self, order: StatementId) -> Progress {

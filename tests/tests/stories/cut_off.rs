@@ -29,7 +29,9 @@ fn a_cut_off_tree_ends_by_its_lease_and_proves_it_later() {
     let said = SystemTime::now();
     let order = order_of(&stop);
     assert_eq!((&stop["complete"], &stop["in_force"]), (&false.into(), &true.into()), "{stop:#}");
-    assert_eq!(stop["bound_ms"], LEASE.as_millis() as u64, "{stop:#}");
+    // The lease, and what two clocks may differ meanwhile: 0.04 %, rounded up.
+    let lease_ms = LEASE.as_millis() as u64;
+    assert_eq!(stop["bound_ms"], lease_ms + lease_ms * 4 / 10_000 + 1, "{stop:#}");
     let open: Vec<_> = open_branches(&stop);
     assert_eq!(open, [ROBOT], "only the robot is missing: {stop:#}");
     assert!(planner.processes().is_empty(), "the linked side is stopped at once");
