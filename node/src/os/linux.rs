@@ -15,5 +15,5 @@ pub use process::{is_warden, parents_of, process_alive};
 pub use strays::end_strays;
 
 pub(crate) use clock::BootTimer;
-pub(crate) use process::{NODE_NAME, WARDEN_NAME, be_named, find_process, hide_memory};
+pub(crate) use process::{NODE_NAME, WARDEN_NAME, be_named, find_process, hide_memory, own_group};
 pub(crate) use tree::{Sweep, Tree};

@@ -6,7 +6,8 @@
 //! the warden's, so that Ctrl-Z still gives the user his shell back.
 
 use super::launch::Place;
-use rustix::process::{Pid, Signal, getpgrp, kill_current_process_group, kill_process_group};
+use crate::os::own_group;
+use rustix::process::{Pid, Signal, kill_current_process_group, kill_process_group};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -26,10 +27,11 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// The terminal that controls this process, if one does.
+    /// The terminal that controls this process, if one does and this process's group has a name
+    /// by which it can be taken back.
     pub(super) fn open() -> Option<Self> {
         let tty = OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
-        Some(Self { tty, ours: getpgrp(), task: None, heir: None, lent: false })
+        Some(Self { tty, ours: own_group()?, task: None, heir: None, lent: false })
     }
 
     /// Whether the user's keys reach the warden's own group now.
@@ -82,5 +84,6 @@ impl Terminal {
 /// Makes the calling process's own group the one that the terminal's keys reach.
 pub(super) fn take_for_this_group() -> io::Result<()> {
     let tty = OpenOptions::new().read(true).write(true).open("/dev/tty")?;
-    Ok(tcsetpgrp(tty, getpgrp())?)
+    let ours = own_group().ok_or(io::ErrorKind::NotFound)?;
+    Ok(tcsetpgrp(tty, ours)?)
 }

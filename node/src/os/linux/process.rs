@@ -109,6 +109,12 @@ pub(super) fn read_stat(pid: u32) -> Option<Stat> {
     })
 }
 
+/// The calling process's own group; `None` when its first process is out of sight, as in a
+/// container entered from outside, where the kernel names the group 0.
+pub(crate) fn own_group() -> Option<Pid> {
+    raw_pid(read_stat(std::process::id())?.group)
+}
+
 /// The fields from the state on. The name before them may hold anything, brackets too.
 fn after_name(stat: &[u8]) -> Option<Vec<&str>> {
     let end = stat.iter().rposition(|&byte| byte == b')')?;

@@ -10,7 +10,7 @@
 use super::super::Process;
 use super::process::{Sent, Stat, ThreadState, children_of, raw_pid, read_stat, send, threads};
 use rustix::io::Errno;
-use rustix::process::{Signal, getsid, kill_process_group};
+use rustix::process::{Signal, kill_process_group};
 use std::collections::{BTreeSet, VecDeque};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -73,6 +73,7 @@ impl Sweep {
 #[derive(Debug)]
 pub(crate) struct Tree {
     root: u32,
+    /// Our own session; 0 when its leader is out of sight, as in a container started from outside.
     session: Option<u32>,
     except: Vec<u32>,
 }
@@ -85,8 +86,9 @@ impl Tree {
 
     /// Everything below the calling process, but nothing below these children of it.
     pub(crate) fn below_me_except(except: &[u32]) -> Self {
-        let session = getsid(None).ok().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
-        Self { root: std::process::id(), session, except: except.to_vec() }
+        let root = std::process::id();
+        let session = read_stat(root).map(|stat| stat.session);
+        Self { root, session, except: except.to_vec() }
     }
 
     /// Everything below another process; it is not signalled itself.
