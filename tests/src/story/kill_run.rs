@@ -3,7 +3,7 @@
 //! The witness is the work's own files: when they were last written, against the moment of the blow
 //! and against the end of the lease. Refused here: asking a node whether its work has ended.
 
-use super::fleet::{Fleet, LAPTOP, LEASE, ROBOT};
+use super::nodes::{LAPTOP, LEASE, Nodes, ROBOT};
 use super::waiting::SOON;
 use super::witness::Work;
 use rustix::process::Signal;
@@ -35,7 +35,7 @@ pub struct KillRun {
 /// Deals the blow under running work, `runs` times; nothing is restarted before all of the work is
 /// gone.
 pub fn kill_run(exe: &Path, blow: Blow, runs: usize) -> Vec<KillRun> {
-    let mut fleet = Fleet::pair(exe);
+    let mut fleet = Nodes::pair(exe);
     let all = (0..runs).map(|run| {
         let work = begin(&fleet, run);
         let (struck, lease_ends) = strike(&fleet, blow);
@@ -46,7 +46,7 @@ pub fn kill_run(exe: &Path, blow: Blow, runs: usize) -> Vec<KillRun> {
     all.collect()
 }
 
-fn begin(fleet: &Fleet, run: usize) -> Work {
+fn begin(fleet: &Nodes, run: usize) -> Work {
     let work = fleet.offload(LAPTOP, ROBOT, &format!("worker-{run}"));
     work.wait_until_whole();
     work.wait_for_growth();
@@ -54,7 +54,7 @@ fn begin(fleet: &Fleet, run: usize) -> Work {
 }
 
 /// Deals the blow: when, and when the lease ends at the latest.
-fn strike(fleet: &Fleet, blow: Blow) -> (SystemTime, SystemTime) {
+fn strike(fleet: &Nodes, blow: Blow) -> (SystemTime, SystemTime) {
     let asked = SystemTime::now();
     let left = lease_left(fleet);
     let struck = SystemTime::now();
@@ -71,7 +71,7 @@ fn strike(fleet: &Fleet, blow: Blow) -> (SystemTime, SystemTime) {
     }
 }
 
-fn recover(fleet: &mut Fleet, blow: Blow) {
+fn recover(fleet: &mut Nodes, blow: Blow) {
     match blow {
         Blow::Kill => {}
         Blow::Pause => fleet.kill(ROBOT),
@@ -85,7 +85,7 @@ fn recover(fleet: &mut Fleet, blow: Blow) {
 }
 
 /// What is left of the robot's lease, as it says.
-fn lease_left(fleet: &Fleet) -> Duration {
+fn lease_left(fleet: &Nodes) -> Duration {
     let run = fleet.status(ROBOT)["run"].as_str().unwrap_or_default().to_owned();
     let left = run.strip_suffix(" ms").and_then(|ms| ms.parse().ok()).map(Duration::from_millis);
     left.unwrap_or_else(|| panic!("the robot names no lease but “{run}”"))

@@ -8,8 +8,8 @@
 mod changed;
 mod command;
 pub mod figures;
-mod fleet;
 mod kill_run;
+mod nodes;
 mod order_run;
 pub mod real;
 mod relay;
@@ -19,8 +19,8 @@ mod witness;
 
 pub use changed::change_a_receipt;
 pub use command::{Answer, Belay, Running};
-pub use fleet::{ANY_PORT, Fleet, LAPTOP, LEASE, ROBOT};
 pub use kill_run::{Blow, KillRun, kill_run};
+pub use nodes::{ANY_PORT, LAPTOP, LEASE, Nodes, ROBOT};
 pub use order_run::{OrderRun, order_run};
 pub use relay::Relay;
 pub use script::WORKER_FILES;

@@ -4,7 +4,7 @@
 //! whoever gave it. Refused here: choosing the moment; it is spread evenly over the time that an
 //! order takes.
 
-use super::fleet::{Fleet, LAPTOP};
+use super::nodes::{LAPTOP, Nodes};
 use super::waiting::SOON;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub struct OrderRun {
 /// Gives an order and kills the laptop's node `step` later each time, `runs` times, the last time
 /// as soon as the order was acknowledged; fails when one that was acknowledged does not stand.
 pub fn order_run(exe: &Path, runs: u32, step: Duration) -> Vec<OrderRun> {
-    let mut fleet = Fleet::alone(exe);
+    let mut fleet = Nodes::alone(exe);
     let mut all = Vec::new();
     for run in 0..runs {
         let (subject, unlock) = (format!("agent:nobody-{run}"), fleet.unlock());

@@ -5,8 +5,8 @@
 
 use super::command::Belay;
 use super::figures::Figures;
-use super::fleet::{Fleet, LAPTOP};
 use super::kill_run::{Blow, KillRun, kill_run};
+use super::nodes::{LAPTOP, Nodes};
 use super::order_run::order_run;
 use super::waiting::{SOON, must, wait_for};
 use std::path::{Path, PathBuf};
@@ -90,7 +90,7 @@ fn orders(exe: &Path) {
 }
 
 fn demos(exe: &Path, times: usize) {
-    let fleet = Fleet::empty(exe);
+    let fleet = Nodes::empty(exe);
     let (out, home) = (fleet.path("seen"), PathBuf::from(fleet.path("home")));
     let belay = Belay::new(exe, &home);
     let (mut took, mut receipts, mut late) = (Vec::new(), Vec::new(), Vec::new());
@@ -133,7 +133,7 @@ impl Drop for SmallDisk {
 
 /// The state on a disk of its own that somebody else fills to the last byte.
 fn full_disk(exe: &Path) {
-    let mut fleet = Fleet::empty(exe);
+    let mut fleet = Nodes::empty(exe);
     let _disk = SmallDisk::mount(fleet.path(LAPTOP));
     fleet.found(LAPTOP, "story.belay");
     let planner = fleet.agent(LAPTOP, "planner", "");

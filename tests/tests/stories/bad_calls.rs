@@ -1,13 +1,13 @@
 //! Commands that cannot be meant: each is refused by name with a next step, and the node goes on.
 
 use super::exe;
-use belay_tests::story::{Fleet, LAPTOP, ROBOT, SOON, wait_for};
+use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON, wait_for};
 
 /// Goal: every wrong command has its exit code, names what is wrong and what to do next, and
 /// changes nothing. Method: one each at a pair of nodes; both answer `status` as before.
 #[test]
 fn wrong_commands_are_refused_by_name() {
-    let fleet = Fleet::pair(exe());
+    let fleet = Nodes::pair(exe());
     let (unlock, other) = (fleet.unlock(), fleet.path("other-unlock"));
     fleet.belay().run(&["key", "unlock-file", "--out", &other]).wants(0);
     let held = fleet.status(LAPTOP)["statements"].clone();
@@ -54,7 +54,7 @@ fn wrong_commands_are_refused_by_name() {
 /// ran; later it may not run.
 #[test]
 fn a_stop_of_nobody_says_so_and_stands() {
-    let fleet = Fleet::alone(exe());
+    let fleet = Nodes::alone(exe());
     let unlock = fleet.unlock();
     let stop = ["stop", "agent:nobody", "--unlock-file", &unlock];
     let answer = fleet.ask(LAPTOP, &stop).wants(2);
@@ -68,7 +68,7 @@ fn a_stop_of_nobody_says_so_and_stands() {
 /// offered to it.
 #[test]
 fn work_for_a_device_that_is_down_is_refused() {
-    let fleet = Fleet::pair(exe());
+    let fleet = Nodes::pair(exe());
     fleet.ask(ROBOT, &["down"]).wants(0);
     let offload = ["task", "offload", "--to", ROBOT, "--", "/bin/true"];
     let answer = wait_for("work for the robot is refused", SOON, || {
@@ -84,7 +84,7 @@ fn work_for_a_device_that_is_down_is_refused() {
 /// node itself, started a second time by hand, names the pid of the first.
 #[test]
 fn a_second_node_on_one_state_names_the_first() {
-    let fleet = Fleet::alone(exe());
+    let fleet = Nodes::alone(exe());
     let (pid, unlock) = (fleet.status(LAPTOP)["pid"].to_string(), fleet.unlock());
     let same = fleet.json(LAPTOP, &["up", "--unlock-file", &unlock]).wants(0).data();
     assert_eq!(same["pid"].to_string(), pid);
@@ -100,7 +100,7 @@ fn a_second_node_on_one_state_names_the_first() {
 /// wrong. Method: a path of 130 bytes, and a folder of mode 755.
 #[test]
 fn a_state_that_cannot_be_is_refused() {
-    let fleet = Fleet::empty(exe());
+    let fleet = Nodes::empty(exe());
     let (long, unlock) = ("x".repeat(130), fleet.unlock());
     let up = ["up", "--unlock-file", &unlock];
     let length = fleet.path(&long).len().to_string();
@@ -116,7 +116,7 @@ fn a_state_that_cannot_be_is_refused() {
 /// operator is tried at its own door, with the right keys in reach.
 #[test]
 fn an_agent_is_refused_at_the_operators_door() {
-    let mut fleet = Fleet::alone(exe());
+    let mut fleet = Nodes::alone(exe());
     let (state, unlock) = (fleet.path(LAPTOP), fleet.unlock());
     let at = format!("--state {state}");
     let lines = format!(

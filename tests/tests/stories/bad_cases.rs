@@ -1,14 +1,14 @@
 //! Case files that prove nothing.
 
 use super::{exe, order_of};
-use belay_tests::story::{Fleet, LAPTOP};
+use belay_tests::story::{LAPTOP, Nodes};
 use std::fs;
 
 /// Goal: `verify` takes nothing for a case that is not one, and none for one of another root.
 /// Method: a real case, as it is, without a root, with another, cut, lengthened; then garbage.
 #[test]
 fn verify_believes_only_a_whole_case_of_the_right_root() {
-    let fleet = Fleet::alone(exe());
+    let fleet = Nodes::alone(exe());
     fleet.ask(LAPTOP, &["agent", "run", "--name", "planner", "--", "/bin/true"]).wants(0);
     let order = order_of(&fleet.stop(LAPTOP, "agent:planner", "10s").wants(0).data());
     let case = fleet.path("it.belaycase");

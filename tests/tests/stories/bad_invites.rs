@@ -1,7 +1,7 @@
 //! Invites that do not admit: malformed, expired, used, and of another fleet.
 
 use super::exe;
-use belay_tests::story::{Fleet, LAPTOP, SOON, wait_for};
+use belay_tests::story::{LAPTOP, Nodes, SOON, wait_for};
 use std::fs;
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use std::path::Path;
 /// missing, empty, cut short, changed in one byte, of another kind, or far too long.
 #[test]
 fn a_malformed_invite_enrols_nobody() {
-    let mut fleet = Fleet::alone(exe());
+    let mut fleet = Nodes::alone(exe());
     let good = fs::read(fleet.invite(LAPTOP, &["--device", "robot"])).unwrap();
     let mut changed = good.clone();
     let middle = changed.len() / 2;
@@ -40,7 +40,7 @@ fn a_malformed_invite_enrols_nobody() {
 /// second, used as soon as it is over.
 #[test]
 fn an_expired_invite_enrols_nobody() {
-    let mut fleet = Fleet::alone(exe());
+    let mut fleet = Nodes::alone(exe());
     let file = fleet.invite(LAPTOP, &["--device", "robot", "--ttl", "1s"]);
     let written = fs::metadata(&file).unwrap().modified().unwrap();
     wait_for("the invite's second is over", SOON, || {
@@ -56,7 +56,7 @@ fn an_expired_invite_enrols_nobody() {
 /// lists one of them.
 #[test]
 fn a_used_invite_enrols_one() {
-    let mut fleet = Fleet::alone(exe());
+    let mut fleet = Nodes::alone(exe());
     let file = fleet.invite(LAPTOP, &[]);
     fleet.join("first", &file, &["--device", "first"]).wants(0);
     fleet.wait_linked(LAPTOP, "first");
@@ -81,7 +81,7 @@ fn a_used_invite_enrols_one() {
 /// address leads to a device of yet another fleet.
 #[test]
 fn an_invite_of_another_fleet_moves_nobody() {
-    let mut fleet = Fleet::alone(exe());
+    let mut fleet = Nodes::alone(exe());
     fleet.found("other", "other.belay");
     let theirs = fleet.invite("other", &["--device", "robot"]);
     fleet.join(LAPTOP, &theirs, &[]).refuses(2, &["a node runs on this state already"]);

@@ -1,14 +1,14 @@
 //! Policies that do not hold together: refused by file and place, before anything is signed.
 
 use super::exe;
-use belay_tests::story::{ANY_PORT, Fleet};
+use belay_tests::story::{ANY_PORT, Nodes};
 use std::path::Path;
 
 /// Goal: every half-written policy is refused with exit 7, its file and its place, and leaves no
 /// state behind. Method: one change each to a policy that is good; then that one founds.
 #[test]
 fn a_half_written_policy_founds_nothing() {
-    let mut fleet = Fleet::empty(exe());
+    let mut fleet = Nodes::empty(exe());
     let good = |name: &str| std::fs::read_to_string(fleet.path(&format!("policy/{name}"))).unwrap();
     let (rules, release) = (good("policy.cedar"), good("release.toml"));
     let rules_less = |from: &str, to: &str| ("policy.cedar", rules.replacen(from, to, 1));

@@ -1,14 +1,14 @@
 //! Strangers on the wire.
 
 use super::exe;
-use belay_tests::story::{Fleet, LAPTOP, SOON, wait_for};
+use belay_tests::story::{LAPTOP, Nodes, SOON, wait_for};
 use std::net::UdpSocket;
 
 /// Goal: garbage on its port moves a node not at all. Method: datagrams of every size and of fixed
 /// pseudo-random bytes, some of which begin like QUIC; then a device joins as ever.
 #[test]
 fn garbage_on_the_port_changes_nothing() {
-    let mut fleet = Fleet::alone(exe());
+    let mut fleet = Nodes::alone(exe());
     let (before, target) = (fleet.status(LAPTOP), fleet.address_of(LAPTOP));
     let socket = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
     let mut drawn = 0x9e37_79b9_7f4a_7c15_u64;
@@ -40,7 +40,7 @@ fn garbage_on_the_port_changes_nothing() {
 /// Method: its `node.toml` is pointed at the laptop.
 #[test]
 fn a_stranger_is_told_whose_fleet_it_dialled() {
-    let mut fleet = Fleet::alone(exe());
+    let mut fleet = Nodes::alone(exe());
     fleet.found("stranger", "stranger.belay");
     fleet.ask("stranger", &["down"]).wants(0);
     let (ours, theirs) = (fleet.status(LAPTOP), fleet.path("stranger/node.toml"));
@@ -67,7 +67,7 @@ fn a_stranger_is_told_whose_fleet_it_dialled() {
 /// key that does not exist, and one that is no duration.
 #[test]
 fn a_wrong_configuration_is_refused_by_its_key() {
-    let mut fleet = Fleet::alone(exe());
+    let mut fleet = Nodes::alone(exe());
     fleet.ask(LAPTOP, &["down"]).wants(0);
     let (file, unlock) = (fleet.path("laptop/node.toml"), fleet.unlock());
     let good = std::fs::read_to_string(&file).unwrap();

@@ -1,7 +1,7 @@
 //! A tree of work over two devices, stopped by one order while all of them are linked.
 
 use super::{branches, exe, order_of};
-use belay_tests::story::{Fleet, LAPTOP, ROBOT, SOON, Work, change_a_receipt, holds_for};
+use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON, Work, change_a_receipt, holds_for};
 use std::time::Duration;
 
 /// The planner on the laptop, its helper on the robot, and what that gave back to the laptop.
@@ -18,7 +18,7 @@ impl Tree {
 }
 
 /// The planner offloads to the robot; what runs there offloads to the laptop again, then works.
-fn grow(fleet: &mut Fleet) -> Tree {
+fn grow(fleet: &mut Nodes) -> Tree {
     let (helper, deepest) = (fleet.mark("helper"), fleet.mark("deepest"));
     let [shell, worker, _] = fleet.worker(&deepest);
     let middle = fleet.script(
@@ -30,7 +30,7 @@ fn grow(fleet: &mut Fleet) -> Tree {
     );
     let offload = format!("ask helper task offload --to robot --name helper -- {shell} {middle}");
     let planner = fleet.agent(LAPTOP, "planner", &offload);
-    let award = |fleet: &mut Fleet, name: &str| {
+    let award = |fleet: &mut Nodes, name: &str| {
         fleet.answered(name).wants(0).data()["award"].as_str().unwrap().to_owned()
     };
     let far = award(fleet, "helper");
@@ -48,7 +48,7 @@ fn grow(fleet: &mut Fleet) -> Tree {
 /// it writes; the case is verified with an empty home and no state.
 #[test]
 fn one_order_stops_a_tree_and_the_case_proves_it() {
-    let mut fleet = Fleet::pair(exe());
+    let mut fleet = Nodes::pair(exe());
     let tree = grow(&mut fleet);
     let stop = fleet.stop(LAPTOP, "agent:planner", "20s").wants(0).data();
     let branch = |agent: &str, device: &str| (agent.into(), device.into(), "stopped".into(), true);
@@ -71,7 +71,7 @@ fn one_order_stops_a_tree_and_the_case_proves_it() {
     again.refuses(3, &["order"]);
 }
 
-fn verify_the_case(fleet: &Fleet, order: &str, stopped: Vec<(String, String, String, bool)>) {
+fn verify_the_case(fleet: &Nodes, order: &str, stopped: Vec<(String, String, String, bool)>) {
     let (case, copy) = (fleet.path("it.belaycase"), fleet.path("changed.belaycase"));
     let proved = fleet.json(LAPTOP, &["prove", order, "--out", &case]).wants(0).data();
     assert_eq!((&proved["complete"], &proved["proven"]), (&true.into(), &true.into()));

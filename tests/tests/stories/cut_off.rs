@@ -1,7 +1,7 @@
 //! A stop that cannot reach its device, and the lease that ends the work all the same.
 
 use super::{exe, order_of};
-use belay_tests::story::{Fleet, LAPTOP, LEASE, ROBOT, SOON, holds_for, wait_for};
+use belay_tests::story::{LAPTOP, LEASE, Nodes, ROBOT, SOON, holds_for, wait_for};
 use std::time::{Duration, SystemTime};
 
 /// File systems stamp with the tick of the kernel's clock, and a write may be under way.
@@ -12,7 +12,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// everything; the work's own files say when it last acted.
 #[test]
 fn a_cut_off_tree_ends_by_its_lease_and_proves_it_later() {
-    let mut fleet = Fleet::pair(exe());
+    let mut fleet = Nodes::pair(exe());
     let mark = fleet.mark("helper");
     let [shell, worker, mark] = fleet.worker(&mark);
     let offload =

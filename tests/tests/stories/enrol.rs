@@ -1,14 +1,14 @@
 //! Enrolment and gossip.
 
 use super::{exe, order_of, wait_for_order};
-use belay_tests::story::{Fleet, LAPTOP, ROBOT};
+use belay_tests::story::{LAPTOP, Nodes, ROBOT};
 
 /// Goal: a device joins by an invite file through its only path, both list both, and what is
 /// ordered on one stands on the other. Method: laptop founds and invites, robot joins by the relay,
 /// an order is given to the laptop.
 #[test]
 fn a_device_joins_and_hears_an_order() {
-    let fleet = Fleet::pair(exe());
+    let fleet = Nodes::pair(exe());
     for node in [LAPTOP, ROBOT] {
         let status = fleet.status(node);
         let devices = status["devices"].as_array().unwrap();

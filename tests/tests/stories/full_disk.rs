@@ -1,7 +1,7 @@
 //! A disk that is full: nothing new is permitted, and what stops goes on working.
 
 use super::{exe, order_of, wait_for_order};
-use belay_tests::story::{Fleet, LAPTOP, SOON, limit_files, wait_for};
+use belay_tests::story::{LAPTOP, Nodes, SOON, limit_files, wait_for};
 use std::fs;
 
 /// Goal: on a full disk an order is taken, acts, is proven, and outlives the node; new grants are
@@ -10,7 +10,7 @@ use std::fs;
 /// restart without the limit.
 #[test]
 fn a_full_disk_still_takes_orders() {
-    let mut fleet = Fleet::empty(exe());
+    let mut fleet = Nodes::empty(exe());
     // Without the limit's signal a write fails as it does on a full disk.
     let deaf = ["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"];
     fleet.found_by(&deaf, LAPTOP, "story.belay");

@@ -13,7 +13,7 @@ mod killed;
 mod no_warden;
 mod restart;
 
-use belay_tests::story::{Fleet, wait_for};
+use belay_tests::story::{Nodes, wait_for};
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -42,7 +42,7 @@ fn order_of(data: &Value) -> String {
 }
 
 /// Waits until an order stands at a node.
-fn wait_for_order(fleet: &Fleet, node: &str, order: &str) {
+fn wait_for_order(fleet: &Nodes, node: &str, order: &str) {
     wait_for(&format!("order {order} stands at {node}"), Duration::from_secs(30), || {
         let status = fleet.status(node);
         let orders = status["orders"].as_array().expect("a list of orders");

@@ -1,14 +1,14 @@
 //! Work that loses its warden: it ends, and nobody says that it was seen to end.
 
 use super::{branches, exe, order_of};
-use belay_tests::story::{Fleet, LAPTOP, ROBOT, SOON};
+use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON};
 use rustix::process::Signal;
 
 /// Goal: a tree whose warden was killed is ended by the node, and is never called proven. Method:
 /// the warden is killed, as its own work could do; then a stop, its case, and a check of that.
 #[test]
 fn work_without_its_warden_ends_and_is_not_proven() {
-    let fleet = Fleet::pair(exe());
+    let fleet = Nodes::pair(exe());
     let work = fleet.offload(LAPTOP, ROBOT, "helper");
     work.wait_until_whole();
     work.wait_for_growth();
@@ -32,7 +32,7 @@ fn work_without_its_warden_ends_and_is_not_proven() {
 /// parent; then `up`, with no order given.
 #[test]
 fn work_killed_with_its_warden_and_node_ends_at_the_restart() {
-    let mut fleet = Fleet::pair(exe());
+    let mut fleet = Nodes::pair(exe());
     let work = fleet.offload(LAPTOP, ROBOT, "helper");
     work.wait_until_whole();
     work.wait_for_growth();

@@ -1,13 +1,13 @@
 //! Nodes that are killed in the middle of a stop and come back.
 
 use super::{branches, exe, order_of, wait_for_order};
-use belay_tests::story::{Fleet, LAPTOP, ROBOT, SOON};
+use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON};
 
 /// Goal: a robot that dies between the order and its receipt answers for its work after a restart.
 /// Method: cut, order, `kill -9`, heal, `up`; the case completes, and its receipt says how.
 #[test]
 fn a_robot_killed_before_its_receipt_answers_after_its_restart() {
-    let mut fleet = Fleet::pair(exe());
+    let mut fleet = Nodes::pair(exe());
     let work = fleet.offload(LAPTOP, ROBOT, "helper");
     work.wait_until_whole();
     fleet.relay().cut();
@@ -34,7 +34,7 @@ fn a_robot_killed_before_its_receipt_answers_after_its_restart() {
 /// are under the order.
 #[test]
 fn an_order_outlives_the_node_that_gave_it() {
-    let mut fleet = Fleet::pair(exe());
+    let mut fleet = Nodes::pair(exe());
     let mark = fleet.mark("helper");
     let [shell, worker, mark] = fleet.worker(&mark);
     let offload =

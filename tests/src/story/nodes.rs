@@ -40,7 +40,7 @@ const LOG_LINES: usize = 30;
 
 /// Real nodes; dropping it ends them.
 #[derive(Debug)]
-pub struct Fleet {
+pub struct Nodes {
     belay: Belay,
     mark: String,
     relay: Option<Relay>,
@@ -50,7 +50,7 @@ pub struct Fleet {
     path: PathBuf,
 }
 
-impl Fleet {
+impl Nodes {
     /// A folder with a policy and an unlock file, and no node yet.
     pub fn empty(exe: &Path) -> Self {
         let made = tempfile::Builder::new().prefix("belay-story-").rand_bytes(8).tempdir();
@@ -255,7 +255,7 @@ impl Fleet {
         self.work(to, said["award"].as_str().unwrap_or_default(), &mark)
     }
 
-    /// A script that may `ask NAME ARGS…`; see [`Fleet::answered`].
+    /// A script that may `ask NAME ARGS…`; see [`Nodes::answered`].
     pub fn script(&self, name: &str, lines: &str) -> String {
         script::asking(&self.path, name, self.belay.exe(), lines)
     }
@@ -311,7 +311,7 @@ impl Fleet {
     }
 }
 
-impl Drop for Fleet {
+impl Drop for Nodes {
     fn drop(&mut self) {
         if thread::panicking() {
             self.show_logs();
