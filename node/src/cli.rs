@@ -94,6 +94,16 @@ pub(crate) struct Unlocking {
     pub(crate) unlock_file: Option<PathBuf>,
 }
 
+/// With which operator's key a command signs.
+#[derive(Args)]
+pub(crate) struct Signing {
+    /// A sealed operator key of another state; this state's own unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) unlock: Unlocking,
+}
+
 #[derive(Subcommand)]
 enum Device {
     /// Write a one-use invite file for a new device.
@@ -119,7 +129,7 @@ pub(crate) struct Invite {
     #[arg(long, value_name = "FILE", default_value = "invite.belay")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
-    pub(crate) unlock: Unlocking,
+    pub(crate) signing: Signing,
 }
 
 #[derive(Subcommand)]
@@ -203,7 +213,7 @@ pub(crate) struct Stop {
     #[arg(long, value_name = "ORDER", conflicts_with = "subject")]
     pub(crate) follow: Option<String>,
     #[command(flatten)]
-    pub(crate) unlock: Unlocking,
+    pub(crate) signing: Signing,
 }
 
 /// `belay prove`

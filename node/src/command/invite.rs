@@ -25,7 +25,7 @@ pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
         let hint = "one of laptop, phone, robot, gateway, server";
         Fault::wrong_use(format!("“{}” is no kind of device", ask.kind), hint)
     })?;
-    let mut operator = Operator::unlock(context, &ask.unlock)?;
+    let mut operator = Operator::unlock(context, &ask.signing)?;
     let peers = peers(&mut operator, &ask.address, ask.device.as_ref())?;
     let roots: Vec<String> = operator.door().call(&Ask::Roots)?;
     let seed = Zeroizing::new(clock::draw());

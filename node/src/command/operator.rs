@@ -1,21 +1,23 @@
 //! Signing as an operator, in the calling process: ask the node for the place, sign, hand it back.
 //!
-//! The key is unlocked for one command and wiped with it; the node never holds it.
+//! The key is unlocked for one command and wiped with it; the node never holds it. It may be sealed
+//! in another state than the one whose node is asked: each node numbers the statements that are
+//! signed by way of it in a log of its own.
 
 use super::door;
 use crate::api::{Ask, PlaceSaid, id_from_text, to_text};
-use crate::cli::{Context, Unlocking};
+use crate::cli::{Context, Signing, Unlocking};
 use crate::door::{DoorClient, DoorName};
 use crate::fault::{Fault, io};
 use crate::os;
-use crate::vault::{KeyName, Unlock, Vault};
+use crate::vault::{KeyName, OpenError, Seed32, Unlock, Vault, open_sealed};
 use belay_identity::body::Body;
 use belay_identity::key::unhex;
 use belay_identity::principal::{DeviceId, OperatorId, Principal, TrustDomain};
 use belay_identity::{
     Class, FleetId, Incarnation, Scope, SecretKey, Statement, StatementId, Verified, sign,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An operator at work on one node.
 pub(super) struct Operator {
@@ -37,9 +39,12 @@ pub(super) struct Standing {
 
 impl Operator {
     /// Unlocks the operator's key for this command.
-    pub(super) fn unlock(context: &Context, unlock: &Unlocking) -> Result<Self, Fault> {
+    pub(super) fn unlock(context: &Context, signing: &Signing) -> Result<Self, Fault> {
         let door = door(context, DoorName::Operator)?;
-        let secret = open_key(&context.state()?, KeyName::Operator, unlock)?;
+        let secret = match &signing.key {
+            Some(file) => open_file(file, &signing.unlock)?,
+            None => open_key(&context.state()?, KeyName::Operator, &signing.unlock)?,
+        };
         Ok(Self { door, secret })
     }
 
@@ -119,15 +124,36 @@ pub(super) fn open_key(
     let vault = Vault::at(state);
     if !vault.has(name) {
         let hint = match name {
-            KeyName::Operator | KeyName::Root => "give this command on the operator's own device",
+            KeyName::Operator | KeyName::Root => {
+                "name the sealed key with --key FILE; it lies in keys/operator.age of the state \
+                 of the operator's own device"
+            }
             KeyName::Device => "found a fleet with `belay up`, or join with `belay up --join FILE`",
         };
         return Err(Fault::exit(4, format!("this state holds no {} key", name.as_str()), hint));
     }
+    open(name, unlock, |unlock| vault.open(name, unlock))
+}
+
+/// Opens an operator's key that lies in another state.
+fn open_file(file: &Path, unlock: &Unlocking) -> Result<SecretKey, Fault> {
+    if !file.is_file() {
+        let hint = "name the sealed key of an operator, such as STATE/keys/operator.age";
+        return Err(Fault::wrong_use(format!("{}: no such file", file.display()), hint));
+    }
+    let path: PathBuf = file.to_owned();
+    open(KeyName::Operator, unlock, |unlock| open_sealed(path, KeyName::Operator, unlock))
+}
+
+fn open(
+    name: KeyName,
+    unlock: &Unlocking,
+    seed: impl FnOnce(&Unlock) -> Result<Seed32, OpenError>,
+) -> Result<SecretKey, Fault> {
     os::hide_memory().map_err(io("closing this process's memory"))?;
     let prompt = format!("Passphrase for the {} key: ", name.as_str());
     let unlock = Unlock::from_choice(unlock.unlock_file.as_deref(), &prompt)
         .map_err(|error| Fault::wrong_use(&error, error.hint()))?;
-    let seed = vault.open(name, &unlock).map_err(|error| Fault::failed(&error, error.hint()))?;
+    let seed = seed(&unlock).map_err(|error| Fault::failed(&error, error.hint()))?;
     Ok(SecretKey::from_seed(seed.as_bytes()))
 }

@@ -44,7 +44,7 @@ fn give(context: &Context, stop: &Stop) -> Result<(String, DoorClient), Fault> {
     }
     // Names are good or bad in any fleet; better said before a passphrase is typed.
     subject(&any_domain()?, &stop.subject)?;
-    let mut operator = Operator::unlock(context, &stop.unlock)?;
+    let mut operator = Operator::unlock(context, &stop.signing)?;
     let place = operator.place(Class::AuthorityMinus)?;
     let hold = Hold {
         subject: subject(&place.domain, &stop.subject)?,

@@ -46,22 +46,7 @@ impl Vault {
 
     /// Opens the seed of that name.
     pub fn open(&self, name: KeyName, unlock: &Unlock) -> Result<Seed32, OpenError> {
-        let path = self.path(name);
-        let sealed = read_private(&path)?;
-        let decryptor = Decryptor::new_buffered(sealed.as_slice())
-            .map_err(|_| OpenError::Tampered { path: path.clone() })?;
-        let content = match (&unlock.0, decryptor.is_scrypt()) {
-            (Way::Passphrase(_), false) => return Err(OpenError::NeedsUnlockFile { path }),
-            (Way::File(_), true) => return Err(OpenError::NeedsPassphrase { path }),
-            (Way::Passphrase(typed), true) => {
-                let mut identity = scrypt::Identity::new(typed.clone());
-                identity.set_max_work_factor(SCRYPT_WORK_LOG2_MAX);
-                open(decryptor, &identity)
-            }
-            (Way::File(identity), false) => open(decryptor, identity),
-        };
-        let content = content.map_err(|error| wrong(error, unlock, &path))?;
-        split(name, &content).ok_or(OpenError::OtherKey { path })
+        open_sealed(self.path(name), name, unlock)
     }
 
     /// True when a key of that name was sealed here.
@@ -87,6 +72,25 @@ impl Vault {
             _ => Err(SealError::LooseMode { path: path.clone(), mode }),
         }
     }
+}
+
+/// Opens a sealed file wherever it lies, as the key of that name.
+pub fn open_sealed(path: PathBuf, name: KeyName, unlock: &Unlock) -> Result<Seed32, OpenError> {
+    let sealed = read_private(&path)?;
+    let decryptor = Decryptor::new_buffered(sealed.as_slice())
+        .map_err(|_| OpenError::Tampered { path: path.clone() })?;
+    let content = match (&unlock.0, decryptor.is_scrypt()) {
+        (Way::Passphrase(_), false) => return Err(OpenError::NeedsUnlockFile { path }),
+        (Way::File(_), true) => return Err(OpenError::NeedsPassphrase { path }),
+        (Way::Passphrase(typed), true) => {
+            let mut identity = scrypt::Identity::new(typed.clone());
+            identity.set_max_work_factor(SCRYPT_WORK_LOG2_MAX);
+            open(decryptor, &identity)
+        }
+        (Way::File(identity), false) => open(decryptor, identity),
+    };
+    let content = content.map_err(|error| wrong(error, unlock, &path))?;
+    split(name, &content).ok_or(OpenError::OtherKey { path })
 }
 
 /// Which of a node's keys.

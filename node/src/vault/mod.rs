@@ -14,6 +14,6 @@ mod tests;
 mod unlock;
 
 pub use error::{OpenError, SealError, UnlockError};
-pub use keys::{KeyName, Seed32, Vault};
+pub use keys::{KeyName, Seed32, Vault, open_sealed};
 pub use limits::{PASSPHRASE_CHARS_MIN, SEALED_BYTES_MAX, UNLOCK_FILE_BYTES_MAX};
 pub use unlock::{Unlock, new_unlock_file};

@@ -11,6 +11,7 @@ mod enrol;
 mod full_disk;
 mod killed;
 mod no_warden;
+mod operators;
 mod restart;
 
 use belay_tests::story::{Nodes, wait_for};
