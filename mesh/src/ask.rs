@@ -46,6 +46,10 @@ impl Engine {
                     self.known_order(order).and_then(|()| self.case_file(order)).map(Answer::Case);
                 self.answer(ask, answer);
             }
+            Request::Policy { agent } => {
+                let report = self.policy_report(agent.as_deref());
+                self.answer(ask, report.map(|report| Answer::Policy(Box::new(report))));
+            }
         }
     }
 
@@ -79,7 +83,10 @@ impl Engine {
     fn on_submit(&mut self, ask: AskId, statements: Vec<Verified<Statement>>, bodies: &[Vec<u8>]) {
         let statements: Vec<Arc<Verified<Statement>>> =
             statements.into_iter().map(Arc::new).collect();
-        let checked = self.may_submit(&statements).and_then(|()| self.would_count(&statements));
+        let checked = self
+            .may_submit(&statements)
+            .and_then(|()| self.may_publish(&statements, bodies))
+            .and_then(|()| self.would_count(&statements));
         if let Err(refusal) = checked {
             return self.answer(ask, Err(refusal));
         }

@@ -14,7 +14,10 @@ mod policy;
 mod tests;
 mod view;
 
-pub use policy::{Action as Verb, Origin, Question, Rules, RulesError, Ruling};
+pub use policy::{
+    Action as Verb, Origin, Question, RuleChanges, RuleLine, Rules, RulesError, Ruling, faults,
+    rule_changes, rule_lines,
+};
 pub(crate) use view::ViewTime;
 pub use view::{GateRelease, GateTask, GateView};
 

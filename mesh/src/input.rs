@@ -154,6 +154,11 @@ pub enum Request {
         /// Which.
         order: StatementId,
     },
+    /// Which policy judges here.
+    Policy {
+        /// Only the rules that may meet the agent of this name.
+        agent: Option<String>,
+    },
 }
 
 /// An agent that is to run here.

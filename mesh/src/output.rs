@@ -2,6 +2,7 @@
 
 use crate::gate::Verdict;
 use crate::input::{AskId, WriteId};
+use crate::policy_report::PolicyReport;
 use crate::status::{Progress, Status};
 use crate::time::BootTime;
 use crate::wire::{FrameKind, Lane};
@@ -153,6 +154,8 @@ pub enum Answer {
     Progress(Progress),
     /// A case file.
     Case(Vec<u8>),
+    /// What judges here.
+    Policy(Box<PolicyReport>),
 }
 
 /// Where the next statement of a log stands.
@@ -237,6 +240,8 @@ pub enum RefusalKind {
     Unreachable,
     /// An approval is needed.
     ApprovalNeeded,
+    /// Something stands otherwise than was expected.
+    Differs,
 }
 
 impl Refusal {

@@ -171,7 +171,7 @@ impl Engine {
         judging.all().iter().map(line).collect()
     }
 
-    fn lease_line(&self, action: Action) -> LeaseLine {
+    pub(crate) fn lease_line(&self, action: Action) -> LeaseLine {
         LeaseLine { action, reach: self.reach(self.class_lease(action)) }
     }
 
@@ -195,7 +195,7 @@ impl Engine {
         self.domain().map(|domain| domain.as_str().to_owned()).unwrap_or_default()
     }
 
-    fn subject_of(&self, order: &StatementId) -> String {
+    pub(crate) fn subject_of(&self, order: &StatementId) -> String {
         match self.known.get(order).map(|statement| &statement.body) {
             Some(Body::Hold(hold)) => hold.subject.to_string(),
             Some(Body::Revoke(revoke)) => revoke.subject.to_string(),

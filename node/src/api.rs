@@ -2,6 +2,8 @@
 //!
 //! Refused here: deciding. The engine answers; this file only names the words.
 
+pub(crate) mod policy;
+
 use belay_identity::key::{hex, unhex};
 use belay_mesh::output::{Refusal, RefusalKind};
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,8 @@ pub(crate) enum Ask {
     Progress { order: String },
     /// The case file of an order, in hex.
     Case { order: String },
+    /// Which policy judges here; of one agent's rules, or all.
+    Policy { agent: Option<String> },
     /// End the node.
     Down,
 }
@@ -211,6 +215,7 @@ pub(crate) fn code_of(kind: RefusalKind) -> &'static str {
         RefusalKind::NotEnrolled => "not-enrolled",
         RefusalKind::Unreachable => "unreachable",
         RefusalKind::ApprovalNeeded => "approval-needed",
+        RefusalKind::Differs => "differs",
     }
 }
 
@@ -221,6 +226,7 @@ pub(crate) fn exit_of(code: &str) -> u8 {
         "denied" | "other-user" | "caller-unknown" => 3,
         "not-enrolled" => 4,
         "unreachable" | "too-many" => 5,
+        "differs" => 7,
         "approval-needed" => 8,
         _ => 1,
     }

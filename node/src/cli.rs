@@ -1,5 +1,9 @@
 //! The command line: the words, and which command answers them.
 
+pub(crate) mod operators;
+
+pub(crate) use operators::Publish;
+
 use crate::command;
 use crate::fault::Fault;
 use crate::screen::Format;
@@ -42,6 +46,9 @@ enum Command {
     /// Work on other devices.
     #[command(subcommand)]
     Task(Task),
+    /// What agents may do: look for faults, publish, see what judges.
+    #[command(subcommand)]
+    Policy(operators::Policy),
     /// Stop everything that matches, everywhere, and wait for the proof.
     Stop(Stop),
     /// Write the case file of an order.
@@ -337,11 +344,20 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Agent(Agent::Run(run)) => command::agent::run(context, &run),
         Command::Act(act) => command::act::run(context, &act),
         Command::Task(Task::Offload(offload)) => command::offload::run(context, &offload),
+        Command::Policy(policy) => answer_policy(context, policy),
         Command::Stop(stop) => command::stop::run(context, &stop),
         Command::Prove(prove) => command::prove::run(context, &prove),
         Command::Verify(verify) => command::verify::run(context, &verify),
         Command::Demo(demo) => command::demo(context, &demo.out),
         Command::Key(Key::UnlockFile { out }) => command::key::unlock_file(context, &out),
         Command::Node(NodeCommand::Run) => command::node::run(context),
+    }
+}
+
+fn answer_policy(context: &Context, policy: operators::Policy) -> Result<ExitCode, Fault> {
+    match policy {
+        operators::Policy::Check { folder } => command::policy::check(context, &folder),
+        operators::Policy::Publish(publish) => command::publish::run(context, &publish),
+        operators::Policy::Effective { agent } => command::policy::effective(context, agent),
     }
 }

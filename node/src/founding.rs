@@ -16,7 +16,8 @@ use belay_identity::{
 /// The version of the policy language that this build writes.
 pub(crate) const LANGUAGE: u64 = 1;
 
-const RELEASE_LIFE_MS: u64 = 365 * 86_400_000;
+/// How long a release judges unless a new one is published, milliseconds: a year.
+pub(crate) const RELEASE_LIFE_MS: u64 = 365 * 86_400_000;
 
 /// Who founds what.
 pub struct Founding<'a> {

@@ -3,6 +3,10 @@
 //! Refused here: a half-written policy. What does not parse, validate or add up names its file,
 //! line and next step (exit 7), before anything is signed.
 
+mod faults;
+
+pub(crate) use faults::{FolderFault, faults};
+
 use crate::fault::Fault;
 use belay_identity::body::{Autonomy, Mode, Modes, Policy};
 use belay_identity::limits::POLICY_BYTES_MAX;
@@ -21,6 +25,19 @@ pub struct Source {
     pub policy: Policy,
     /// How long each class may go on without contact.
     pub autonomy: Autonomy,
+    /// Who gives device leases; as in the release before where the folder does not say.
+    pub beacons: Option<Beacons>,
+}
+
+/// Who gives device leases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beacons {
+    /// The names of the devices.
+    pub devices: Vec<String>,
+    /// How many of them a lease needs.
+    pub quorum: u64,
+    /// How many of them may lie.
+    pub liars: u64,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +48,16 @@ struct ReleaseFile {
     modes: ModesFile,
     leases: LeasesFile,
     run: RunFile,
+    beacons: Option<BeaconsFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BeaconsFile {
+    devices: Spanned<Vec<String>>,
+    quorum: Spanned<u64>,
+    #[serde(default)]
+    liars: u64,
 }
 
 #[derive(Deserialize)]
@@ -102,11 +129,46 @@ impl Source {
                 format!("{name}: a policy of {bytes} bytes; at most {POLICY_BYTES_MAX} travel");
             return Err(Fault::exit(7, what, "fewer or shorter rules; comments count too"));
         }
-        Ok(Self { policy, autonomy: file.autonomy(&at)? })
+        Ok(Self { policy, autonomy: file.autonomy(&at)?, beacons: file.beacons(name, release)? })
     }
 }
 
 impl ReleaseFile {
+    fn modes(&self) -> [(&'static str, &Spanned<String>); 5] {
+        [
+            ("modes.local", &self.modes.local),
+            ("modes.tool", &self.modes.tool),
+            ("modes.outward", &self.modes.outward),
+            ("modes.work", &self.modes.work),
+            ("modes.motion", &self.modes.motion),
+        ]
+    }
+
+    fn spans(&self) -> [(&'static str, &Spanned<String>); 7] {
+        [
+            ("leases.local", &self.leases.local),
+            ("leases.tool", &self.leases.tool),
+            ("leases.outward", &self.leases.outward),
+            ("leases.work", &self.leases.work),
+            ("leases.motion", &self.leases.motion),
+            ("run.unsealed_run", &self.run.unsealed_run),
+            ("run.lapse_grace", &self.run.lapse_grace),
+        ]
+    }
+
+    fn beacons(&self, name: &str, text: &str) -> Result<Option<Beacons>, Fault> {
+        let Some(file) = &self.beacons else { return Ok(None) };
+        if let Some((at, what)) = file.wrong() {
+            let line = text[..at].lines().count().max(1);
+            let hint =
+                "name each device once, 1 to all of them as quorum, and fewer liars than that";
+            return Err(Fault::exit(7, format!("{name}/release.toml, line {line}, {what}"), hint));
+        }
+        let devices = file.devices.get_ref().clone();
+        let (quorum, liars) = (*file.quorum.get_ref(), file.liars);
+        Ok(Some(Beacons { devices, quorum, liars }))
+    }
+
     fn policy(&self, rules: &str, at: &At<'_>) -> Result<Policy, Fault> {
         let mode = |what: &str, word: &Spanned<String>| {
             Mode::from_word(word.get_ref()).ok_or_else(|| at(what, word, "is no mode"))
@@ -140,6 +202,24 @@ impl ReleaseFile {
             unsealed_run_ms: span("run.unsealed_run", &self.run.unsealed_run)?,
             lapse_grace_ms: span("run.lapse_grace", &self.run.lapse_grace)?,
         })
+    }
+}
+
+impl BeaconsFile {
+    /// What does not add up, and where.
+    fn wrong(&self) -> Option<(usize, String)> {
+        let (devices, quorum) = (self.devices.get_ref(), *self.quorum.get_ref());
+        let names: std::collections::BTreeSet<&String> = devices.iter().collect();
+        if names.len() < devices.len() {
+            let what = "beacons.devices: a device is named twice".to_owned();
+            return Some((self.devices.span().start, what));
+        }
+        let fits = (1..=devices.len() as u64).contains(&quorum) && self.liars < quorum;
+        let what = || {
+            let (all, liars) = (devices.len(), self.liars);
+            format!("beacons.quorum: {quorum} of {all} with {liars} liars does not add up")
+        };
+        (!fits).then(|| (self.quorum.span().start, what()))
     }
 }
 

@@ -14,7 +14,7 @@ mod timer;
 mod wardens;
 
 pub(crate) use perform::resolve;
-pub(crate) use said::branch_said;
+pub(crate) use said::{branch_said, reach_said};
 
 use crate::config::NodeConfig;
 use crate::fault::{Fault, io};

@@ -24,10 +24,12 @@ mod outline;
 mod question;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use belay_identity::body::Action as ActionClass;
 pub use error::RulesError;
 pub use question::{Action, Origin, Question};
+pub use text::{RuleChanges, RuleLine, faults, rule_changes, rule_lines};
 
 use outline::{newlines, outline};
 
@@ -310,7 +312,7 @@ impl Place {
 }
 
 /// Whom or what a rule's scope names.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Holder {
     Agent,
     User,

@@ -39,7 +39,7 @@ pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
         owner: UserId::new(&place.domain, &owner()).map_err(bad)?,
     };
     let expires_ms = clock::wall_ms() + ttl_ms;
-    let signed = operator.say(&place, body.into(), Vec::new(), Some(expires_ms))?;
+    let signed = operator.say(place, body.into(), Vec::new(), Some(expires_ms))?;
     let roots = roots.iter().map(|text| from_text(text).map(Bytes)).collect::<Result<_, _>>();
     let odd = |_| Fault::failed("the node's roots are not hex", "use one version of belay");
     let file = InviteFile {

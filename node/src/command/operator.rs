@@ -62,11 +62,24 @@ impl Operator {
     /// Signs a body at its place and hands it to the node; back when it is on disk.
     pub(super) fn say(
         &mut self,
-        place: &Standing,
+        mut place: Standing,
         body: Body,
         refs: Vec<StatementId>,
         expiry_ms: Option<u64>,
     ) -> Result<Verified<Statement>, Fault> {
+        let signed = self.sign_next(&mut place, body, refs, expiry_ms);
+        self.hand_in(std::slice::from_ref(&signed), &[])?;
+        Ok(signed)
+    }
+
+    /// Signs a body at its place; the place is then that of the next statement.
+    pub(super) fn sign_next(
+        &self,
+        place: &mut Standing,
+        body: Body,
+        refs: Vec<StatementId>,
+        expiry_ms: Option<u64>,
+    ) -> Verified<Statement> {
         let statement = Statement {
             class: body.class().unwrap_or(Class::AuthorityMinus),
             scope: Scope::Fleet,
@@ -80,9 +93,21 @@ impl Operator {
             body,
         };
         let signed = sign(statement, &self.secret, &place.fleet);
-        let statements = vec![to_text(signed.bytes())];
-        let _: Vec<String> = self.door.call(&Ask::Submit { statements, bodies: Vec::new() })?;
-        Ok(signed)
+        place.seq += 1;
+        place.prev = Some(signed.id());
+        signed
+    }
+
+    /// Hands what was signed to the node, all or nothing; back when it is on disk.
+    pub(super) fn hand_in(
+        &mut self,
+        signed: &[Verified<Statement>],
+        bodies: &[Vec<u8>],
+    ) -> Result<(), Fault> {
+        let statements = signed.iter().map(|statement| to_text(statement.bytes())).collect();
+        let bodies = bodies.iter().map(|body| to_text(body)).collect();
+        let _: Vec<String> = self.door.call(&Ask::Submit { statements, bodies })?;
+        Ok(())
     }
 }
 

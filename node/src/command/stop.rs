@@ -53,7 +53,7 @@ fn give(context: &Context, stop: &Stop) -> Result<(String, DoorClient), Fault> {
         until_ms: None,
         pause: None,
     };
-    let signed = operator.say(&place, Body::Hold(hold), Vec::new(), None)?;
+    let signed = operator.say(place, Body::Hold(hold), Vec::new(), None)?;
     talk(format_args!("belay: order {} is given", signed.id().to_hex()));
     Ok((signed.id().to_hex(), door(context, DoorName::Operator)?))
 }

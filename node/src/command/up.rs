@@ -108,6 +108,11 @@ fn found_here(path: &Path, up: &Up) -> Result<SecretKey, Fault> {
         Some(folder) => Source::read(folder)?,
         None => Source::starter()?,
     };
+    if source.beacons.is_some() {
+        let what = "release.toml names beacons, and this device is its fleet's only one yet";
+        let hint = "leave [beacons] out; `belay policy publish` names them once they have joined";
+        return Err(Fault::exit(7, what, hint));
+    }
     os::hide_memory().map_err(io("closing this process's memory"))?;
     let state = open_state(path)?;
     let unlock = unlock_new(&up.unlock)?;

@@ -144,6 +144,7 @@ impl Shell {
             Ask::Offload(ask) => self.offload(None, ask),
             Ask::Progress { order } => order_request(&order, |order| Request::Progress { order }),
             Ask::Case { order } => order_request(&order, |order| Request::Case { order }),
+            Ask::Policy { agent } => Ok(Todo::ask(Request::Policy { agent })),
             Ask::Down => Ok(Todo::Leave),
             Ask::Act { .. } => Err(below_no_warden()),
             Ask::Run(_) => Err(wrong_door()),

@@ -1,6 +1,7 @@
 //! The engine's answers in the doors' words. Only translation.
 
 use super::Shell;
+use crate::api::policy::PolicySaid;
 use crate::api::{
     BranchSaid, DeviceSaid, EndedSaid, LeaseSaid, OffloadSaid, OrderSaid, PlaceSaid, ProgressSaid,
     ReleaseSaid, StatusSaid, TaskSaid, VerdictSaid, to_text,
@@ -26,6 +27,7 @@ pub(super) fn answer(shell: &Shell, answer: Answer) -> Value {
         Answer::Offloaded(offloaded) => json(offload_said(offloaded)),
         Answer::Progress(progress) => json(progress_said(&progress)),
         Answer::Case(bytes) => json(to_text(&bytes)),
+        Answer::Policy(report) => json(PolicySaid::from(&*report)),
     }
 }
 
@@ -100,7 +102,7 @@ fn release_said(release: &ReleaseLine) -> ReleaseSaid {
     }
 }
 
-fn reach_said(reach: LeaseReach) -> String {
+pub(crate) fn reach_said(reach: LeaseReach) -> String {
     match reach {
         LeaseReach::Unbounded => "unbounded".to_owned(),
         LeaseReach::ForMs(ms) => format!("{ms} ms"),

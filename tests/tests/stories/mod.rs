@@ -12,6 +12,7 @@ mod full_disk;
 mod killed;
 mod no_warden;
 mod operators;
+mod operators_policy;
 mod restart;
 
 use belay_tests::story::{Nodes, wait_for};

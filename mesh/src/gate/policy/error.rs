@@ -69,6 +69,35 @@ pub enum RulesError {
 }
 
 impl RulesError {
+    /// The line of the fault; none where the text as a whole is at fault.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::TooLarge { .. } => None,
+            Self::TooMany { line }
+            | Self::TooIntricate { line }
+            | Self::Syntax { line, .. }
+            | Self::Template { line }
+            | Self::MissingId { line }
+            | Self::BadId { line }
+            | Self::DuplicateId { line, .. }
+            | Self::Schema { line, .. } => Some(*line),
+        }
+    }
+
+    /// The `@id` of the rule at fault, where it has one.
+    pub fn rule(&self) -> Option<&str> {
+        match self {
+            Self::DuplicateId { rule, .. } | Self::Schema { rule, .. } => Some(rule),
+            Self::TooLarge { .. }
+            | Self::TooMany { .. }
+            | Self::TooIntricate { .. }
+            | Self::Syntax { .. }
+            | Self::Template { .. }
+            | Self::MissingId { .. }
+            | Self::BadId { .. } => None,
+        }
+    }
+
     /// What the author can do about it.
     pub fn hint(&self) -> String {
         match self {

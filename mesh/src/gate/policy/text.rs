@@ -1,0 +1,160 @@
+//! A release's rules as people read them: every fault of a text, every rule of it, and what one
+//! text has that another has not.
+//!
+//! Two rules of one `@id` are the same when Cedar prints them alike, so comments and line breaks
+//! are no change. Refused here: judging; `Rules` does, from the same text.
+
+use super::outline::outline;
+use super::{
+    Effect, Holder, Placed, RulesError, SCHEMA, SIGHT, checked_id, line_at, line_of, named, number,
+    spoken,
+};
+use belay_identity::chain::Link;
+use cedar_policy::ffi::DetailedError;
+use cedar_policy::{Policy, PolicySet, Schema, ValidationMode, Validator};
+use std::collections::BTreeMap;
+
+/// One rule of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleLine {
+    /// Its `@id`.
+    pub id: String,
+    /// The line on which it begins, from 1.
+    pub line: usize,
+    /// `permit` or `forbid`.
+    pub effect: &'static str,
+    /// The rule as Cedar prints it.
+    pub text: String,
+    holder: Option<(Holder, String)>,
+}
+
+/// What one text of rules has that another has not, by `@id`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RuleChanges {
+    /// Rules that were not there.
+    pub added: Vec<String>,
+    /// Rules that are gone.
+    pub removed: Vec<String>,
+    /// Rules that read otherwise.
+    pub changed: Vec<String>,
+}
+
+/// Every fault of a text, by line; none where it can be a release's rules. Where the text is not
+/// Cedar, nothing behind that can be looked at.
+pub fn faults(cedar: &str) -> Vec<RulesError> {
+    let lines = match outline(cedar) {
+        Ok(lines) => lines,
+        Err(error) => return vec![error],
+    };
+    let parsed = match cedar.parse::<PolicySet>() {
+        Ok(parsed) => parsed,
+        Err(errors) => {
+            let syntax = |error| {
+                let detail = DetailedError::from(error);
+                let at = detail.source_locations.first().map_or(0, |label| label.loc.start);
+                RulesError::Syntax { line: line_at(cedar, at), what: spoken(detail) }
+            };
+            return errors.iter().map(syntax).collect();
+        }
+    };
+    let templates = parsed.templates().map(|template| line_of(template.id(), &lines));
+    let mut found: Vec<RulesError> = templates.map(|line| RulesError::Template { line }).collect();
+    found.extend(faults_of_ids(&parsed, &lines));
+    found.extend(faults_of_words(&parsed, &lines));
+    found.sort_by_key(line_of_fault);
+    found
+}
+
+/// Every rule of a text that can be a release's rules, by `@id`.
+///
+/// # Errors
+/// The first fault of the text.
+pub fn rule_lines(cedar: &str) -> Result<Vec<RuleLine>, RulesError> {
+    let lines = outline(cedar)?;
+    let parsed = cedar.parse::<PolicySet>().map_err(|e| super::syntax(cedar, &e))?;
+    let line = |(id, Placed { rule, line }): (String, Placed)| RuleLine {
+        id,
+        line,
+        effect: match rule.effect() {
+            Effect::Permit => "permit",
+            Effect::Forbid => "forbid",
+        },
+        text: rule.to_string(),
+        holder: Holder::of_rule(&rule),
+    };
+    Ok(named(&parsed, &lines)?.into_iter().map(line).collect())
+}
+
+/// What the second text has that the first has not.
+///
+/// # Errors
+/// The first fault of either text.
+pub fn rule_changes(before: &str, after: &str) -> Result<RuleChanges, RulesError> {
+    let by_id = |cedar| -> Result<BTreeMap<String, String>, RulesError> {
+        Ok(rule_lines(cedar)?.into_iter().map(|rule| (rule.id, rule.text)).collect())
+    };
+    let (old, new) = (by_id(before)?, by_id(after)?);
+    let only = |here: &BTreeMap<String, String>, there: &BTreeMap<String, String>| {
+        here.keys().filter(|id| !there.contains_key(*id)).cloned().collect()
+    };
+    let differs = |(id, text): (&String, &String)| {
+        new.get(id).is_some_and(|other| other != text).then(|| id.clone())
+    };
+    Ok(RuleChanges {
+        added: only(&new, &old),
+        removed: only(&old, &new),
+        changed: old.iter().filter_map(differs).collect(),
+    })
+}
+
+impl RuleLine {
+    /// True unless the rule's scope names somebody else than this agent, its user, project or
+    /// class.
+    pub fn may_meet(&self, link: &Link) -> bool {
+        let Some((holder, id)) = &self.holder else { return true };
+        match holder {
+            Holder::Agent => link.agent.as_str() == id,
+            Holder::User => link.user.as_str() == id,
+            Holder::Project => link.project.as_str() == id,
+            Holder::Class => link.class.as_str() == id,
+            Holder::Target => true,
+        }
+    }
+}
+
+fn faults_of_ids(parsed: &PolicySet, lines: &[usize]) -> Vec<RulesError> {
+    let mut rules: Vec<&Policy> = parsed.policies().collect();
+    rules.sort_by_key(|rule| number(rule.id()));
+    let mut first_of = BTreeMap::<String, usize>::new();
+    let mut found = Vec::new();
+    for rule in rules {
+        let line = line_of(rule.id(), lines);
+        match checked_id(rule, line) {
+            Err(error) => found.push(error),
+            Ok(id) => match first_of.get(&id) {
+                Some(first) => {
+                    found.push(RulesError::DuplicateId { rule: id, first: *first, line });
+                }
+                None => drop(first_of.insert(id, line)),
+            },
+        }
+    }
+    found
+}
+
+fn faults_of_words(parsed: &PolicySet, lines: &[usize]) -> Vec<RulesError> {
+    let (schema, _) = Schema::from_cedarschema_str(SCHEMA)
+        .expect("the schema is a constant of this room and every test loads it");
+    let result = Validator::new(schema).validate_with_level(parsed, ValidationMode::Strict, SIGHT);
+    let fault = |error: &cedar_policy::ValidationError| {
+        let line = line_of(error.policy_id(), lines);
+        let rule = parsed.policy(error.policy_id()).and_then(|rule| rule.annotation("id"));
+        let rule = rule.unwrap_or("without an @id").to_owned();
+        RulesError::Schema { rule, line, what: spoken(DetailedError::from(error)) }
+    };
+    result.validation_errors().map(fault).collect()
+}
+
+fn line_of_fault(fault: &RulesError) -> usize {
+    fault.line().unwrap_or(0)
+}

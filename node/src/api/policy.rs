@@ -1,0 +1,195 @@
+//! What judges here, in the doors' words.
+
+use super::{LeaseSaid, to_text};
+use crate::shell::reach_said;
+use belay_identity::body::{Action, Autonomy};
+use belay_mesh::gate::RuleLine;
+use belay_mesh::policy_report::{BeaconLine, PolicyReport, ReleaseReport};
+use serde::{Deserialize, Serialize};
+
+/// What judges here.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PolicySaid {
+    pub(crate) ring: String,
+    pub(crate) next: String,
+    pub(crate) judging: Vec<ReleaseSaidWhole>,
+    pub(crate) proposed: Vec<ReleaseSaidWhole>,
+    pub(crate) autonomy: Option<AutonomySaid>,
+    pub(crate) leases: Vec<LeaseSaid>,
+    pub(crate) agent: Option<AgentScopeSaid>,
+    pub(crate) operators: Vec<String>,
+    pub(crate) devices: Vec<BeaconSaid>,
+}
+
+/// One release, with its policy.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReleaseSaidWhole {
+    pub(crate) id: String,
+    pub(crate) version: String,
+    pub(crate) author: String,
+    pub(crate) approved: Vec<String>,
+    pub(crate) adopt_by_ms: u64,
+    pub(crate) expiry_ms: Option<u64>,
+    pub(crate) stands: bool,
+    pub(crate) whole: bool,
+    pub(crate) quorum: u64,
+    pub(crate) liars: u64,
+    pub(crate) beacons: Vec<BeaconSaid>,
+    pub(crate) autonomy: AutonomySaid,
+    pub(crate) modes: Vec<(String, String)>,
+    pub(crate) projects: Vec<String>,
+    pub(crate) classes: Vec<String>,
+    pub(crate) rules: Vec<RuleSaid>,
+    /// The canonical policy, in hex; absent while only half of the release is here.
+    pub(crate) body: Option<String>,
+}
+
+/// A device that can give leases.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BeaconSaid {
+    pub(crate) name: String,
+    pub(crate) key: String,
+    pub(crate) always_on: bool,
+}
+
+/// One rule.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RuleSaid {
+    pub(crate) id: String,
+    pub(crate) effect: String,
+    pub(crate) line: usize,
+    pub(crate) text: String,
+}
+
+/// Whose rules are shown.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AgentScopeSaid {
+    pub(crate) agent: String,
+    pub(crate) user: String,
+    pub(crate) project: String,
+    pub(crate) class: String,
+}
+
+/// How long each class may go on without contact, milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AutonomySaid {
+    pub(crate) local_ms: u64,
+    pub(crate) tool_ms: u64,
+    pub(crate) outward_ms: u64,
+    pub(crate) work_ms: u64,
+    pub(crate) motion_ms: u64,
+    pub(crate) unsealed_run_ms: u64,
+    pub(crate) lapse_grace_ms: u64,
+}
+
+impl AutonomySaid {
+    /// Every span by the name it has in `release.toml`.
+    pub(crate) fn spans(&self) -> [(&'static str, u64); 7] {
+        [
+            ("leases.local", self.local_ms),
+            ("leases.tool", self.tool_ms),
+            ("leases.outward", self.outward_ms),
+            ("leases.work", self.work_ms),
+            ("leases.motion", self.motion_ms),
+            ("run.unsealed_run", self.unsealed_run_ms),
+            ("run.lapse_grace", self.lapse_grace_ms),
+        ]
+    }
+}
+
+impl From<&Autonomy> for AutonomySaid {
+    fn from(all: &Autonomy) -> Self {
+        Self {
+            local_ms: all.local_ms,
+            tool_ms: all.tool_ms,
+            outward_ms: all.outward_ms,
+            work_ms: all.work_ms,
+            motion_ms: all.motion_ms,
+            unsealed_run_ms: all.unsealed_run_ms,
+            lapse_grace_ms: all.lapse_grace_ms,
+        }
+    }
+}
+
+impl From<&PolicyReport> for PolicySaid {
+    fn from(report: &PolicyReport) -> Self {
+        let leases = report.leases.iter().map(|lease| LeaseSaid {
+            class: lease.action.as_str().to_owned(),
+            reach: reach_said(lease.reach),
+        });
+        Self {
+            ring: report.ring.clone(),
+            next: report.next.to_string(),
+            judging: report.judging.iter().map(Into::into).collect(),
+            proposed: report.proposed.iter().map(Into::into).collect(),
+            autonomy: report.autonomy.as_ref().map(Into::into),
+            leases: leases.collect(),
+            agent: report.agent.as_ref().map(|link| AgentScopeSaid {
+                agent: link.agent.name().to_owned(),
+                user: link.user.name().to_owned(),
+                project: link.project.name().to_owned(),
+                class: link.class.name().to_owned(),
+            }),
+            operators: report.operators.iter().map(|id| id.name().to_owned()).collect(),
+            devices: report.devices.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&ReleaseReport> for ReleaseSaidWhole {
+    fn from(release: &ReleaseReport) -> Self {
+        let (header, policy) = (&release.header, release.policy.as_ref());
+        let modes = policy.map(|policy| {
+            let mode = |action: &Action| policy.modes.of(*action).as_str().to_owned();
+            Action::ALL.iter().map(|a| (a.as_str().to_owned(), mode(a))).collect()
+        });
+        Self {
+            id: release.id.to_hex(),
+            version: header.version.to_string(),
+            author: short_name(&release.author),
+            approved: release.approved.iter().map(|who| short_name(who)).collect(),
+            adopt_by_ms: header.adopt_by_ms,
+            expiry_ms: release.expiry_ms,
+            stands: release.stands,
+            whole: policy.is_some(),
+            quorum: header.quorum,
+            liars: header.liars,
+            beacons: release.beacons.iter().map(Into::into).collect(),
+            autonomy: (&header.autonomy).into(),
+            modes: modes.unwrap_or_default(),
+            projects: policy.map(|policy| policy.projects.clone()).unwrap_or_default(),
+            classes: policy.map(|policy| policy.classes.clone()).unwrap_or_default(),
+            rules: release.rules.iter().map(Into::into).collect(),
+            body: policy.map(|policy| to_text(&policy.to_bytes())),
+        }
+    }
+}
+
+impl From<&BeaconLine> for BeaconSaid {
+    fn from(line: &BeaconLine) -> Self {
+        let key = line.key.to_hex();
+        Self { name: line.name.clone(), key, always_on: line.always_on }
+    }
+}
+
+impl From<&RuleLine> for RuleSaid {
+    fn from(rule: &RuleLine) -> Self {
+        Self {
+            id: rule.id.clone(),
+            effect: rule.effect.to_owned(),
+            line: rule.line,
+            text: rule.text.clone(),
+        }
+    }
+}
+
+/// `spiffe://domain/operator/ada` as `operator:ada`.
+pub(crate) fn short_name(principal: &str) -> String {
+    let mut parts = principal.strip_prefix("spiffe://").unwrap_or(principal).splitn(3, '/');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(_domain), Some(kind), Some(name)) => format!("{kind}:{name}"),
+        (Some(domain), Some(kind), None) => format!("{kind} of {domain}"),
+        (Some(whole), None, _) => whole.to_owned(),
+        (None, ..) => principal.to_owned(),
+    }
+}

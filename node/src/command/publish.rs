@@ -1,0 +1,290 @@
+//! `belay policy publish`: a folder becomes the next release, signed in this process.
+//!
+//! Header and approval leave in one piece with the policy, and the node takes all or nothing, so a
+//! publish that fails leaves the old release in force. Beacons, quorum and liars stay as they are
+//! unless the folder says otherwise. Refused here: publishing over a release nobody expected.
+
+use super::door;
+use super::operator::Operator;
+use crate::api::Ask;
+use crate::api::policy::{AutonomySaid, PolicySaid, ReleaseSaidWhole};
+use crate::cli::{Context, Publish};
+use crate::clock;
+use crate::door::DoorName;
+use crate::fault::Fault;
+use crate::founding::{LANGUAGE, RELEASE_LIFE_MS};
+use crate::policy_folder::{Beacons, Source, faults, span_words};
+use crate::screen::{Shown, talk};
+use belay_identity::body::{Action, Approve, Body, Policy, Release, ReleaseVersion};
+use belay_identity::key::unhex;
+use belay_identity::{Class, PublicKey, StatementId};
+use belay_mesh::gate::rule_changes;
+use serde::Serialize;
+use serde_json::json;
+use std::process::ExitCode;
+
+/// What a release changes against the one in force.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Changes {
+    rules_added: Vec<String>,
+    rules_removed: Vec<String>,
+    rules_changed: Vec<String>,
+    settings: Vec<Change>,
+}
+
+/// One setting that reads otherwise.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Change {
+    what: String,
+    from: String,
+    to: String,
+}
+
+/// Who gives leases under a release.
+struct Givers {
+    names: Vec<String>,
+    keys: Vec<PublicKey>,
+    always_on: u64,
+    quorum: u64,
+    liars: u64,
+}
+
+pub(crate) fn run(context: &Context, ask: &Publish) -> Result<ExitCode, Fault> {
+    let source = Source::read(&ask.folder).map_err(|fault| with_the_rest(ask, fault))?;
+    let policy: PolicySaid =
+        door(context, DoorName::Operator)?.call(&Ask::Policy { agent: None })?;
+    check_expected(ask.expect.as_deref(), &policy)?;
+    let givers = givers(&source, &policy)?;
+    let changes = changes(&source, &givers, &policy)?;
+    warn(&givers, policy.judging.first());
+    let in_force = policy.judging.first();
+    if let Some(release) = in_force.filter(|_| changes == Changes::default()) {
+        let words = format!("Release {} in force reads like this folder already.", release.version);
+        let data = json!({ "published": false, "version": release.version, "id": release.id });
+        Shown::whole("belay.policy.publish/1", &data, words).show(context.format)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut operator = Operator::unlock(context, &ask.signing)?;
+    let (id, version) = sign(&mut operator, &source, &givers, &policy)?;
+    let after: PolicySaid = operator.door().call(&Ask::Policy { agent: None })?;
+    show(context, &id, &version, &changes, &after)
+}
+
+/// The first fault, and how many more there are.
+fn with_the_rest(ask: &Publish, fault: Fault) -> Fault {
+    let more = faults(&ask.folder).len().saturating_sub(1);
+    if more == 0 {
+        return fault;
+    }
+    let hint = format!(
+        "{}; `belay policy check {}` lists this and {more} more",
+        fault.hint,
+        ask.folder.display()
+    );
+    Fault { hint, ..fault }
+}
+
+/// The version in force is the one that the operator saw, or it is said who changed it.
+fn check_expected(expect: Option<&str>, policy: &PolicySaid) -> Result<(), Fault> {
+    let Some(expect) = expect else { return Ok(()) };
+    let expect = expect.trim_start_matches('v');
+    let what = match policy.judging.as_slice() {
+        [one] if one.version == expect => return Ok(()),
+        [] => format!("no release is in force, not {expect}"),
+        [one] => format!(
+            "release {} is in force, published by {}, not {expect}",
+            one.version, one.author
+        ),
+        several => {
+            let each = several.iter().map(|r| format!("{} of {}", r.version, r.author));
+            format!("{} judge apart, not {expect} alone", each.collect::<Vec<_>>().join(" and "))
+        }
+    };
+    let hint = "look at it with `belay policy effective`, then publish with --expect that version";
+    Err(Fault::exit(7, what, hint))
+}
+
+fn givers(source: &Source, policy: &PolicySaid) -> Result<Givers, Fault> {
+    let (names, quorum, liars) = match (&source.beacons, policy.judging.first()) {
+        (Some(Beacons { devices, quorum, liars }), _) => (devices.clone(), *quorum, *liars),
+        (None, Some(old)) => {
+            let names = old.beacons.iter().map(|beacon| beacon.name.clone());
+            (names.collect(), old.quorum, old.liars)
+        }
+        (None, None) => {
+            let hint = "name them in release.toml: [beacons] with devices and quorum";
+            return Err(Fault::wrong_use("no release is in force to take the beacons from", hint));
+        }
+    };
+    let old = policy.judging.iter().flat_map(|release| &release.beacons);
+    let known: Vec<_> = policy.devices.iter().chain(old).collect();
+    let find = |name: &String| {
+        known.iter().find(|device| device.name == *name).copied().ok_or_else(|| {
+            let names: Vec<&str> = policy.devices.iter().map(|d| d.name.as_str()).collect();
+            let hint = format!("the fleet's devices are {}", names.join(", "));
+            Fault::exit(7, format!("beacons.devices: no device {name} is in this fleet"), hint)
+        })
+    };
+    let found = names.iter().map(find).collect::<Result<Vec<_>, Fault>>()?;
+    let key = |text: &String| unhex(text).and_then(|bytes| bytes.try_into().ok()).map(PublicKey);
+    let keys = found.iter().map(|device| key(&device.key)).collect::<Option<Vec<_>>>();
+    let odd = || Fault::failed("the node names a device without a key", "use one version of belay");
+    let keys = keys.ok_or_else(odd)?;
+    let always_on = found.iter().filter(|device| device.always_on).count() as u64;
+    Ok(Givers { names, keys, always_on, quorum, liars })
+}
+
+fn warn(givers: &Givers, old: Option<&ReleaseSaidWhole>) {
+    if givers.always_on < givers.quorum {
+        talk(format_args!(
+            "belay: warning: a lease needs {} of {}, and only {} of these are always on (gateways \
+             and servers): a device runs out of leases while the others sleep",
+            givers.quorum,
+            givers.names.join(", "),
+            givers.always_on,
+        ));
+    }
+    let before = old.map(|old| old.beacons.iter().map(|b| &b.name).collect::<Vec<_>>());
+    if before.is_some_and(|before| before != givers.names.iter().collect::<Vec<_>>()) {
+        talk(
+            "belay: warning: the beacons change: an order given just before is in force only once \
+             the new ones have it too; `belay status` says which orders are",
+        );
+    }
+}
+
+/// Signs header and approval, or the approval that another operator's equal proposal lacks.
+fn sign(
+    operator: &mut Operator,
+    source: &Source,
+    givers: &Givers,
+    policy: &PolicySaid,
+) -> Result<(String, String), Fault> {
+    let mut place = operator.place(Class::AuthorityMinus)?;
+    let body = source.policy.to_bytes();
+    let autonomy = AutonomySaid::from(&source.autonomy);
+    let same = |release: &&ReleaseSaidWhole| {
+        let keys: Vec<&str> = release.beacons.iter().map(|beacon| beacon.key.as_str()).collect();
+        let ours: Vec<String> = givers.keys.iter().map(PublicKey::to_hex).collect();
+        release.body.as_deref() == Some(&crate::api::to_text(&body))
+            && release.autonomy == autonomy
+            && keys == ours
+            && (release.quorum, release.liars) == (givers.quorum, givers.liars)
+    };
+    if let Some(proposed) = policy.proposed.iter().find(same) {
+        let of = StatementId(
+            crate::api::id_from_text(&proposed.id)
+                .map_err(|refusal| Fault::failed(refusal.why, "use one version of belay"))?,
+        );
+        let yes = operator.sign_next(&mut place, Approve { of }.into(), Vec::new(), None);
+        operator.hand_in(&[yes], &[])?;
+        return Ok((proposed.id.clone(), proposed.version.clone()));
+    }
+    let version = version(&policy.next)?;
+    let now_ms = clock::wall_ms();
+    let header = Release {
+        version: version.clone(),
+        ring: policy.ring.clone(),
+        body: Policy::hash(&body),
+        beacons: givers.keys.clone(),
+        quorum: givers.quorum,
+        liars: givers.liars,
+        autonomy: source.autonomy.clone(),
+        adopt_by_ms: now_ms,
+        language: LANGUAGE,
+        drafts: Vec::new(),
+    };
+    let until = Some(now_ms.saturating_add(RELEASE_LIFE_MS));
+    let header = operator.sign_next(&mut place, Body::Release(header), Vec::new(), until);
+    let id = header.id();
+    let yes = operator.sign_next(&mut place, Approve { of: id }.into(), Vec::new(), None);
+    operator.hand_in(&[header, yes], &[body])?;
+    Ok((id.to_hex(), version.to_string()))
+}
+
+fn version(text: &str) -> Result<ReleaseVersion, Fault> {
+    let parts = text.split_once('.');
+    let parts = parts.and_then(|(epoch, n)| Some((epoch.parse().ok()?, n.parse().ok()?)));
+    let odd = || Fault::failed(format!("“{text}” is no version"), "use one version of belay");
+    parts.map(|(epoch, number)| ReleaseVersion { epoch, number }).ok_or_else(odd)
+}
+
+fn changes(source: &Source, givers: &Givers, policy: &PolicySaid) -> Result<Changes, Fault> {
+    let Some(old) = policy.judging.first() else { return Ok(Changes::default()) };
+    let body = old.body.as_deref().and_then(unhex);
+    let before = body.and_then(|bytes| Policy::from_bytes(&bytes).ok());
+    let old_rules = before.as_ref().map(|policy| policy.rules.as_str()).unwrap_or_default();
+    let rules = rule_changes(old_rules, &source.policy.rules)
+        .map_err(|error| Fault::exit(7, error.to_string(), error.hint()))?;
+    let mut settings = Vec::new();
+    let mut note = |what: &str, from: String, to: String| {
+        if from != to {
+            settings.push(Change { what: what.to_owned(), from, to });
+        }
+    };
+    for action in Action::ALL {
+        let class = action.as_str();
+        let from = old.modes.iter().find(|(known, _)| known == class);
+        let from = from.map(|(_, mode)| mode.clone()).unwrap_or_default();
+        note(&format!("modes.{class}"), from, source.policy.modes.of(*action).as_str().into());
+    }
+    let spans = AutonomySaid::from(&source.autonomy).spans();
+    for ((name, from), (_, to)) in old.autonomy.spans().into_iter().zip(spans) {
+        if from != to {
+            note(name, span_words(from), span_words(to));
+        }
+    }
+    note("projects", old.projects.join(", "), source.policy.projects.join(", "));
+    note("classes", old.classes.join(", "), source.policy.classes.join(", "));
+    let names: Vec<String> = old.beacons.iter().map(|beacon| beacon.name.clone()).collect();
+    note("beacons.devices", names.join(", "), givers.names.join(", "));
+    note("beacons.quorum", old.quorum.to_string(), givers.quorum.to_string());
+    note("beacons.liars", old.liars.to_string(), givers.liars.to_string());
+    let (rules_added, rules_removed) = (rules.added, rules.removed);
+    Ok(Changes { rules_added, rules_removed, rules_changed: rules.changed, settings })
+}
+
+fn show(
+    context: &Context,
+    id: &str,
+    version: &str,
+    changes: &Changes,
+    after: &PolicySaid,
+) -> Result<ExitCode, Fault> {
+    let published = after.judging.iter().any(|release| release.id == id);
+    let data = json!({
+        "published": published,
+        "version": version,
+        "id": id,
+        "changes": changes,
+    });
+    let mut words = match published {
+        true => format!("Release {version} is in force here and on its way to the fleet.\n"),
+        false => format!("Release {version} is proposed; the old one stays in force.\n"),
+    };
+    words += &change_words(changes);
+    words += &format!("release {id}\n");
+    let missing = if published { Vec::new() } else { vec!["an approval".to_owned()] };
+    Shown { schema: "belay.policy.publish/1", missing, data: &data, words }.show(context.format)?;
+    if published {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let what = format!("release {version} needs the approval of one more operator");
+    let who = after.operators.join(", ");
+    let hint = format!("another of {who} publishes the same folder: that approves it");
+    Err(Fault::exit(8, what, hint))
+}
+
+fn change_words(changes: &Changes) -> String {
+    let rules = [
+        ("added", &changes.rules_added),
+        ("removed", &changes.rules_removed),
+        ("changed", &changes.rules_changed),
+    ];
+    let rules = rules
+        .into_iter()
+        .flat_map(|(what, ids)| ids.iter().map(move |id| format!("  rule {id} {what}\n")));
+    let settings = changes.settings.iter();
+    let settings = settings.map(|c| format!("  {}: {} -> {}\n", c.what, c.from, c.to));
+    rules.chain(settings).collect()
+}
