@@ -71,8 +71,12 @@ impl Engine {
 
     /// One key used at two nodes makes two logs: the 16 bytes belong to this state and this key.
     fn incarnation_of(&self, key: PublicKey) -> Incarnation {
+        self.incarnation_in(self.incarnation, key)
+    }
+
+    /// The same in one life of this state.
+    pub(crate) fn incarnation_in(&self, own: Incarnation, key: PublicKey) -> Incarnation {
         let hash = Sha256::new().chain_update(b"belay operator incarnation 1\0");
-        let own = self.incarnation;
         let hash = hash.chain_update(own.counter.to_be_bytes()).chain_update(own.drawn);
         let hash = hash.chain_update(self.key.0).chain_update(key.0).finalize();
         let mut drawn = [0; 16];

@@ -55,12 +55,13 @@ impl Engine {
 
     /// Answers a wish: statements whole, policies beside them.
     pub(crate) fn on_want(&mut self, link: PublicKey, ids: &[StatementId]) {
-        self.push(link, ids);
+        self.push(link, &self.tellable(ids.to_vec()));
         if !self.links.is_member(&link) {
             return;
         }
-        for body in ids.iter().filter_map(|id| self.known.body(&id.0)).cloned().collect::<Vec<_>>()
-        {
+        let ids = ids.iter().filter(|id| self.may_hand_out(&id.0));
+        let bodies: Vec<_> = ids.filter_map(|id| self.known.body(&id.0)).cloned().collect();
+        for body in bodies {
             let body = wire::write_list(&[Bytes(body.bytes.clone())]);
             self.send(link, Lane::Bulk, FrameKind::Bodies, body);
         }

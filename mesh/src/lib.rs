@@ -24,6 +24,7 @@ pub mod gate;
 pub mod input;
 mod invariant;
 mod known;
+mod leaf;
 mod lease;
 pub mod limits;
 pub mod names;

@@ -74,9 +74,8 @@ impl Engine {
     }
 
     fn on_all_heads(&mut self, link: PublicKey, theirs: &[LogHead]) {
-        let lacking = self.known.set.lacking(theirs);
+        let lacking = self.tellable(self.known.set.lacking(theirs));
         self.push(link, &lacking);
-
         if !self.known.set.holds(theirs) {
             self.send_heads(link);
         }

@@ -138,7 +138,7 @@ impl Engine {
             fleet: self.config.fleet,
             chain: self.own_chain(),
             epoch: self.known.epoch(),
-            leaf: None,
+            leaf: self.is_leaf().then_some(true),
         };
         let body = belay_identity::codec::write(&hello.to_value());
         self.send(link, Lane::Urgent, FrameKind::Hello, body);
@@ -365,6 +365,9 @@ impl Engine {
     /// Tells the links of a statement: whole where it is urgent, by id otherwise.
     pub(crate) fn spread(&mut self, id: StatementId, from: Option<PublicKey>) {
         let Some(statement) = self.known.get(&id).cloned() else { return };
+        if from.is_some() && self.is_leaf() {
+            return;
+        }
         let urgent = is_urgent(&statement);
         let links: Vec<PublicKey> =
             if urgent { self.links.known().collect() } else { self.links.members().collect() };

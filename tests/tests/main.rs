@@ -7,4 +7,5 @@ mod configs;
 mod foreign_eye;
 mod golden;
 mod house;
+mod leaf;
 mod stories;
