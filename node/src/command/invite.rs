@@ -26,7 +26,9 @@ pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
         Fault::wrong_use(format!("“{}” is no kind of device", ask.kind), hint)
     })?;
     let mut operator = Operator::unlock(context, &ask.signing)?;
-    let peers = peers(&mut operator, &ask.address, ask.device.as_ref())?;
+    let status: StatusSaid = operator.door().call(&Ask::Status)?;
+    free_name(&status, ask.device.as_ref())?;
+    let peers = peers(&status, &ask.address, &ask.member)?;
     let roots: Vec<String> = operator.door().call(&Ask::Roots)?;
     let seed = Zeroizing::new(clock::draw());
     let place = operator.place(Class::AuthorityPlus)?;
@@ -62,32 +64,52 @@ pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// This device, at the addresses given or those it listens on.
-fn peers(
-    operator: &mut Operator,
-    given: &[String],
-    name: Option<&String>,
-) -> Result<Vec<Peer>, Fault> {
-    let status: StatusSaid = operator.door().call(&Ask::Status)?;
-    if let Some(name) =
-        name.filter(|name| status.devices.iter().any(|device| device.name == **name))
-    {
-        let hint = "choose another with --device; a name belongs to one device";
-        return Err(Fault::wrong_use(format!("the fleet has a device {name} already"), hint));
+/// A name belongs to one device.
+fn free_name(status: &StatusSaid, name: Option<&String>) -> Result<(), Fault> {
+    match name.filter(|name| key_of(status, name).is_some()) {
+        None => Ok(()),
+        Some(name) => {
+            let hint = "choose another with --device; a name belongs to one device";
+            Err(Fault::wrong_use(format!("the fleet has a device {name} already"), hint))
+        }
     }
-    let own = status.devices.iter().find(|device| Some(&device.name) == status.device.as_ref());
-    let key = own.and_then(|device| unhex(&device.key)).and_then(|key| key.try_into().ok());
-    let key = key.ok_or_else(|| {
+}
+
+/// This device, at the addresses given or those it listens on, and the members that are named.
+fn peers(status: &StatusSaid, given: &[String], named: &[String]) -> Result<Vec<Peer>, Fault> {
+    let own = status.device.as_ref().and_then(|name| key_of(status, name));
+    let key = own.ok_or_else(|| {
         Fault::exit(4, "this device is not enrolled itself", "join with `belay up --join FILE`")
     })?;
-    let addresses = if given.is_empty() { status.addresses } else { given.to_vec() };
-    for address in &addresses {
+    let addresses = if given.is_empty() { status.addresses.clone() } else { given.to_vec() };
+    let mut peers = vec![Peer { key, addresses }];
+    for words in named {
+        let (name, address) = words.split_once('=').ok_or_else(|| {
+            let hint = "write --member gateway=/ip4/192.0.2.7/udp/7411/quic-v1";
+            Fault::wrong_use(format!("“{words}” names no member and address"), hint)
+        })?;
+        let key = key_of(status, name).ok_or_else(|| {
+            let hint = "see `belay status` for the devices there are";
+            Fault::wrong_use(format!("the fleet has no device {name}"), hint)
+        })?;
+        match peers.iter_mut().find(|peer| peer.key == key) {
+            Some(peer) => peer.addresses.push(address.to_owned()),
+            None => peers.push(Peer { key, addresses: vec![address.to_owned()] }),
+        }
+    }
+    for address in peers.iter().flat_map(|peer| &peer.addresses) {
         address.parse::<libp2p::Multiaddr>().map_err(|error| {
             let hint = "write /ip4/192.0.2.7/udp/7411/quic-v1";
             Fault::wrong_use(format!("“{address}”: {error}"), hint)
         })?;
     }
-    Ok(vec![Peer { key: PublicKey(key), addresses }])
+    Ok(peers)
+}
+
+/// The key of the fleet's device of that name.
+fn key_of(status: &StatusSaid, name: &str) -> Option<PublicKey> {
+    let device = status.devices.iter().find(|device| device.name == name)?;
+    unhex(&device.key)?.try_into().ok().map(PublicKey)
 }
 
 fn owner() -> String {
