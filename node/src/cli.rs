@@ -252,6 +252,9 @@ struct Demo {
     /// Where the case file stays.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     out: PathBuf,
+    /// Two devices instead of five: a laptop and a robot.
+    #[arg(long)]
+    small: bool,
 }
 
 #[derive(Subcommand)]
@@ -351,7 +354,7 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Stop(stop) => command::stop::run(context, &stop),
         Command::Prove(prove) => command::prove::run(context, &prove),
         Command::Verify(verify) => command::verify::run(context, &verify),
-        Command::Demo(demo) => command::demo(context, &demo.out),
+        Command::Demo(demo) => command::demo(context, &demo.out, demo.small),
         Command::Key(Key::UnlockFile { out }) => command::key::unlock_file(context, &out),
         Command::Node(NodeCommand::Run) => command::node::run(context),
     }

@@ -23,10 +23,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// The demo.
-pub(crate) fn demo(context: &Context, out: &Path) -> Result<ExitCode, Fault> {
+/// The demo, with five devices or two.
+pub(crate) fn demo(context: &Context, out: &Path, small: bool) -> Result<ExitCode, Fault> {
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
-    Ok(crate::demo::run(&exe, out, context.format))
+    let telling = if small { &crate::demo::SMALL } else { &crate::demo::WHOLE };
+    Ok(crate::demo::run(&exe, out, context.format, telling))
 }
 
 /// A door of the node on this command's state.

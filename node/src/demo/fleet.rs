@@ -1,10 +1,12 @@
-//! The first step: two devices become a fleet, the second one by way of a relay only.
+//! The first step: the devices become a fleet, some of them by way of a relay only.
 
+use super::cast::{Device, Telling, Way};
 use super::failure::Failure;
 use super::limits::{COMMAND_MAX, LINKED_MAX};
 use super::relay::Relay;
-use super::said::{Up, short};
+use super::said::{Status, Up, short};
 use super::stage::Stage;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -13,65 +15,125 @@ pub(super) const RULES: &str = include_str!("../../../configs/policies/demo/poli
 /// The demo's release.
 pub(super) const RELEASE: &str = include_str!("../../../configs/policies/demo/release.toml");
 
-/// The near device.
-pub(super) const LAPTOP: &str = "laptop";
-/// The far device.
-pub(super) const ROBOT: &str = "robot";
-
 const ANY_PORT: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
 
-/// A fleet of two linked devices.
+/// A fleet whose devices are linked as its telling says.
 #[derive(Debug)]
 pub(super) struct Fleet {
+    /// Who plays.
+    pub(super) telling: &'static Telling,
     /// The root's fingerprint.
     pub(super) root: String,
-    /// What unlocks the operator's keys on the laptop.
+    /// What unlocks the operator's keys on the founding device.
     pub(super) unlock: String,
-    /// Devices that both nodes list as linked.
+    /// Devices that the founding device lists as linked, itself among them.
     pub(super) nodes: usize,
+    /// Where each device listens.
+    listening: BTreeMap<&'static str, SocketAddr>,
 }
 
-/// Founds the fleet on the laptop and lets the robot join.
-pub(super) fn meet(stage: &mut Stage) -> Result<Fleet, Failure> {
-    stage.step(1, "Two devices become a fleet, with no server");
-    let (laptop, unlock) = found(stage)?;
-    let listening = port(&laptop)?;
-    let (relay, at) = Relay::start(listening).map_err(|error| Failure::Machine {
+impl Fleet {
+    /// The device that listens at an address.
+    pub(super) fn name_at(&self, address: SocketAddr) -> &'static str {
+        let mut all = self.listening.iter();
+        all.find(|(_, at)| **at == address).map_or("nobody", |(name, _)| name)
+    }
+}
+
+/// Founds the fleet on the first device and lets the others join.
+pub(super) fn meet(stage: &mut Stage, telling: &'static Telling) -> Result<Fleet, Failure> {
+    stage.step(&format!("{} devices become a fleet, with no server", capital(telling.count)));
+    let mut fleet = found(stage, telling)?;
+    for device in telling.devices.iter().skip(1) {
+        join(stage, &mut fleet, device)?;
+    }
+    let begun = Instant::now();
+    fleet.nodes = linked(stage, telling)?;
+    let took = begun.elapsed().as_millis();
+    stage.say(&format!(
+        "each lists whom it dials as linked, {took} ms after the last one joined, and holds a lease"
+    ));
+    Ok(fleet)
+}
+
+fn found(stage: &mut Stage, telling: &'static Telling) -> Result<Fleet, Failure> {
+    let founder = telling.devices.first().ok_or_else(|| {
+        Failure::Contradiction("a telling without a device cannot be played".to_owned())
+    })?;
+    stage.write("policy/policy.cedar", RULES)?;
+    stage.write("policy/release.toml", RELEASE)?;
+    let (policy, unlock) = (stage.path("policy"), new_unlock_file(stage, founder.name)?);
+    let who = ["--fleet", "demo.belay", "--device", founder.name, "--operator", "op"];
+    let how = ["--kind", founder.kind, "--listen", ANY_PORT, "--policy", &policy];
+    let with = ["--unlock-file", &unlock];
+    let up: Up = stage.up(founder.name, &[who.as_slice(), &how, &with].concat())?.data()?;
+    stage.say(&format!(
+        "{}: process {}; founds fleet {} and gives the leases",
+        introduced(founder),
+        up.pid,
+        short(&up.fleet)
+    ));
+    let listening = BTreeMap::from([(founder.name, port(founder.name, &up)?)]);
+    Ok(Fleet { telling, root: up.fleet, unlock, nodes: 1, listening })
+}
+
+fn join(stage: &mut Stage, fleet: &mut Fleet, device: &'static Device) -> Result<(), Failure> {
+    let invite = stage.path(&format!("{}.invite", device.name));
+    let mut dialled = Vec::new();
+    for dial in device.dials {
+        let straight = fleet.listening.get(dial.to).copied().ok_or_else(|| {
+            let what = format!("{} dials {}, which is not up yet", device.name, dial.to);
+            Failure::Contradiction(what)
+        })?;
+        let at = match dial.way {
+            Way::Direct => straight,
+            Way::Relay => relay_to(stage, straight)?,
+        };
+        dialled.push((dial.to, format!("/ip4/{}/udp/{}/quic-v1", at.ip(), at.port())));
+    }
+    let member = |(name, address): &(&str, String)| format!("{name}={address}");
+    let members: Vec<String> = dialled.iter().skip(1).map(member).collect();
+    let mut ask = vec!["device", "invite", "--device", device.name, "--kind", device.kind];
+    // The first is the one that invites.
+    ask.extend(dialled.first().into_iter().flat_map(|(_, address)| ["--address", address]));
+    ask.extend(members.iter().flat_map(|member| ["--member", member]));
+    ask.extend(["--out", &invite, "--unlock-file", &fleet.unlock]);
+    stage.ask(fleet.telling.founder(), &ask, &[0])?;
+    let own = new_unlock_file(stage, device.name)?;
+    let join = ["--join", &invite, "--listen", ANY_PORT, "--unlock-file", &own];
+    let up: Up = stage.up(device.name, &join)?.data()?;
+    fleet.listening.insert(device.name, port(device.name, &up)?);
+    stage.say(&format!("{}: process {}; dials {}", introduced(device), up.pid, ways(device)));
+    Ok(())
+}
+
+/// A way through the relay to that address.
+fn relay_to(stage: &mut Stage, target: SocketAddr) -> Result<SocketAddr, Failure> {
+    let (relay, at) = Relay::start(target).map_err(|error| Failure::Machine {
         what: format!("the relay cannot listen on loopback: {error}"),
         hint: "the demo needs UDP on 127.0.0.1",
     })?;
-    stage.relay = Some(relay);
-    stage.say(&format!("a relay at {at} is the robot's only path to the laptop"));
-    join(stage, at, &unlock)?;
-    let begun = Instant::now();
-    let nodes = linked(stage)?;
-    let took = begun.elapsed().as_millis();
-    stage.say(&format!("each lists the other as linked, {took} ms later; the robot holds a lease"));
-    Ok(Fleet { root: laptop.fleet, unlock, nodes })
+    stage.relays.push(relay);
+    Ok(at)
 }
 
-fn found(stage: &mut Stage) -> Result<(Up, String), Failure> {
-    stage.write("policy/policy.cedar", RULES)?;
-    stage.write("policy/release.toml", RELEASE)?;
-    let (policy, unlock) = (stage.path("policy"), new_unlock_file(stage, LAPTOP)?);
-    let who = ["--fleet", "demo.belay", "--device", LAPTOP, "--operator", "op", "--kind", LAPTOP];
-    let how = ["--listen", ANY_PORT, "--policy", &policy, "--unlock-file", &unlock];
-    let up: Up = stage.up(LAPTOP, &[who.as_slice(), how.as_slice()].concat())?.data()?;
-    stage.say(&format!("laptop is up: process {}, fleet {}", up.pid, short(&up.fleet)));
-    Ok((up, unlock))
+/// A device's name, and what it is where the name does not say so.
+fn introduced(device: &Device) -> String {
+    match device.role.strip_prefix("the ") {
+        Some(role) if role == device.name => role.to_owned(),
+        Some(_) | None => format!("{}, {}", device.name, device.role),
+    }
 }
 
-fn join(stage: &mut Stage, relay: SocketAddr, unlock: &str) -> Result<(), Failure> {
-    let by_relay = format!("/ip4/{}/udp/{}/quic-v1", relay.ip(), relay.port());
-    let invite = stage.path("robot.invite");
-    let who = ["device", "invite", "--device", ROBOT, "--kind", ROBOT];
-    let how = ["--address", &by_relay, "--out", &invite, "--unlock-file", unlock];
-    stage.ask(LAPTOP, &[who.as_slice(), how.as_slice()].concat(), &[0])?;
-    let own = new_unlock_file(stage, ROBOT)?;
-    let join = ["--join", &invite, "--listen", ANY_PORT, "--unlock-file", &own];
-    let up: Up = stage.up(ROBOT, &join)?.data()?;
-    stage.say(&format!("robot joined by an invite file: process {}", up.pid));
-    Ok(())
+/// Whom a device dials, in words.
+fn ways(device: &Device) -> String {
+    let names: Vec<&str> = device.dials.iter().map(|dial| dial.to).collect();
+    let all = names.join(" and ");
+    match (device.dials.iter().all(|dial| dial.way == Way::Relay), device.kind) {
+        (true, _) => format!("{all}, through the relay only"),
+        (false, "phone") => format!("{all}; a leaf: it relays nothing"),
+        (false, _) => all,
+    }
 }
 
 fn new_unlock_file(stage: &Stage, node: &str) -> Result<String, Failure> {
@@ -81,28 +143,54 @@ fn new_unlock_file(stage: &Stage, node: &str) -> Result<String, Failure> {
     Ok(file)
 }
 
-/// Waits until each lists the other as linked and the robot may work; how many devices there are.
-fn linked(stage: &Stage) -> Result<usize, Failure> {
-    let state =
-        "laptop and robot list each other as linked, and the robot holds a lease and the release";
-    stage.patience.wait_for(state, LINKED_MAX, || {
-        let (laptop, robot) = (stage.status(LAPTOP)?, stage.status(ROBOT)?);
-        let meet = laptop.links(ROBOT) && robot.links(LAPTOP);
-        let leased = robot.run != "lapsed" && robot.releases.iter().any(|release| release.whole);
-        let nodes = laptop.devices.iter().filter(|device| device.linked).count();
-        Ok((meet && leased).then_some(nodes))
+/// Waits until every link of the telling stands and everybody may work; how many devices there are.
+fn linked(stage: &Stage, telling: &Telling) -> Result<usize, Failure> {
+    for device in telling.devices {
+        let all: Vec<&str> = device.dials.iter().map(|dial| dial.to).collect();
+        let state = format!(
+            "{} lists {} as linked, and holds a lease and the release",
+            device.name,
+            if all.is_empty() { "itself".to_owned() } else { all.join(" and ") }
+        );
+        stage.patience.wait_for(&state, LINKED_MAX, || {
+            let status = stage.status(device.name)?;
+            let ready = device.dials.iter().all(|dial| status.links(dial.to)) && status.may_work();
+            Ok(ready.then_some(()))
+        })?;
+    }
+    let state = format!("{} lists every device as linked", telling.founder());
+    stage.patience.wait_for(&state, LINKED_MAX, || {
+        let nodes = stage.status(telling.founder())?.linked();
+        Ok((nodes == telling.devices.len()).then_some(nodes))
     })
 }
 
-/// Where the laptop listens, from the multiaddress that it printed.
-fn port(up: &Up) -> Result<SocketAddr, Failure> {
+impl Status {
+    fn may_work(&self) -> bool {
+        self.run != "lapsed" && self.releases.iter().any(|release| release.whole)
+    }
+
+    fn linked(&self) -> usize {
+        self.devices.iter().filter(|device| device.linked).count()
+    }
+}
+
+/// Where a device listens, from the multiaddress that it printed.
+fn port(name: &str, up: &Up) -> Result<SocketAddr, Failure> {
     let mut ports = up.addresses.iter().filter_map(|address| {
         let mut parts = address.strip_prefix("/ip4/127.0.0.1/udp/")?.split('/');
         parts.next()?.parse().ok()
     });
     let port: Option<u16> = ports.rfind(|port| *port != 0);
     port.map(|port| SocketAddr::from(([127, 0, 0, 1], port))).ok_or_else(|| {
-        let what = format!("the laptop names no loopback address among {:?}", up.addresses);
+        let what = format!("{name} names no loopback address among {:?}", up.addresses);
         Failure::Contradiction(what)
     })
+}
+
+/// The word as a sentence begins.
+pub(super) fn capital(word: &str) -> String {
+    let mut letters = word.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }

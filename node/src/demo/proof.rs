@@ -2,7 +2,7 @@
 
 use super::command::Belay;
 use super::failure::{Failure, io};
-use super::fleet::{Fleet, LAPTOP};
+use super::fleet::Fleet;
 use super::limits::COMMAND_MAX;
 use super::said::{Proved, Verified, short};
 use super::stage::Stage;
@@ -36,13 +36,14 @@ pub(super) fn prove(
     order: &str,
     out: &Path,
 ) -> Result<Proof, Failure> {
-    stage.step(8, "The case: written, verified by a separate process, and changed");
+    stage.step("The case: written, verified by a separate process, and changed");
+    let founder = fleet.telling.founder();
     let file = out.join(format!("demo-{}.belaycase", short(order)));
     let name = file.to_str().ok_or_else(|| Failure::Machine {
         what: format!("{}: this path is not UTF-8", file.display()),
         hint: "choose another folder with --out",
     })?;
-    let proved: Proved = stage.ask(LAPTOP, &["prove", order, "--out", name], &[0])?.data()?;
+    let proved: Proved = stage.ask(founder, &["prove", order, "--out", name], &[0])?.data()?;
     if !(proved.complete && proved.proven) {
         let what = "`belay prove` wrote a case that is not complete and proven".to_owned();
         return Err(Failure::Contradiction(what));

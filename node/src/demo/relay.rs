@@ -28,6 +28,7 @@ const DATAGRAM_BYTES_MAX: usize = 65_535;
 /// A running relay; dropping it ends its threads and closes its sockets.
 #[derive(Debug)]
 pub(crate) struct Relay {
+    target: SocketAddr,
     shared: Arc<Shared>,
     clients: Option<JoinHandle<()>>,
 }
@@ -63,7 +64,12 @@ impl Relay {
         let shared = Arc::new(Shared::default());
         let mut desk = Desk { front, target, shared: shared.clone(), clients: BTreeMap::new() };
         let clients = thread::Builder::new().name("relay".to_owned()).spawn(move || desk.run())?;
-        Ok((Self { shared, clients: Some(clients) }, listen))
+        Ok((Self { target, shared, clients: Some(clients) }, listen))
+    }
+
+    /// Where it leads.
+    pub(crate) fn target(&self) -> SocketAddr {
+        self.target
     }
 
     /// Drops every datagram, both ways, until healed.

@@ -58,8 +58,8 @@ impl Report {
             verified: proof.verified,
             tampered_rejected: proof.tampered_rejected,
             witness: Witness {
-                pids_before: stop.before.iter().sum(),
-                pids_after: stop.after.iter().sum(),
+                pids_before: stop.before,
+                pids_after: stop.after,
                 last_write_ms_after_order: stop.last_write_ms,
             },
         }
@@ -72,12 +72,13 @@ impl Report {
 
     fn words(&self) -> String {
         let Witness { pids_before, pids_after, last_write_ms_after_order } = &self.witness;
-        let Self { stopped, tasks, unproven, denied, lease_bound_ms, case_file, root, .. } = self;
+        let Self { nodes, stopped, tasks, unproven, denied, .. } = self;
+        let Self { lease_bound_ms, case_file, root, .. } = self;
         let mut words = format!(
             "\nwitness   processes at work when the order was given: {pids_before}; after it: {pids_after}\n\
              \u{20}         last write {last_write_ms_after_order} ms after it; the bound was {lease_bound_ms} ms\n\
              proven    {stopped} of {tasks} tasks stopped, {unproven} unproven; acts denied: {denied}\n\
-             removed   both nodes, their state, and everything they ran\n\
+             removed   the {nodes} nodes, their state, and everything they ran\n\
              kept      {case_file}\n\n\
              Check it yourself:\n  belay verify {case_file} --root {root}\n\n\
              The same for real:\n"

@@ -11,6 +11,7 @@ use super::said::Status;
 use super::waiting::Patience;
 use super::witness::{self, ProcessId};
 use crate::screen::Format;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
@@ -29,14 +30,15 @@ pub(super) struct Stage {
     pub(super) patience: Patience,
     /// Random, and in the marks of everything that the demo starts.
     mark: String,
-    /// The far device's only path.
-    pub(super) relay: Option<Relay>,
+    /// The ways through the relay.
+    pub(super) relays: Vec<Relay>,
     /// The agent that runs in the foreground of its own process.
     pub(super) planner: Option<Running>,
     folder: Option<TempDir>,
     path: String,
     nodes: Vec<&'static str>,
     voice: Voice,
+    steps: Cell<usize>,
 }
 
 /// Where the story is told: on stdout where it is what was asked for, else beside it.
@@ -69,13 +71,13 @@ impl Stage {
         let patience = Patience::until_interrupted()?;
         let (belay, folder) = (Belay::new(exe, home, stage_mark(&mark)), Some(folder));
         let (exe, nodes) = (exe.to_owned(), Vec::new());
-        let (relay, planner) = (None, None);
-        Ok(Self { belay, exe, patience, mark, relay, planner, folder, path, nodes, voice })
+        let (relays, planner, steps) = (Vec::new(), None, Cell::new(0));
+        Ok(Self { belay, exe, patience, mark, relays, planner, folder, path, nodes, voice, steps })
     }
 
     /// Says what is going to be seen, and where it leaves its traces.
-    pub(super) fn open(&self) {
-        let what = "belay demo: two nodes on this machine, one order, one proof";
+    pub(super) fn open(&self, count: &str) {
+        let what = format!("belay demo: {count} nodes on this machine, one order, one proof");
         self.voice
             .say(&format!("{what}\nstate in {}, removed at the end; Ctrl-C ends it", self.path));
     }
@@ -83,6 +85,11 @@ impl Stage {
     /// A path on the stage.
     pub(super) fn path(&self, name: &str) -> String {
         format!("{}/{name}", self.path)
+    }
+
+    /// The home and working folder of whoever plays.
+    pub(super) fn home(&self) -> String {
+        self.path("home")
     }
 
     /// How the marks of the agents' work begin.
@@ -106,8 +113,9 @@ impl Stage {
     }
 
     /// Opens a step of the story.
-    pub(super) fn step(&self, number: usize, title: &str) {
-        self.voice.say(&format!("\n{number}  {title}"));
+    pub(super) fn step(&self, title: &str) {
+        self.steps.set(self.steps.get() + 1);
+        self.voice.say(&format!("\n{}  {title}", self.steps.get()));
     }
 
     /// Tells what was observed.
@@ -196,7 +204,7 @@ impl Stage {
             };
             patience.wait_for(state, KILLED_MAX, kill)?;
         }
-        self.relay = None;
+        self.relays.clear();
         Ok(())
     }
 }

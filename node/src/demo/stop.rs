@@ -1,34 +1,35 @@
-//! The fourth to seventh step: the path is cut, the agent is stopped, the cut-off side ends by its
-//! lease, and the healed path brings the receipts that were missing.
+//! The fourth to seventh step: the path is cut, the agent is stopped, what is connected ends at
+//! once, what is cut off ends by its lease, and the healed path brings the receipts that were
+//! missing.
 
 use super::failure::Failure;
-use super::fleet::{Fleet, LAPTOP, ROBOT};
+use super::fleet::{Fleet, capital};
 use super::limits::{
     COMMAND_MAX, FOLLOW_MAX, FOLLOW_TIMEOUT, GLANCE_TIMEOUT, LAPSE_ROOM, STOP_TIMEOUT,
 };
 use super::said::{Progress, short};
 use super::stage::Stage;
 use super::witness::Ending;
-use super::work::{Work, count};
+use super::work::{Site, Work, count};
 use std::time::{Duration, Instant, SystemTime};
 
 const INCOMPLETE: i32 = 6;
 
-/// An order, and how both sides ended.
+/// An order, and how everything that it names ended.
 #[derive(Debug)]
 pub(super) struct Stop {
     /// The order's id.
     pub(super) order: String,
     /// What a device may run without contact once the order is in force.
     pub(super) bound_ms: u64,
-    /// From the order to the last receipt of the device that was connected.
+    /// From the order to the last receipt of the devices that were connected.
     pub(super) order_to_last_receipt_ms: u64,
-    /// From the order to the last write on the device that was not.
+    /// From the order to the last write on any device.
     pub(super) last_write_ms: u64,
     /// Processes at work when the order was given.
-    pub(super) before: [usize; 2],
+    pub(super) before: usize,
     /// Processes at work after the path was healed.
-    pub(super) after: [usize; 2],
+    pub(super) after: usize,
     /// How far it had come in the end.
     pub(super) last: Progress,
 }
@@ -36,66 +37,92 @@ pub(super) struct Stop {
 /// What is followed from the moment of the order.
 struct Watch<'a> {
     stage: &'a Stage,
-    work: &'a Work,
+    fleet: &'a Fleet,
     given: Instant,
     given_wall: SystemTime,
-    near: Ending,
-    far: Ending,
+    connected: Vec<Followed<'a>>,
+    cut_off: Vec<Followed<'a>>,
 }
 
-/// Cuts the path, stops the agent, and follows both sides to their end.
+/// One agent's work, and its end as it is seen coming.
+struct Followed<'a> {
+    site: &'a Site,
+    ending: Ending,
+}
+
+/// Cuts the path, stops the planner, and follows all of its work to its end.
 pub(super) fn cut_off(stage: &Stage, fleet: &Fleet, work: &Work) -> Result<Stop, Failure> {
-    cut(stage, work)?;
-    let before = count(stage, work)?;
-    stage.step(5, "The planner is stopped, while the robot cannot hear it");
-    let (given, given_wall) = (Instant::now(), SystemTime::now());
-    let (near, far) = (Ending::default(), Ending::default());
-    let mut watch = Watch { stage, work, given, given_wall, near, far };
-    let (order_to_last_receipt_ms, progress) = watch.order(fleet)?;
-    let bound_ms = check_incomplete(stage, &progress)?;
+    cut(stage, fleet, work)?;
+    let before = count(stage, work)?.iter().sum();
+    let mut watch = Watch::new(stage, fleet, work);
+    let (order_to_last_receipt_ms, progress) = watch.order()?;
+    let bound_ms = watch.check_incomplete(&progress)?;
     watch.lapse(bound_ms)?;
     let order = progress.order;
-    let last = heal(stage, &order)?;
-    let after = count(stage, work)?;
-    if after != [0, 0] {
-        let what = format!("after the order {after:?} processes are at work on laptop and robot");
+    let last = heal(stage, fleet, &order)?;
+    let after: usize = count(stage, work)?.iter().sum();
+    if after != 0 {
+        let what = format!("after the order {after} processes are at work");
         return Err(Failure::Contradiction(what));
     }
     let last_write_ms = watch.last_write(bound_ms)?;
     Ok(Stop { order, bound_ms, order_to_last_receipt_ms, last_write_ms, before, after, last })
 }
 
-fn cut(stage: &Stage, work: &Work) -> Result<(), Failure> {
-    stage.step(4, "The relay cuts the robot's only path");
-    if let Some(relay) = &stage.relay {
-        relay.cut();
+fn cut(stage: &Stage, fleet: &Fleet, work: &Work) -> Result<(), Failure> {
+    let behind = |site: &&Site| fleet.telling.is_behind_relay(site.agent.device);
+    let sites: Vec<&Site> = work.sites.iter().filter(behind).collect();
+    let roles: Vec<String> =
+        sites.iter().map(|site| format!("{}'s", fleet.telling.role(site.agent.device))).collect();
+    stage.step(&format!("The relay cuts {} only path", roles.join(" and ")));
+    stage.relays.iter().for_each(|relay| relay.cut());
+    for site in sites {
+        let (name, device) = (site.agent.name, site.agent.device);
+        let state = format!("the {name} on {device} goes on writing after the cut");
+        site.eyes.wait_for_growth(&stage.patience, &state)?;
+        let lease = stage.status(device)?.run;
+        stage.say(&format!("{device}: its work goes on; what is left of its lease: {lease}"));
     }
-    work.worker.wait_for_growth(&stage.patience, "the worker goes on writing after the cut")?;
-    let lease = stage.status(ROBOT)?.run;
-    stage.say(&format!("the work on the robot goes on; what is left of its lease: {lease}"));
     Ok(())
 }
 
-impl Watch<'_> {
-    /// Gives the order and waits until it says what is missing; when the laptop's receipts came.
-    fn order(&mut self, fleet: &Fleet) -> Result<(u64, Progress), Failure> {
-        let (stage, given) = (self.stage, self.given);
+impl<'a> Watch<'a> {
+    /// Everything is followed from now on.
+    fn new(stage: &'a Stage, fleet: &'a Fleet, work: &'a Work) -> Self {
+        let all = work.sites.iter().map(|site| Followed { site, ending: Ending::default() });
+        let (cut_off, connected): (Vec<_>, Vec<_>) =
+            all.partition(|followed| fleet.telling.is_behind_relay(followed.site.agent.device));
+        let title =
+            format!("The planner is stopped, while {} cannot hear it", roles(fleet, &cut_off));
+        stage.step(&title);
+        let (given, given_wall) = (Instant::now(), SystemTime::now());
+        Self { stage, fleet, given, given_wall, connected, cut_off }
+    }
+
+    /// Gives the order and waits until it says what is missing; when the last receipt of the
+    /// connected devices came.
+    fn order(&mut self) -> Result<(u64, Progress), Failure> {
+        let (stage, given, founder) = (self.stage, self.given, self.fleet.telling.founder());
         let stop = ["stop", "agent:planner", "--reason", "demo", "--timeout", STOP_TIMEOUT];
-        let stop = [stop.as_slice(), &["--unlock-file", &fleet.unlock]].concat();
-        let mut running = stage.start(LAPTOP, &stop)?;
-        let state = "the laptop's receipts are there, and its processes are gone";
+        let stop = [stop.as_slice(), &["--unlock-file", &self.fleet.unlock]].concat();
+        let mut running = stage.start(founder, &stop)?;
+        let names: Vec<&str> = self.connected.iter().map(Followed::device).collect();
+        let names = names.join(", ");
+        let state = format!("the receipts of {names} are there, and their processes are gone");
         let mut receipts = None;
-        stage.patience.wait_for(state, COMMAND_MAX, || {
+        stage.patience.wait_for(&state, COMMAND_MAX, || {
             self.look()?;
-            if receipts.is_none() && laptop_has_answered(stage)? {
+            if receipts.is_none() && self.connected_have_answered()? {
                 receipts = Some(milliseconds(given.elapsed()));
             }
-            Ok((receipts.is_some() && self.near.gone.is_some()).then_some(()))
+            let gone = self.connected.iter().all(|followed| followed.ending.gone.is_some());
+            Ok((receipts.is_some() && gone).then_some(()))
         })?;
         let receipts = receipts.unwrap_or_default();
-        let gone = self.near.gone.map_or(0, |gone| milliseconds(gone - given));
+        let gone = self.connected.iter().filter_map(|followed| followed.ending.gone).max();
+        let gone = gone.map_or(0, |gone| milliseconds(gone - given));
         stage.say(&format!(
-            "laptop: last receipt {receipts} ms after the order; its processes seen gone after {gone} ms"
+            "{names}: last receipt {receipts} ms after the order; processes seen gone after {gone} ms"
         ));
         let answer = stage.patience.wait_for("`belay stop` ends", COMMAND_MAX, || {
             self.look()?;
@@ -105,93 +132,127 @@ impl Watch<'_> {
     }
 
     fn look(&mut self) -> Result<(), Failure> {
-        self.near.look(&self.work.planner, &self.stage.exe)?;
-        self.far.look(&self.work.worker, &self.stage.exe)
+        let mut all = self.connected.iter_mut().chain(&mut self.cut_off);
+        all.try_for_each(|followed| followed.ending.look(&followed.site.eyes, &self.stage.exe))
     }
 
-    /// Waits until nothing is left of the work on the device that is cut off.
+    /// True when every branch on the connected devices has its proof.
+    fn connected_have_answered(&self) -> Result<bool, Failure> {
+        let (stage, founder) = (self.stage, self.fleet.telling.founder());
+        let Some(order) = stage.status(founder)?.orders.pop() else { return Ok(false) };
+        let glance = ["stop", "--follow", &order.id, "--timeout", GLANCE_TIMEOUT];
+        let progress: Progress = stage.ask(founder, &glance, &[0, INCOMPLETE])?.data()?;
+        Ok(self.connected.iter().all(|followed| {
+            let here = progress.branches.iter().filter(|b| b.device == followed.device());
+            let mut here = here.peekable();
+            here.peek().is_some() && here.all(|branch| branch.proven)
+        }))
+    }
+
+    /// The branches of the devices that are cut off, and only they, are missing; how long what is
+    /// missing may run.
+    fn check_incomplete(&self, progress: &Progress) -> Result<u64, Failure> {
+        for branch in &progress.branches {
+            self.stage.say(&branch.words());
+        }
+        let deaf = |device: &str| self.cut_off.iter().any(|followed| followed.device() == device);
+        let mut missing = progress.branches.iter().filter(|branch| !branch.proven).peekable();
+        let only_deaf = missing.peek().is_some() && missing.all(|branch| deaf(&branch.device));
+        if progress.complete || progress.proven || !only_deaf {
+            let what = "the stop must name the work that is cut off, and nothing else, as missing";
+            return Err(Failure::Contradiction(what.to_owned()));
+        }
+        let Some(bound_ms) = progress.bound_ms.filter(|_| progress.in_force) else {
+            let what = "the order is not in force, or gives no bound for the missing branch";
+            return Err(Failure::Contradiction(what.to_owned()));
+        };
+        self.stage.say(&format!(
+            "`belay stop` ends with exit {INCOMPLETE}: the order is in force, and what is missing \
+             runs at most {bound_ms} ms more"
+        ));
+        Ok(bound_ms)
+    }
+
+    /// Waits until nothing is left of the work on the devices that are cut off.
     fn lapse(&mut self, bound_ms: u64) -> Result<(), Failure> {
         let (stage, given) = (self.stage, self.given);
-        stage.step(6, "The robot, which has heard nothing, ends by its lease");
+        let names = roles(self.fleet, &self.cut_off);
+        stage.step(&format!("{}, which has heard nothing, ends by its lease", capital(&names)));
         let max = Duration::from_millis(bound_ms) + LAPSE_ROOM;
-        let state = "no process of the worker is left on the robot, which is still cut off";
-        stage.patience.wait_for(state, max, || {
+        let state = format!("no process is left on {names}, still cut off");
+        stage.patience.wait_for(&state, max, || {
             self.look()?;
-            Ok(self.far.gone)
+            Ok(self.cut_off.iter().all(|followed| followed.ending.gone.is_some()).then_some(()))
         })?;
         let after = |seen: Option<Instant>| match seen {
             Some(seen) => format!("{} ms after the order", milliseconds(seen - given)),
             None => "not seen".to_owned(),
         };
-        stage.say(&format!("robot: processes frozen: {}", after(self.far.frozen)));
-        stage.say(&format!("robot: processes gone: {}", after(self.far.gone)));
+        for Followed { site, ending } in &self.cut_off {
+            let device = site.agent.device;
+            if !stage.status(device)?.orders.is_empty() {
+                let what = format!("{device} holds the order, so it was not cut off");
+                return Err(Failure::Contradiction(what));
+            }
+            stage.say(&format!(
+                "{device}: holds no order still; processes frozen: {}",
+                after(ending.frozen)
+            ));
+            stage.say(&format!("{device}: processes gone: {}", after(ending.gone)));
+        }
         let last = self.last_write(bound_ms)?;
-        stage.say(&format!(
-            "robot: last write {last} ms after the order; the bound is {bound_ms} ms"
-        ));
+        stage.say(&format!("last write {last} ms after the order; the bound is {bound_ms} ms"));
         Ok(())
     }
 
-    /// How long after the order the robot's files were last written; never beyond the bound.
+    /// How long after the order any of the work's files was last written; never beyond the bound.
     fn last_write(&self, bound_ms: u64) -> Result<u64, Failure> {
-        let written = self.work.worker.files.last_write()?;
-        let after = milliseconds(written.duration_since(self.given_wall).unwrap_or_default());
-        if after > bound_ms {
-            let what = format!("the robot wrote {after} ms after the order, beyond {bound_ms} ms");
-            return Err(Failure::Contradiction(what));
+        let mut last = 0;
+        for followed in self.connected.iter().chain(&self.cut_off) {
+            let written = followed.site.eyes.files.last_write()?;
+            let after = milliseconds(written.duration_since(self.given_wall).unwrap_or_default());
+            if after > bound_ms {
+                let device = followed.device();
+                let what =
+                    format!("{device} wrote {after} ms after the order, beyond {bound_ms} ms");
+                return Err(Failure::Contradiction(what));
+            }
+            last = last.max(after);
         }
-        Ok(after)
+        Ok(last)
     }
 }
 
-/// True when every branch on the laptop has its proof.
-fn laptop_has_answered(stage: &Stage) -> Result<bool, Failure> {
-    let Some(order) = stage.status(LAPTOP)?.orders.pop() else { return Ok(false) };
-    let glance = ["stop", "--follow", &order.id, "--timeout", GLANCE_TIMEOUT];
-    let progress: Progress = stage.ask(LAPTOP, &glance, &[0, INCOMPLETE])?.data()?;
-    let mut near = progress.branches.iter().filter(|branch| branch.device == LAPTOP).peekable();
-    Ok(near.peek().is_some() && near.all(|branch| branch.proven))
+/// The devices of some work, as people call them.
+fn roles(fleet: &Fleet, all: &[Followed<'_>]) -> String {
+    let roles: Vec<&str> = all.iter().map(|f| fleet.telling.role(f.device())).collect();
+    roles.join(" and ")
 }
 
-/// The robot's branches, and only they, are missing, and there is a bound for them.
-fn check_incomplete(stage: &Stage, progress: &Progress) -> Result<u64, Failure> {
-    for branch in &progress.branches {
-        stage.say(&branch.words());
+impl Followed<'_> {
+    fn device(&self) -> &'static str {
+        self.site.agent.device
     }
-    let mut missing = progress.branches.iter().filter(|branch| !branch.proven).peekable();
-    let only_robot = missing.peek().is_some() && missing.all(|branch| branch.device == ROBOT);
-    if progress.complete || progress.proven || !only_robot {
-        let what = "the stop must name the robot's work, and nothing else, as missing".to_owned();
-        return Err(Failure::Contradiction(what));
-    }
-    let Some(bound_ms) = progress.bound_ms.filter(|_| progress.in_force) else {
-        let what = "the order is not in force, or gives no bound for the missing branch".to_owned();
-        return Err(Failure::Contradiction(what));
-    };
-    stage.say(&format!(
-        "`belay stop` ends with exit {INCOMPLETE}: the order is in force, and what is missing runs \
-         at most {bound_ms} ms more"
-    ));
-    Ok(bound_ms)
 }
 
 /// Heals the path and follows the same order to its end.
-fn heal(stage: &Stage, order: &str) -> Result<Progress, Failure> {
-    stage.step(7, "The relay heals the path");
+fn heal(stage: &Stage, fleet: &Fleet, order: &str) -> Result<Progress, Failure> {
+    stage.step("The relay heals the path");
     let healed = Instant::now();
-    if let Some(relay) = &stage.relay {
+    for relay in &stage.relays {
         let counts = relay.counts();
         if counts.cut == 0 {
             let what = "nothing met the cut, so the relay was not the only path".to_owned();
             return Err(Failure::Contradiction(what));
         }
+        let target = fleet.name_at(relay.target());
         stage.say(&format!(
-            "relay: {} datagrams went to the laptop and {} to the robot; the cut dropped {}",
+            "relay: {} datagrams went to {target} and {} came back; the cut dropped {}",
             counts.to_target, counts.to_clients, counts.cut
         ));
         relay.heal();
     }
-    let state = stage.path(LAPTOP);
+    let state = stage.path(fleet.telling.founder());
     let follow = ["stop", "--follow", order, "--timeout", FOLLOW_TIMEOUT];
     let all = [["--json", "--state", &state].as_slice(), &follow].concat();
     let answer = stage.belay.run(&stage.patience, &all, FOLLOW_MAX)?;

@@ -7,7 +7,7 @@ use super::proof::change_a_receipt;
 use super::relay::{RELAY_CLIENTS_MAX, Relay, RelayCounts};
 use super::waiting::Patience;
 use super::witness::{Ending, Eyes, Files, Process, household};
-use super::work::WORKER_FILES;
+use super::work::FILES;
 use crate::policy_folder::Source;
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -25,15 +25,15 @@ const SOON: Duration = Duration::from_secs(20);
 fn the_witness_sees_the_work_grow_freeze_and_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let mark = folder.path().file_name().expect("named").to_string_lossy().into_owned();
-    let script = folder.path().join("worker.sh");
-    std::fs::write(&script, include_str!("scripts/worker.sh")).expect("written");
+    let script = folder.path().join("agent.sh");
+    std::fs::write(&script, include_str!("scripts/agent.sh")).expect("written");
     let mut worker = Command::new("/bin/sh")
         .arg(&script)
-        .arg(&mark)
+        .args([&mark, "/bin/false", &mark, "none"])
         .current_dir(folder.path())
         .spawn()
         .expect("a shell");
-    let files = Files::of(folder.path(), &WORKER_FILES);
+    let files = Files::of(folder.path(), &FILES);
     let (eyes, patience, other) =
         (Eyes { mark: mark.clone(), files }, Patience::default(), Path::new("/other"));
     let started = SystemTime::now();

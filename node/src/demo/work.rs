@@ -1,92 +1,131 @@
-//! The second and third step: an agent acts, is refused, and hands work to the far device.
+//! The second and third step: an agent acts, hands work on from device to device, and one act is
+//! refused.
 //!
-//! The agent and its work are shell scripts that know nothing of Belay but its commands.
+//! The agents are shell scripts that know nothing of Belay but its commands.
 
+use super::cast::{Act, Agent, Telling};
 use super::command::Answer;
 use super::failure::{Failure, io};
-use super::fleet::{LAPTOP, ROBOT};
 use super::limits::{GROWTH_MAX, WORK_MAX};
 use super::said::{Offload, Verdict, short};
 use super::stage::Stage;
-use super::witness::{Eyes, Files, Process};
+use super::witness::{Eyes, Files};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-const PLANNER: &str = include_str!("scripts/planner.sh");
-const WORKER: &str = include_str!("scripts/worker.sh");
+const AGENT: &str = include_str!("scripts/agent.sh");
 
-/// The files that the worker writes; the script names them too.
-pub(super) const WORKER_FILES: [&str; 3] =
-    ["worker.log", "ignores-terminate.log", "new-session.log"];
+/// The files that every agent writes; the script names them too.
+pub(super) const FILES: [&str; 3] = ["main.log", "ignores-terminate.log", "new-session.log"];
 
-/// The acts that the planner tries: name, what is typed, the exit code that it should get.
-const ACTS: [(&str, &str, i32); 2] = [
-    ("allowed", "act tool.call search", 0),
-    ("denied", "act motion.move arm --arg speed=9", DENIED),
-];
 const DENIED: i32 = 3;
 
-/// An agent at work on two devices.
+/// Agents at work on their devices.
 #[derive(Debug)]
 pub(super) struct Work {
-    /// The planner, on the laptop.
-    pub(super) planner: Eyes,
-    /// What it handed to the robot.
-    pub(super) worker: Eyes,
+    /// The work of each agent, the planner's first.
+    pub(super) sites: Vec<Site>,
     /// Acts that were refused.
     pub(super) denied: usize,
 }
 
-/// Starts the planner and follows it until its work runs on the robot.
-pub(super) fn begin(stage: &mut Stage) -> Result<Work, Failure> {
-    stage.step(2, "An agent on the laptop acts, and hands work to the robot");
-    let marks = [LAPTOP, ROBOT].map(|node| format!("{}+{node}", stage.work_mark()));
-    start_planner(stage, &marks)?;
-    let mut denied = 0;
-    for (name, typed, exit) in ACTS {
-        let answer = wait_for_answer(stage, name, typed)?.wants(&[exit])?;
-        denied += usize::from(answer.exit == Some(DENIED));
-        stage.say(&format!("planner: {typed}: {}", verdict_words(&answer.data()?)));
+/// One agent's work on its device.
+#[derive(Debug)]
+pub(super) struct Site {
+    /// Who works where.
+    pub(super) agent: &'static Agent,
+    /// What can be seen of it.
+    pub(super) eyes: Eyes,
+}
+
+/// Starts the planner and follows it until the last agent's work runs.
+pub(super) fn begin(stage: &mut Stage, telling: &'static Telling) -> Result<Work, Failure> {
+    stage.step("An agent acts, and hands work on from device to device");
+    start_planner(stage, telling.agents)?;
+    let mut work = Work { sites: Vec::new(), denied: 0 };
+    let mut folder = stage.home();
+    for (at, agent) in telling.agents.iter().enumerate() {
+        work.denied += usize::from(follow_act(stage, agent, &folder)?);
+        let mark = mark(stage, agent);
+        let eyes = Eyes { mark, files: Files::of(Path::new(&folder), &FILES) };
+        work.sites.push(Site { agent, eyes });
+        if let Some(next) = telling.agents.get(at + 1) {
+            let award = follow_offload(stage, agent, next, &folder)?;
+            folder = stage.path(&format!("{}/tasks/{award}", next.device));
+        }
     }
-    let offload = wait_for_answer(stage, "offload", "task offload --to robot")?.wants(&[0])?;
-    let Offload { award } = offload.data()?;
-    stage.say(&format!("planner: handed `worker` to the robot, award {}", short(&award)));
-    let seen = stage.path("seen");
-    let folder = stage.path(&format!("{ROBOT}/tasks/{award}"));
-    let [near, far] = marks;
-    let planner = Eyes { mark: near, files: Files::of(Path::new(&seen), &["planner.log"]) };
-    let worker = Eyes { mark: far, files: Files::of(Path::new(&folder), &WORKER_FILES) };
-    let work = Work { planner, worker, denied };
     witness(stage, &work)?;
     Ok(work)
 }
 
-fn start_planner(stage: &mut Stage, marks: &[String; 2]) -> Result<(), Failure> {
-    let planner = stage.write("planner.sh", PLANNER)?;
-    let worker = stage.write("worker.sh", WORKER)?;
-    let seen = stage.path("seen");
-    fs::create_dir(&seen).map_err(io(Path::new(&seen)))?;
-    let state = stage.path(LAPTOP);
+fn mark(stage: &Stage, agent: &Agent) -> String {
+    format!("{}+{}", stage.work_mark(), agent.device)
+}
+
+fn start_planner(stage: &mut Stage, agents: &[Agent]) -> Result<(), Failure> {
+    let Some((planner, others)) = agents.split_first() else { return Ok(()) };
+    let script = stage.write("agent.sh", AGENT)?;
+    let state = stage.path(planner.device);
     let exe = stage.exe.to_str().ok_or_else(|| Failure::Machine {
         what: format!("{}: this path is not UTF-8", stage.exe.display()),
         hint: "install belay in another folder",
     })?;
-    let run = ["--state", &state, "agent", "run", "--name", "planner", "--", "/bin/sh"];
-    let script = [planner.as_str(), exe, &seen, &worker, &marks[0], &marks[1]];
-    let running = stage.belay.start_without_terminal(&[run.as_slice(), &script].concat())?;
-    stage.planner = Some(running);
+    let (mark, begin) = (mark(stage, planner), stage.work_mark());
+    let run = ["--state", &state, "agent", "run", "--name", planner.name, "--", "/bin/sh"];
+    let own = [script.as_str(), &mark, exe, &begin, planner.act.word()];
+    let below = others.iter().flat_map(|next| [next.device, next.name, next.act.word()]);
+    let all: Vec<&str> = run.into_iter().chain(own).chain(below).collect();
+    stage.planner = Some(stage.belay.start_without_terminal(&all)?);
     Ok(())
 }
 
-/// What the planner wrote down of one of its commands.
-fn wait_for_answer(stage: &mut Stage, name: &str, typed: &str) -> Result<Answer, Failure> {
-    let state = format!("the planner's `belay {typed}` is answered");
+/// Tells what became of an agent's own act; true when it was denied.
+fn follow_act(stage: &mut Stage, agent: &Agent, folder: &str) -> Result<bool, Failure> {
+    let (typed, exit) = match agent.act {
+        Act::None => return Ok(false),
+        Act::Search => ("act tool.call search", 0),
+        Act::Move => ("act motion.move arm --arg speed=9", DENIED),
+    };
+    let answer = wait_for_answer(stage, agent, (folder, "act"), typed)?.wants(&[exit])?;
+    let verdict = verdict_words(&answer.data()?);
+    stage.say(&format!("{} on {}: {typed}: {verdict}", agent.name, agent.device));
+    Ok(answer.exit == Some(DENIED))
+}
+
+/// Waits until the next agent runs; its award.
+fn follow_offload(
+    stage: &mut Stage,
+    agent: &Agent,
+    next: &Agent,
+    folder: &str,
+) -> Result<String, Failure> {
+    let typed = format!("task offload --to {}", next.device);
+    let answer = wait_for_answer(stage, agent, (folder, "offload"), &typed)?.wants(&[0])?;
+    let Offload { award } = answer.data()?;
+    stage.say(&format!(
+        "{} on {}: handed `{}` to {}, award {}",
+        agent.name,
+        agent.device,
+        next.name,
+        next.device,
+        short(&award)
+    ));
+    Ok(award)
+}
+
+/// What an agent wrote down of one of its commands.
+fn wait_for_answer(
+    stage: &mut Stage,
+    agent: &Agent,
+    (folder, name): (&str, &str),
+    typed: &str,
+) -> Result<Answer, Failure> {
+    let state = format!("`belay {typed}` of the {} on {} is answered", agent.name, agent.device);
     let mut planner = stage.planner.take();
-    let seen = stage.path("seen");
     let read = |part: &str| {
-        let path = format!("{seen}/{name}.{part}");
+        let path = format!("{folder}/{name}.{part}");
         match fs::read_to_string(&path) {
             Ok(text) => Ok(Some(text)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -118,29 +157,36 @@ fn verdict_words(verdict: &Verdict) -> String {
 
 /// Looks at the work from outside: what runs, how it is made, and that it writes.
 fn witness(stage: &Stage, work: &Work) -> Result<(), Failure> {
-    stage.step(3, "What this demo sees of the work in /proc and in files, asking no node");
-    let state =
-        "the worker runs on the robot, one process ignoring terminate, one in a new session";
-    let seen = stage.patience.wait_for(state, GROWTH_MAX, || {
-        let processes = work.worker.processes(&stage.exe)?;
-        let sessions: BTreeSet<u32> = processes.iter().map(|process| process.session).collect();
-        let ignoring = processes.iter().filter(|process| process.ignores_terminate()).count();
-        let whole = sessions.len() > 1 && ignoring > 0;
-        Ok(whole.then_some((processes.len(), sessions.len(), ignoring)))
-    })?;
-    let (processes, sessions, ignoring) = seen;
-    stage.say(&format!(
-        "robot: {processes} processes in {sessions} sessions, {ignoring} of them ignoring terminate"
-    ));
-    work.planner.wait_for_growth(&stage.patience, "the planner's file grows on the laptop")?;
-    work.worker.wait_for_growth(&stage.patience, "every file of the worker grows on the robot")?;
-    let files = work.planner.files.count() + work.worker.files.count();
-    stage.say(&format!("{files} files grow on both devices, a line every 50 ms each"));
+    stage.step("What this demo sees of the work in /proc and in files, asking no node");
+    for site in &work.sites {
+        let Agent { name, device, .. } = site.agent;
+        let state = format!(
+            "the {name} runs on {device}, one process ignoring terminate, one in a new session"
+        );
+        let (processes, sessions, ignoring) =
+            stage.patience.wait_for(&state, GROWTH_MAX, || {
+                let processes = site.eyes.processes(&stage.exe)?;
+                let sessions: BTreeSet<u32> = processes.iter().map(|p| p.session).collect();
+                let ignoring = processes.iter().filter(|p| p.ignores_terminate()).count();
+                let whole = sessions.len() > 1 && ignoring > 0;
+                Ok(whole.then_some((processes.len(), sessions.len(), ignoring)))
+            })?;
+        stage.say(&format!(
+            "{device}: {processes} processes in {sessions} sessions, \
+             {ignoring} of them ignoring terminate"
+        ));
+    }
+    for site in &work.sites {
+        let state = format!("every file of the {} grows", site.agent.name);
+        site.eyes.wait_for_growth(&stage.patience, &state)?;
+    }
+    let files: usize = work.sites.iter().map(|site| site.eyes.files.count()).sum();
+    let devices = work.sites.len();
+    stage.say(&format!("{files} files grow on {devices} devices, a line every 50 ms each"));
     Ok(())
 }
 
-/// How many processes are at work: on the laptop, on the robot.
-pub(super) fn count(stage: &Stage, work: &Work) -> Result<[usize; 2], Failure> {
-    let count = |eyes: &Eyes| eyes.processes(&stage.exe).map(|seen: Vec<Process>| seen.len());
-    Ok([count(&work.planner)?, count(&work.worker)?])
+/// How many processes are at work on each device.
+pub(super) fn count(stage: &Stage, work: &Work) -> Result<Vec<usize>, Failure> {
+    work.sites.iter().map(|site| Ok(site.eyes.processes(&stage.exe)?.len())).collect()
 }
