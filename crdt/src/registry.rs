@@ -16,7 +16,7 @@ use crate::set::{Held, Set};
 use belay_identity::body::{Credential, DeviceKind, Subject};
 use belay_identity::chain::Link;
 use belay_identity::principal::{AgentId, DeviceId, Principal, UserId};
-use belay_identity::{Body, Class, FleetId, LogId, PublicKey, Statement, StatementId, Verified};
+use belay_identity::{Body, Class, LogId, PublicKey, Statement, StatementId, Verified};
 use standing::Papers;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,7 +103,7 @@ impl Registry {
     /// The registry of a whole set.
     pub fn fold(set: &Set, authority: &Authority) -> Self {
         let mut registry = Self::default();
-        set.iter().for_each(|statement| registry.file(&set.fleet(), statement));
+        set.iter().for_each(|statement| registry.file(statement));
         registry.judge_all(authority);
         registry
     }
@@ -115,7 +115,7 @@ impl Registry {
     /// authority anew before, and everything is judged again. Any other touches only the devices it
     /// bears on.
     pub fn apply(&mut self, set: &Set, authority: &Authority, statement: &Held) {
-        self.file(&set.fleet(), statement);
+        self.file(statement);
         let sealed = authority.standing().is_some_and(|epoch| epoch.number > statement.epoch);
         let forked = set.fork(&log_of(statement)).is_some();
         let of_members = statement.class == Class::AuthorityPlus;
@@ -241,13 +241,13 @@ impl Issued {
 }
 
 impl Registry {
-    fn file(&mut self, fleet: &FleetId, statement: &Held) {
+    fn file(&mut self, statement: &Held) {
         if let Body::Agent(agent) = &statement.body {
             self.agents.entry(agent.agent.clone()).or_default().insert(statement.id());
         } else if let Body::Credential(credential) = &statement.body {
             self.file_credential(statement, credential);
         } else if [Class::AuthorityMinus, Class::AuthorityPlus].contains(&statement.class) {
-            self.papers.file(fleet, statement);
+            self.papers.file(statement);
         }
     }
 

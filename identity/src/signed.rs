@@ -34,6 +34,10 @@ pub trait Content: Sized {
     fn external<'a>(&self, fleet: &'a FleetId) -> &'a [u8] {
         &fleet.0
     }
+    /// Whether every signature inside it holds too; nothing is signed inside most.
+    fn inner_holds(&self, _fleet: &FleetId) -> bool {
+        true
+    }
 }
 
 /// The id of root epoch 1's proposal: the name under which a fleet trusts itself.
@@ -134,7 +138,8 @@ impl<T: Content> Signed<T> {
         if !self.key.verify_strict(&message, &self.signature) {
             return Err(SignedError::Signature);
         }
-        Ok(Verified { bytes: self.bytes, id, key: self.key, content: self.content })
+        let inner_holds = self.content.inner_holds(fleet);
+        Ok(Verified { bytes: self.bytes, id, key: self.key, inner_holds, content: self.content })
     }
 
     /// What it claims, for choosing how to treat it before it is believed.
@@ -155,6 +160,7 @@ pub struct Verified<T> {
     bytes: Arc<[u8]>,
     id: StatementId,
     key: PublicKey,
+    inner_holds: bool,
     content: T,
 }
 
@@ -170,6 +176,11 @@ impl<T> Verified<T> {
     /// The key that signed it.
     pub fn key(&self) -> PublicKey {
         self.key
+    }
+    /// Whether every signature inside it holds too: of an enrolment, the proof that its device key
+    /// is possessed. Checked once, where the statement was, so that no fold checks again.
+    pub fn inner_holds(&self) -> bool {
+        self.inner_holds
     }
 }
 
@@ -194,7 +205,8 @@ pub fn sign<T: Content>(content: T, secret: &SecretKey, fleet: &FleetId) -> Veri
         Value::Bytes(payload),
         Value::Bytes(signature.to_vec()),
     ]);
-    Verified { bytes: codec::write(&envelope).into(), id, key, content }
+    let inner_holds = content.inner_holds(fleet);
+    Verified { bytes: codec::write(&envelope).into(), id, key, inner_holds, content }
 }
 
 fn sig_structure(protected: &[u8], external: &[u8], payload: &[u8]) -> Vec<u8> {

@@ -161,6 +161,10 @@ impl Content for Statement {
             _ => &fleet.0,
         }
     }
+
+    fn inner_holds(&self, fleet: &FleetId) -> bool {
+        if let Body::Enrol(enrol) = &self.body { enrol.is_possessed(fleet) } else { true }
+    }
 }
 
 impl Statement {

@@ -22,7 +22,7 @@ use crate::authority::{Authority, Void};
 use crate::set::Held;
 use belay_identity::body::{Enrol, Invite, Named, Role};
 use belay_identity::principal::{DeviceId, Principal};
-use belay_identity::{Body, FleetId, PublicKey, Statement, StatementId, Verified};
+use belay_identity::{Body, PublicKey, Statement, StatementId, Verified};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The statements from which membership is judged, by what they bear on.
@@ -212,10 +212,10 @@ impl Papers {
 
 impl Papers {
     /// Keeps a statement; of enrolments only those whose device key proved possession.
-    pub(super) fn file(&mut self, fleet: &FleetId, statement: &Held) {
+    pub(super) fn file(&mut self, statement: &Held) {
         let id = statement.id();
         if let Body::Enrol(enrol) = &statement.body {
-            if !proves_possession(fleet, enrol) {
+            if !statement.inner_holds() {
                 return;
             }
             self.by_device.entry(enrol.device.clone()).or_default().insert(id);
@@ -327,12 +327,6 @@ pub(super) fn name_in(body: &Body) -> Option<&Principal> {
     } else {
         None
     }
-}
-
-fn proves_possession(fleet: &FleetId, enrol: &Enrol) -> bool {
-    let words = Enrol::possession_words(&fleet.0, &enrol.key, &enrol.device);
-    let signature = <&[u8; 64]>::try_from(enrol.possession.0.as_slice());
-    signature.is_ok_and(|signature| enrol.key.verify_strict(&words, signature))
 }
 
 /// True for a counted word of an enrol operator or of the root.

@@ -4,7 +4,7 @@ use crate::codec::Bytes;
 use crate::key::PublicKey;
 use crate::principal::{DeviceId, Principal, UserId};
 use crate::record;
-use crate::signed::StatementId;
+use crate::signed::{FleetId, StatementId};
 
 record! {
     /// A device joins; signed by an enrol operator, or by the key of an invite that its refs name.
@@ -32,6 +32,13 @@ impl Enrol {
         words.extend_from_slice(&key.0);
         words.extend_from_slice(device.as_str().as_bytes());
         words
+    }
+
+    /// True when the device key signed that it is there.
+    pub(crate) fn is_possessed(&self, fleet: &FleetId) -> bool {
+        let words = Self::possession_words(&fleet.0, &self.key, &self.device);
+        let signature = <&[u8; 64]>::try_from(self.possession.0.as_slice());
+        signature.is_ok_and(|signature| self.key.verify_strict(&words, signature))
     }
 }
 
