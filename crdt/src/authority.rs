@@ -146,6 +146,12 @@ impl Authority {
         Self { roots, seals, forks: set.forks(), tenures, rules: Table(*rules) }
     }
 
+    /// True when this statement was looked for and not found: with it the fold may be another.
+    pub(crate) fn awaits(&self, id: &StatementId) -> bool {
+        let floors = || self.epochs().flat_map(|epoch| &epoch.root.floors);
+        self.seals.await_it(id) || floors().any(|floor| floor.release == *id)
+    }
+
     /// The standing epoch.
     pub fn standing(&self) -> Option<&Epoch> {
         self.epochs().last()
@@ -383,7 +389,7 @@ impl Authority {
     }
 
     fn covers(&self, epoch: &Epoch, statement: &Verified<Statement>) -> bool {
-        self.seals.get(&epoch.id).is_some_and(|seal| seal.contains(&statement.id()))
+        self.seals.covers(&epoch.id, &statement.id())
     }
 
     fn tenures_of(&self, key: &PublicKey) -> impl Iterator<Item = &Tenure> {

@@ -19,7 +19,7 @@ use crate::releases::Releases;
 use crate::rules::Rules;
 use crate::set::{Held, Set};
 use belay_identity::body::{Body, Direction, Role, Term};
-use belay_identity::{Statement, StatementId, Verified};
+use belay_identity::{FleetId, Statement, StatementId, Verified};
 use programs::Program;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -183,6 +183,13 @@ fn see(
         roles: keys.iter().map(|key| authority.role_now(key, Role::Security)).collect(),
         cut_roots: authority.cut_root_keys().len(),
     }
+}
+
+/// Every statement of every program, with its fleet.
+pub(crate) fn statements() -> Vec<(FleetId, Vec<Held>)> {
+    let whole = |program: &Program| (1 << program.elements.len()) - 1;
+    let all = programs::all().into_iter();
+    all.map(|program| (program.fleet, program.statements(whole(&program), Order::Rising))).collect()
 }
 
 /// The order in which a set is built.

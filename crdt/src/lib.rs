@@ -10,6 +10,7 @@
 //! 4. `releases`: which policy judges, and which judge apart.
 //!    `rules`: the mistakes that would be silent, each a small function.
 //! 5. `registry`, `tasks`, `case`: who there is, what runs for whom, what an order's end proves.
+//! 6. `views`: all of them in step with their set.
 
 pub mod authority;
 pub mod case;
@@ -20,11 +21,13 @@ pub mod releases;
 mod rules;
 pub mod set;
 pub mod tasks;
+pub mod views;
 
 pub use authority::{Authority, Reach, Void};
 pub use orders::{Cut, OperatorCut, Order, OrderKind, Orders};
 pub use releases::{Judging, ReleaseInForce, Releases};
 pub use set::{Held, Inserted, Set};
+pub use views::Views;
 
 #[cfg(test)]
 mod lattice;

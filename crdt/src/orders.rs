@@ -34,6 +34,8 @@ pub struct Orders {
     holds: BTreeMap<Term, BTreeSet<StatementId>>,
     lines: BTreeMap<Term, Line>,
     cutters: Cutters,
+    /// What revokes and restores name that is not held.
+    awaited: BTreeSet<StatementId>,
     rules: Table,
 }
 
@@ -143,7 +145,13 @@ impl Orders {
             }
         }
         let holds = index(&orders, &answered);
-        Self { orders, void, answered, holds, lines, cutters, rules: Table(*rules) }
+        let awaited = awaited(set);
+        Self { orders, void, answered, holds, lines, cutters, awaited, rules: Table(*rules) }
+    }
+
+    /// True when this statement was looked for and not found: with it the fold may be another.
+    pub(crate) fn awaits(&self, id: &StatementId) -> bool {
+        self.awaited.contains(id)
     }
 
     /// What cuts this chain: the order that lasts longest, then one that ends before one that
@@ -454,6 +462,12 @@ fn lifted(
 
 fn is_own(order: &Order, lifting: &Principal) -> bool {
     matches!(lifting, Principal::Operator(_)) && *lifting == order.author
+}
+
+/// What a revoke cuts and a restore opens depends on whether all that it names is held.
+fn awaited(set: &Set) -> BTreeSet<StatementId> {
+    let naming = set.of_kind("revoke").chain(set.of_kind("restore"));
+    naming.flat_map(|held| &held.refs).filter(|id| set.get(id).is_none()).copied().collect()
 }
 
 fn index(

@@ -16,7 +16,7 @@ use crate::set::{Held, Set};
 use belay_identity::body::{Credential, DeviceKind, Subject};
 use belay_identity::chain::Link;
 use belay_identity::principal::{AgentId, DeviceId, Principal, UserId};
-use belay_identity::{Body, Class, LogId, PublicKey, Statement, StatementId, Verified};
+use belay_identity::{Body, Class, PublicKey, Statement, StatementId, Verified};
 use standing::Papers;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -108,22 +108,19 @@ impl Registry {
         registry
     }
 
-    /// Takes in one statement that the set already holds; equal to a fold of the whole set.
-    ///
-    /// An authority statement, one whose log is forked, and one of an epoch that a later one has
-    /// sealed (it may link others to a pin) can decide what they do not name: the caller folds the
-    /// authority anew before, and everything is judged again. Any other touches only the devices it
-    /// bears on.
-    pub fn apply(&mut self, set: &Set, authority: &Authority, statement: &Held) {
+    /// Takes in one statement that left the authority as it was: only what it bears on is judged
+    /// anew. Equal to a fold of the whole set.
+    pub(crate) fn apply(&mut self, authority: &Authority, statement: &Held) {
         self.file(statement);
-        let sealed = authority.standing().is_some_and(|epoch| epoch.number > statement.epoch);
-        let forked = set.fork(&log_of(statement)).is_some();
-        let of_members = statement.class == Class::AuthorityPlus;
-        if statement.class == Class::AuthorityMinus || of_members && (sealed || forked) {
-            self.judge_all(authority);
-        } else if of_members {
+        if matches!(statement.class, Class::AuthorityMinus | Class::AuthorityPlus) {
             self.judge_touched(authority, statement);
         }
+    }
+
+    /// Takes in one statement with which the authority is another one: everything is judged anew.
+    pub(crate) fn judge_again(&mut self, authority: &Authority, statement: &Held) {
+        self.file(statement);
+        self.judge_all(authority);
     }
 
     /// The device that signs with this key now.
@@ -291,8 +288,4 @@ impl Registry {
             self.devices.insert(id.clone(), device);
         }
     }
-}
-
-fn log_of(statement: &Verified<Statement>) -> LogId {
-    statement.log(statement.key())
 }

@@ -1,30 +1,29 @@
-//! What this node knows: the set, and the views folded from it, kept in step.
+//! What this node knows: the set, the views folded from it, and the policies that releases name.
 //!
-//! An authority statement refolds everything that rests on authority (they are rare and few); any
-//! other statement is applied to the views of its class. Refused here: acting on what is learnt.
+//! Refused here: acting on what is learnt.
 
 use crate::gate::Rules;
-use belay_crdt::authority::Authority;
-use belay_crdt::orders::Orders;
-use belay_crdt::registry::Registry;
-use belay_crdt::releases::Releases;
 use belay_crdt::set::{Inserted, Set};
-use belay_crdt::tasks::Tasks;
+use belay_crdt::views::Views;
 use belay_identity::body::Policy;
 use belay_identity::principal::Principal;
-use belay_identity::{Class, FleetId, Statement, StatementId, Verified};
+use belay_identity::{FleetId, Statement, StatementId, Verified};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
-/// The set and its views.
+/// The set and its views, which are read as if they were its own.
 pub(crate) struct Known {
     pub(crate) set: Set,
-    pub(crate) authority: Authority,
-    pub(crate) orders: Orders,
-    pub(crate) releases: Releases,
-    pub(crate) registry: Registry,
-    pub(crate) tasks: Tasks,
+    views: Views,
     bodies: BTreeMap<[u8; 32], Arc<Body>>,
+}
+
+impl Deref for Known {
+    type Target = Views;
+    fn deref(&self) -> &Views {
+        &self.views
+    }
 }
 
 /// A policy that was read, with its rules ready to judge.
@@ -40,40 +39,15 @@ impl Known {
         for statement in statements {
             set.insert(statement);
         }
-        let authority = Authority::fold(&set);
-        let orders = Orders::fold(&set, &authority);
-        let releases = Releases::fold(&set, &authority, &orders);
-        let registry = Registry::fold(&set, &authority);
-        let tasks = Tasks::fold(&set);
-        Self { set, authority, orders, releases, registry, tasks, bodies: BTreeMap::new() }
+        let views = Views::fold(&set);
+        Self { set, views, bodies: BTreeMap::new() }
     }
 
     /// Takes a statement in; says whether it was new.
     pub(crate) fn intake(&mut self, statement: &Arc<Verified<Statement>>) -> Inserted {
         let inserted = self.set.insert(statement.clone());
-        match inserted {
-            Inserted::Known => {}
-            Inserted::Fork { .. } => self.refold(),
-            // It may link a log to a pin of a later epoch, and so change what counts.
-            Inserted::New if statement.epoch < self.epoch() => self.refold(),
-            Inserted::New => match statement.class {
-                Class::AuthorityMinus => self.refold(),
-                Class::AuthorityPlus | Class::Identity => {
-                    self.registry.apply(&self.set, &self.authority, statement);
-                }
-                Class::Task => self.tasks.apply(statement),
-                Class::Quota | Class::Presence | Class::Audit | Class::Draft => {}
-            },
-        }
+        self.views.apply(&self.set, statement, inserted);
         inserted
-    }
-
-    fn refold(&mut self) {
-        self.authority = Authority::fold(&self.set);
-        self.orders = Orders::fold(&self.set, &self.authority);
-        self.releases = Releases::fold(&self.set, &self.authority, &self.orders);
-        self.registry = Registry::fold(&self.set, &self.authority);
-        self.tasks = Tasks::fold(&self.set);
     }
 
     /// Keeps a policy whose hash some release names; says why not otherwise.

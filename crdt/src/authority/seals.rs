@@ -13,24 +13,48 @@ use belay_identity::StatementId;
 use belay_identity::body::Pin;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What each epoch covers, by the epoch's id.
-pub(super) type Seals = BTreeMap<StatementId, BTreeSet<StatementId>>;
+/// What the epochs cover, and where their walks ended for want of a statement.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Seals {
+    covered: BTreeMap<StatementId, BTreeSet<StatementId>>,
+    gaps: BTreeSet<StatementId>,
+}
 
 /// Walks every pin of every epoch.
 pub(super) fn fold<'a>(set: &Set, epochs: impl Iterator<Item = &'a Epoch>) -> Seals {
-    let covered = |epoch: &Epoch| epoch.root.pins.iter().flat_map(|pin| walk(set, pin)).collect();
-    epochs.map(|epoch| (epoch.id, covered(epoch))).collect()
+    let mut seals = Seals::default();
+    for epoch in epochs {
+        let mut covered = BTreeSet::new();
+        let ends = epoch.root.pins.iter().filter_map(|pin| walk(set, pin, &mut covered));
+        seals.gaps.extend(ends);
+        seals.covered.insert(epoch.id, covered);
+    }
+    seals
 }
 
-fn walk(set: &Set, pin: &Pin) -> Vec<StatementId> {
-    let (log, mut covered) = (pin.log(), Vec::new());
+/// Adds what a pin covers; names the statement that the walk wants next and does not find.
+fn walk(set: &Set, pin: &Pin, covered: &mut BTreeSet<StatementId>) -> Option<StatementId> {
+    let log = pin.log();
     let (mut seq, mut at) = (pin.seq, Some(pin.id));
-    while let Some(held) = at.and_then(|id| set.get(&id)) {
+    while let Some(id) = at {
+        let Some(held) = set.get(&id) else { return Some(id) };
         if held.seq != seq || held.log(held.key()) != log {
-            break;
+            return None;
         }
-        covered.push(held.id());
+        covered.insert(id);
         (seq, at) = (seq.saturating_sub(1), held.prev);
     }
-    covered
+    None
+}
+
+impl Seals {
+    /// True when the pins of this epoch cover the statement.
+    pub(super) fn covers(&self, epoch: &StatementId, statement: &StatementId) -> bool {
+        self.covered.get(epoch).is_some_and(|covered| covered.contains(statement))
+    }
+
+    /// True when a walk ended because this statement was not held.
+    pub(super) fn await_it(&self, statement: &StatementId) -> bool {
+        self.gaps.contains(statement)
+    }
 }

@@ -236,14 +236,21 @@ impl Papers {
         self.held.insert(id, statement.clone());
     }
 
-    /// The devices on which an enrolment, invite or witness's word can bear, itself or through
-    /// what it decides.
+    /// The devices on which an enrolment, approval, invite or witness's word can bear, itself or
+    /// through what it decides.
     pub(super) fn touched_by(&self, statement: &Verified<Statement>) -> BTreeSet<DeviceId> {
         let mut touched = BTreeSet::new();
         let mut open: Vec<DeviceId> = if let Body::Enrol(enrol) = &statement.body {
             vec![enrol.device.clone()]
         } else if let Body::Witness(word) = &statement.body {
             self.users_of(&word.invite).collect()
+        } else if let Body::Approve(approve) = &statement.body {
+            self.held
+                .get(&approve.of)
+                .and_then(enrol_of)
+                .map(|enrol| enrol.device.clone())
+                .into_iter()
+                .collect()
         } else {
             self.users_of(&statement.id()).collect()
         };

@@ -6,6 +6,7 @@ use super::{Registry, Via};
 use crate::authority::Authority;
 use crate::case::scenario::{Frame, Scenario, agent_term, device, secret};
 use crate::set::{Held, Set};
+use crate::views::Views;
 use belay_identity::body::{Enrol, Subject};
 use belay_identity::codec::Bytes;
 use belay_identity::{Body, FleetId, Scope, StatementId};
@@ -22,12 +23,12 @@ fn enrol_of(registry: &Registry, name: &str) -> Option<StatementId> {
 /// Folds statement by statement in this order and compares with the whole fold after each one.
 fn assert_incremental(fleet: FleetId, statements: &[Held]) {
     let mut set = Set::new(fleet);
-    let mut registry = Registry::default();
+    let mut views = Views::fold(&set);
     for held in statements {
-        set.insert(held.clone());
-        let authority = Authority::fold(&set);
-        registry.apply(&set, &authority, held);
-        let whole = Registry::fold(&set, &authority);
+        let inserted = set.insert(held.clone());
+        views.apply(&set, held, inserted);
+        let whole = Registry::fold(&set, &Authority::fold(&set));
+        let registry = &views.registry;
         assert_eq!(format!("{registry:?}"), format!("{whole:?}"), "after {}", held.body.kind());
     }
 }

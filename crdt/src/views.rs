@@ -1,0 +1,71 @@
+//! The views of one set, kept in step with it.
+//!
+//! A statement can change what is folded of authority, orders and releases in three ways: it is of
+//! class A-, it forks a log, or a fold looked for its id and did not find it. Only then are these
+//! few folded anew; membership is judged again only where authority is another one. Everything else
+//! is filed where it belongs. Equal to a fold of the whole set after every step.
+//!
+//! Refused here: taking a statement into the set, and acting on what is learnt.
+
+use crate::authority::Authority;
+use crate::orders::Orders;
+use crate::registry::Registry;
+use crate::releases::Releases;
+use crate::set::{Held, Inserted, Set};
+use crate::tasks::Tasks;
+use belay_identity::Class;
+
+/// Everything that is folded from one set.
+#[derive(Debug, Clone)]
+pub struct Views {
+    /// Which root stands, who ever held what.
+    pub authority: Authority,
+    /// What cuts, and what answered it.
+    pub orders: Orders,
+    /// Which policy judges.
+    pub releases: Releases,
+    /// Who there is.
+    pub registry: Registry,
+    /// What runs for whom.
+    pub tasks: Tasks,
+}
+
+impl Views {
+    /// Folds a whole set.
+    pub fn fold(set: &Set) -> Self {
+        let authority = Authority::fold(set);
+        let orders = Orders::fold(set, &authority);
+        let releases = Releases::fold(set, &authority, &orders);
+        let registry = Registry::fold(set, &authority);
+        Self { authority, orders, releases, registry, tasks: Tasks::fold(set) }
+    }
+
+    /// Follows a statement that was handed to the set, which says what became of it.
+    pub fn apply(&mut self, set: &Set, statement: &Held, inserted: Inserted) {
+        if inserted == Inserted::Known {
+            return;
+        }
+        self.tasks.apply(statement);
+        let (id, forks) = (statement.id(), matches!(inserted, Inserted::Fork { .. }));
+        let awaited = self.authority.awaits(&id) || self.orders.awaits(&id);
+        if statement.class == Class::AuthorityMinus || forks || awaited {
+            self.decide_again(set, statement);
+        } else {
+            self.registry.apply(&self.authority, statement);
+        }
+    }
+
+    fn decide_again(&mut self, set: &Set, statement: &Held) {
+        let before = std::mem::replace(&mut self.authority, Authority::fold(set));
+        self.orders = Orders::fold(set, &self.authority);
+        self.releases = Releases::fold(set, &self.authority, &self.orders);
+        if self.authority == before {
+            self.registry.apply(&self.authority, statement);
+        } else {
+            self.registry.judge_again(&self.authority, statement);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
