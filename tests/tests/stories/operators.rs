@@ -1,14 +1,14 @@
 //! Operators at work from any peer of the fleet, with the sealed key of another state.
 
 use super::{branches, exe, order_of, wait_for_order};
-use belay_tests::story::{Fleet, LAPTOP, ROBOT, SOON};
+use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON};
 
 /// Goal: an operator stops from a device that holds no operator key of its own. Method: the
 /// founder's sealed key is named at the joined node; the laptop's work ends, and both nodes know
 /// the order, which stands in a second log of the same key.
 #[test]
 fn a_stop_is_signed_at_a_peer_with_the_founders_key() {
-    let fleet = Fleet::pair(exe());
+    let fleet = Nodes::pair(exe());
     let work = fleet.offload(LAPTOP, ROBOT, "worker");
     work.wait_for_growth();
     let (key, unlock) = (fleet.path("laptop/keys/operator.age"), fleet.unlock());

@@ -1,7 +1,7 @@
 //! Policy from a folder to every device: check, publish, and what judges then.
 
 use super::exe;
-use belay_tests::story::{Fleet, LAPTOP, ROBOT, SOON, wait_for};
+use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON, wait_for};
 use serde_json::Value;
 use std::fs;
 
@@ -9,7 +9,7 @@ use std::fs;
 /// Method: one folder with six faults, then the good one.
 #[test]
 fn check_names_every_fault_at_once() {
-    let fleet = Fleet::empty(exe());
+    let fleet = Nodes::empty(exe());
     let folder = fleet.path("faulty");
     fs::create_dir(&folder).unwrap();
     let rules = "@id(\"one\")\npermit(principal, action, resource);\n\
@@ -47,7 +47,7 @@ fn check_names_every_fault_at_once() {
 /// the founder's key; the laptop expects the old version and is refused; then it expects the new.
 #[test]
 fn a_release_published_at_a_peer_judges_everywhere() {
-    let fleet = Fleet::pair(exe());
+    let fleet = Nodes::pair(exe());
     let (key, unlock) = (fleet.path("laptop/keys/operator.age"), fleet.unlock());
     let before = fleet.json(ROBOT, &["policy", "effective"]).wants(0).data();
     let folder = fleet.path("policy");
@@ -121,7 +121,7 @@ fn rules_without(rules: &str) -> String {
 /// agent. Method: an agent asks before and after the release that forbids it.
 #[test]
 fn a_release_binds_an_agent_that_runs() {
-    let mut fleet = Fleet::alone(exe());
+    let mut fleet = Nodes::alone(exe());
     let go = fleet.path("seen/go");
     let lines = format!(
         "ask before act tool.call search\nwhile [ ! -e {go} ]; do sleep 0.05; done\n\
