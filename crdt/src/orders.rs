@@ -36,6 +36,7 @@ pub struct Orders {
     cutters: Cutters,
     /// What revokes and restores name that is not held.
     awaited: BTreeSet<StatementId>,
+    any_ends: bool,
     rules: Table,
 }
 
@@ -145,8 +146,10 @@ impl Orders {
             }
         }
         let holds = index(&orders, &answered);
-        let awaited = awaited(set);
-        Self { orders, void, answered, holds, lines, cutters, awaited, rules: Table(*rules) }
+        let (awaited, rules) = (awaited(set), Table(*rules));
+        let ends = |order: &Order| order.until_ms.is_some() && !answered.contains_key(&order.id);
+        let any_ends = orders.values().any(ends);
+        Self { orders, void, answered, holds, lines, cutters, awaited, any_ends, rules }
     }
 
     /// True when this statement was looked for and not found: with it the fold may be another.
@@ -252,6 +255,11 @@ impl Orders {
     /// The generation for which credentials are made now.
     pub fn generation(&self, term: &Term) -> u64 {
         self.lines.get(term).map_or(1, Line::current)
+    }
+
+    /// True when some standing order ends by its time.
+    pub fn any_ends(&self) -> bool {
+        self.any_ends
     }
 
     /// One order that counts, answered or not.

@@ -30,6 +30,15 @@ pub struct Views {
     pub tasks: Tasks,
 }
 
+/// What following a statement took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Followed {
+    /// It was filed: who counts and what cuts is as it was.
+    Filed,
+    /// Authority, orders, releases or members were judged anew.
+    Judged,
+}
+
 impl Views {
     /// Folds a whole set.
     pub fn fold(set: &Set) -> Self {
@@ -41,18 +50,20 @@ impl Views {
     }
 
     /// Follows a statement that was handed to the set, which says what became of it.
-    pub fn apply(&mut self, set: &Set, statement: &Held, inserted: Inserted) {
+    pub fn apply(&mut self, set: &Set, statement: &Held, inserted: Inserted) -> Followed {
         if inserted == Inserted::Known {
-            return;
+            return Followed::Filed;
         }
         self.tasks.apply(statement);
         let (id, forks) = (statement.id(), matches!(inserted, Inserted::Fork { .. }));
         let awaited = self.authority.awaits(&id) || self.orders.awaits(&id);
         if statement.class == Class::AuthorityMinus || forks || awaited {
             self.decide_again(set, statement);
-        } else {
-            self.registry.apply(&self.authority, statement);
+            return Followed::Judged;
         }
+        self.registry.apply(&self.authority, statement);
+        let member = statement.class == Class::AuthorityPlus;
+        if member { Followed::Judged } else { Followed::Filed }
     }
 
     fn decide_again(&mut self, set: &Set, statement: &Held) {

@@ -21,6 +21,14 @@ pub(crate) struct Waiting {
     verdict: Verdict,
 }
 
+/// How often each of the things had changed of which the gate's picture was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pictured {
+    known: u64,
+    leases: u64,
+    work: u64,
+}
+
 impl Waiting {
     pub(crate) fn act(&self) -> &Act {
         &self.act
@@ -81,13 +89,25 @@ impl Engine {
         verdict
     }
 
-    /// Publishes a new picture if anything in it changed.
+    /// Publishes a new picture if anything in it changed. Nothing did while nothing was learnt, no
+    /// beacon answered and no task moved, unless some order ends by its time.
     pub(crate) fn republish(&mut self) {
+        let now = self.now_pictured();
+        if self.pictured == Some(now) && !self.known.orders.any_ends() {
+            debug_assert!(self.picture().same(&self.view), "the picture is of what counts up");
+            return;
+        }
+        self.pictured = Some(now);
         let mut view = self.picture();
         if !view.same(&self.view) {
             view.generation = self.view.generation + 1;
             self.view = Arc::new(view);
         }
+    }
+
+    fn now_pictured(&self) -> Pictured {
+        let (known, leases) = (self.known.changes(), self.holder.changes());
+        Pictured { known, leases, work: self.work.changes() }
     }
 
     fn picture(&self) -> GateView {

@@ -4,6 +4,7 @@
 //! call leaves as one `Persist`, and what may not be said before it is on disk waits there as an
 //! `Effect`. Refused here: deciding anything; the files beside this one do.
 
+use crate::act::Pictured;
 use crate::chance::Chance;
 use crate::gate::GateView;
 use crate::input::{AskId, Input, WriteId};
@@ -58,6 +59,7 @@ pub struct Engine {
     pub(crate) work: Work,
     pub(crate) stops: Stops,
     pub(crate) view: Arc<GateView>,
+    pub(crate) pictured: Option<Pictured>,
     outbox: VecDeque<Output>,
     batch: Vec<Record>,
     urgency: Urgency,
@@ -141,7 +143,7 @@ impl Engine {
     pub fn new(config: Config, now: Now, restored: Restored) -> Self {
         let key = config.device.public();
         let mut chance = Chance::new(config.seed);
-        let mut known = Known::new(config.fleet, restored.statements);
+        let mut known = Known::new(config.fleet, &config.ring, restored.statements);
         for body in &restored.bodies {
             // A policy that no longer reads (a newer language) is as good as absent: denied.
             let _ = known.keep_body(body);
@@ -160,6 +162,7 @@ impl Engine {
             work: Work::default(),
             stops: Stops::default(),
             view: Arc::new(GateView::empty()),
+            pictured: None,
             config,
             outbox: VecDeque::new(),
             batch: Vec::new(),

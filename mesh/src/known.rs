@@ -4,11 +4,11 @@
 
 use crate::gate::Rules;
 use belay_crdt::set::{Inserted, Set};
-use belay_crdt::views::Views;
+use belay_crdt::views::{Followed, Views};
 use belay_identity::body::Policy;
 use belay_identity::principal::Principal;
-use belay_identity::{FleetId, Statement, StatementId, Verified};
-use std::collections::BTreeMap;
+use belay_identity::{FleetId, PublicKey, Statement, StatementId, Verified};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -17,6 +17,17 @@ pub(crate) struct Known {
     pub(crate) set: Set,
     views: Views,
     bodies: BTreeMap<[u8; 32], Arc<Body>>,
+    ring: String,
+    beacons: Beacons,
+    changes: u64,
+}
+
+/// The beacons of every release that judges, by key.
+#[derive(Default)]
+struct Beacons {
+    named: Vec<PublicKey>,
+    /// Those of them that are members and that no order silences.
+    heeded: BTreeSet<PublicKey>,
 }
 
 impl Deref for Known {
@@ -34,20 +45,45 @@ pub(crate) struct Body {
 }
 
 impl Known {
-    pub(crate) fn new(fleet: FleetId, statements: Vec<Arc<Verified<Statement>>>) -> Self {
+    pub(crate) fn new(
+        fleet: FleetId,
+        ring: &str,
+        statements: Vec<Arc<Verified<Statement>>>,
+    ) -> Self {
         let mut set = Set::new(fleet);
         for statement in statements {
             set.insert(statement);
         }
         let views = Views::fold(&set);
-        Self { set, views, bodies: BTreeMap::new() }
+        let beacons = Beacons::of(&views, ring);
+        let ring = ring.to_owned();
+        Self { set, views, bodies: BTreeMap::new(), ring, beacons, changes: 0 }
     }
 
     /// Takes a statement in; says whether it was new.
     pub(crate) fn intake(&mut self, statement: &Arc<Verified<Statement>>) -> Inserted {
         let inserted = self.set.insert(statement.clone());
-        self.views.apply(&self.set, statement, inserted);
+        self.changes += 1;
+        if self.views.apply(&self.set, statement, inserted) == Followed::Judged {
+            self.beacons = Beacons::of(&self.views, &self.ring);
+        }
         inserted
+    }
+
+    /// Grows with everything that is learnt.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The beacons that any release which judges names, by key.
+    pub(crate) fn beacons(&self) -> &[PublicKey] {
+        &self.beacons.named
+    }
+
+    /// True when a release that judges names this key among its beacons, its device is a member,
+    /// and no order silences it.
+    pub(crate) fn is_beacon(&self, key: &PublicKey) -> bool {
+        self.beacons.heeded.contains(key)
     }
 
     /// Keeps a policy whose hash some release names; says why not otherwise.
@@ -56,6 +92,7 @@ impl Known {
         let policy = Policy::from_bytes(bytes).map_err(|error| error.to_string())?;
         let rules = Rules::load(&policy.rules).map_err(|error| error.to_string())?;
         self.bodies.insert(hash, Arc::new(Body { bytes: bytes.to_vec(), policy, rules }));
+        self.changes += 1;
         Ok(hash)
     }
 
@@ -93,5 +130,21 @@ impl Known {
     /// True when the executor has said what became of an award, or that it refuses it.
     pub(crate) fn is_answered(&self, award: &StatementId) -> bool {
         self.tasks.is_answered(&self.registry, award)
+    }
+}
+
+impl Beacons {
+    fn of(views: &Views, ring: &str) -> Self {
+        let all = views.releases.judging(ring).all().iter();
+        let mut named: Vec<PublicKey> =
+            all.flat_map(|release| release.header.beacons.iter().copied()).collect();
+        named.sort_unstable();
+        named.dedup();
+        let heeded = |key: &&PublicKey| {
+            let device = views.registry.device_by_key(key);
+            device.is_some_and(|device| views.orders.beacon_silenced(&device.id).is_none())
+        };
+        let heeded = named.iter().filter(heeded).copied().collect();
+        Self { named, heeded }
     }
 }

@@ -29,6 +29,7 @@ pub(crate) struct Holder {
     acknowledged: BTreeMap<PublicKey, Vec<LogHead>>,
     next_draw: BootTime,
     last_draw: BootTime,
+    changes: u64,
 }
 
 struct Open {
@@ -96,6 +97,11 @@ impl Holder {
         self.next_draw = self.next_draw.min(self.last_draw.plus_ms(DRAW_EVERY_MS_MIN));
     }
 
+    /// Grows with every answer that freshens this device.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Everything the set holds is on disk: these are the heads a beacon may sign.
     pub(crate) fn trust_disk(&mut self, known: &Known) {
         self.disk_heads = known.set.order_heads(&known.authority.order_keys());
@@ -147,7 +153,7 @@ impl Engine {
         let mut asked: Vec<BootTime> = header
             .beacons
             .iter()
-            .filter(|beacon| self.may_beacon(beacon))
+            .filter(|beacon| self.known.is_beacon(beacon))
             .filter_map(|beacon| self.holder.fresh.get(beacon))
             .map(|heard| heard.asked)
             .collect();
@@ -170,17 +176,8 @@ impl Engine {
 
     /// What the beacons of the releases that judge last said of the time.
     pub(crate) fn heard(&self) -> Vec<Heard> {
-        let beacons = self.beacons();
-        beacons.iter().filter_map(|beacon| self.holder.fresh.get(beacon)).copied().collect()
-    }
-
-    fn beacons(&self) -> Vec<PublicKey> {
-        let judging = self.known.releases.judging(&self.config.ring);
-        let all = judging.all().iter().flat_map(|r| r.header.beacons.iter().copied());
-        let mut beacons: Vec<PublicKey> = all.collect();
-        beacons.sort();
-        beacons.dedup();
-        beacons
+        let beacons = self.known.beacons().iter();
+        beacons.filter_map(|beacon| self.holder.fresh.get(beacon)).copied().collect()
     }
 
     pub(crate) fn next_draw(&self) -> Option<BootTime> {
@@ -310,6 +307,7 @@ impl Engine {
                 let newer = self.holder.fresh.get(&beacon).is_none_or(|old| old.asked < asked);
                 if newer {
                     self.holder.fresh.insert(beacon, heard);
+                    self.holder.changes += 1;
                 }
             } else {
                 self.holder.waiting.push(waiting);
@@ -359,21 +357,12 @@ impl Engine {
 
     /// True when a release names this device key among its beacons and no order silences it.
     pub(crate) fn is_beacon(&self, key: &PublicKey) -> bool {
-        let judging = self.known.releases.judging(&self.config.ring);
-        let named = judging.all().iter().any(|r| r.header.beacons.contains(key));
-        named && self.may_beacon(key)
-    }
-
-    fn may_beacon(&self, key: &PublicKey) -> bool {
-        self.known
-            .registry
-            .device_by_key(key)
-            .is_some_and(|device| self.known.orders.beacon_silenced(&device.id).is_none())
+        self.known.is_beacon(key)
     }
 
     /// Beacons that have this order on disk, and those that have not said so.
     pub(crate) fn beacons_of(&self, order: &StatementId) -> (Vec<PublicKey>, Vec<PublicKey>) {
-        self.beacons().into_iter().partition(|beacon| self.has_on_disk(beacon, order))
+        self.known.beacons().iter().partition(|beacon| self.has_on_disk(beacon, order))
     }
 
     fn has_on_disk(&self, beacon: &PublicKey, order: &StatementId) -> bool {

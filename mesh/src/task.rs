@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub(crate) struct Work {
     tasks: BTreeMap<StatementId, Task>,
+    changes: u64,
     /// Awards of an earlier process whose end nobody has told yet.
     pub(crate) orphans: BTreeMap<StatementId, Orphan>,
     pub(crate) offers: Offers,
@@ -108,11 +109,23 @@ impl Work {
     }
 
     pub(crate) fn task_mut(&mut self, award: &StatementId) -> Option<&mut Task> {
+        self.changes += 1;
         self.tasks.get_mut(award)
     }
 
     pub(crate) fn take(&mut self, award: &StatementId) -> Option<Task> {
+        self.changes += 1;
         self.tasks.remove(award)
+    }
+
+    fn insert(&mut self, award: StatementId, task: Task) {
+        self.changes += 1;
+        self.tasks.insert(award, task);
+    }
+
+    /// Grows whenever a task may have changed.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     pub(crate) fn live(&self) -> impl Iterator<Item = (&StatementId, &Task)> {
@@ -141,7 +154,7 @@ impl Work {
     }
 
     pub(crate) fn count(&mut self, act: &Act, decision: Decision) {
-        let Some(task) = self.tasks.get_mut(&act.task) else { return };
+        let Some(task) = self.task_mut(&act.task) else { return };
         match decision {
             Decision::Permit => task.effects += 1,
             Decision::Ask | Decision::Deny => task.attempts += 1,
@@ -149,7 +162,7 @@ impl Work {
     }
 
     pub(crate) fn withdraw(&mut self, act: &Act) {
-        let Some(task) = self.tasks.get_mut(&act.task) else { return };
+        let Some(task) = self.task_mut(&act.task) else { return };
         task.effects = task.effects.saturating_sub(1);
         task.attempts += 1;
     }
@@ -221,7 +234,7 @@ impl Engine {
         let words = Words::new(Scope::Tree(papers.tree), award);
         let award = self.say(words).ok_or_else(not_enrolled)?;
         let task = Task::new(papers, run.argv.clone(), Phase::Arranged);
-        self.work.tasks.insert(award, task);
+        self.work.insert(award, task);
         let until = self.feed_until(&award).unwrap_or(self.now.boot);
         let lapse_grace_ms = self.lapse_grace_ms();
         Ok(RunGrant { award, credential, until, lapse_grace_ms })
@@ -332,7 +345,7 @@ impl Engine {
 
     /// Enters an award into the table; it starts once everything about it is on disk.
     pub(crate) fn enter(&mut self, award: StatementId, task: Task) {
-        self.work.tasks.insert(award, task);
+        self.work.insert(award, task);
         self.once_written(Effect::Start(award));
         // A cancel may have come before its award, an order while the place was kept.
         self.sweep_task(award);
@@ -407,7 +420,8 @@ impl Engine {
         let Some(until) = self.feed_until(award) else { return };
         let late = self.interval().map(|interval| interval.late_ms);
         let now = self.now.boot;
-        let Some(task) = self.work.task_mut(award) else { return };
+        // How far it is fed is not in the gate's picture.
+        let Some(task) = self.work.tasks.get_mut(award) else { return };
         if !task.is_fed() {
             return;
         }
