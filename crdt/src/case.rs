@@ -188,6 +188,17 @@ impl Case {
         gather::gather(gather::Known { set, authority, orders, registry, tasks }, order)
     }
 
+    /// True when every branch that was found has an answer, and one was found at all: a case that
+    /// names nobody shows nothing about anybody.
+    pub fn reads_complete(&self) -> bool {
+        self.complete && !self.branches.is_empty()
+    }
+
+    /// True when every branch that was found is proven, and one was found at all.
+    pub fn reads_proven(&self) -> bool {
+        self.proven && !self.branches.is_empty()
+    }
+
     /// The branches without an answer that can be relied on.
     pub fn missing(&self) -> impl Iterator<Item = (&Branch, &MissingWhy)> {
         self.branches.iter().filter_map(|branch| match &branch.state {

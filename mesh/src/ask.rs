@@ -46,6 +46,14 @@ impl Engine {
                     self.known_order(order).and_then(|()| self.case_file(order)).map(Answer::Case);
                 self.answer(ask, answer);
             }
+            Request::Standing { subject } => {
+                let report = Box::new(self.standing_against(&subject));
+                self.answer(ask, Ok(Answer::Standing(report)));
+            }
+            Request::StandingNamed { ids } => {
+                let report = self.standing_named(&ids);
+                self.answer(ask, report.map(|report| Answer::Standing(Box::new(report))));
+            }
             Request::Policy { agent } => {
                 let report = self.policy_report(agent.as_deref());
                 self.answer(ask, report.map(|report| Answer::Policy(Box::new(report))));

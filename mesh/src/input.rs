@@ -2,7 +2,7 @@
 
 use crate::gate::Act;
 use crate::wire::{Checked, Frame, Lane, WireError};
-use belay_identity::body::{OnSilence, Seen};
+use belay_identity::body::{OnSilence, Seen, Subject};
 use belay_identity::principal::DeviceId;
 use belay_identity::{Class, PublicKey, Statement, StatementId, Verified};
 
@@ -153,6 +153,16 @@ pub enum Request {
     Case {
         /// Which.
         order: StatementId,
+    },
+    /// What stands against exactly this subject.
+    Standing {
+        /// Whom.
+        subject: Subject,
+    },
+    /// What stands of these orders.
+    StandingNamed {
+        /// Their ids, or as many first digits as name only one.
+        ids: Vec<String>,
     },
     /// Which policy judges here.
     Policy {

@@ -33,6 +33,7 @@ pub mod output;
 pub mod policy_report;
 mod repair;
 mod spread;
+pub mod standing;
 pub mod status;
 mod stop;
 mod task;

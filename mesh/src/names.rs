@@ -5,11 +5,16 @@
 //! guessing what was meant.
 
 use crate::engine::Engine;
+use crate::output::{Refusal, RefusalKind};
+use belay_identity::StatementId;
 use belay_identity::body::{Subject, Term};
 use std::collections::BTreeSet;
 
 /// How many names are named as nearest: what fits in one line.
 const NEAREST_NAMES_MAX: usize = 3;
+
+/// The fewest hex digits by which an id may be named: 32 bits are not hit by accident.
+const ID_DIGITS_MIN: usize = 8;
 
 /// A term that nothing known here carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +78,22 @@ impl Engine {
             );
         }
         terms
+    }
+
+    /// The one statement here whose id begins with these hex digits.
+    pub(crate) fn statement_named(&self, digits: &str) -> Result<StatementId, Refusal> {
+        let mut named = self.known.set.iter().map(|held| held.id());
+        let mut named = named.by_ref().filter(|id| id.to_hex().starts_with(digits));
+        let hint = "an id has 64 hex digits; its first 8 will do where they name only one";
+        let no = |why: String| Refusal::new(RefusalKind::WrongUse, why, hint);
+        if digits.len() < ID_DIGITS_MIN || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(no(format!("“{digits}” is no id")));
+        }
+        match (named.next(), named.next()) {
+            (Some(id), None) => Ok(id),
+            (Some(_), Some(_)) => Err(no(format!("several ids begin with {digits}"))),
+            (None, _) => Err(no(format!("nothing known here has the id {digits}"))),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::gate::Verdict;
 use crate::input::{AskId, WriteId};
 use crate::policy_report::PolicyReport;
+use crate::standing::StandingReport;
 use crate::status::{Progress, Status};
 use crate::time::BootTime;
 use crate::wire::{FrameKind, Lane};
@@ -154,6 +155,8 @@ pub enum Answer {
     Progress(Progress),
     /// A case file.
     Case(Vec<u8>),
+    /// What stands against whom.
+    Standing(Box<StandingReport>),
     /// What judges here.
     Policy(Box<PolicyReport>),
 }

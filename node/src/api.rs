@@ -3,6 +3,7 @@
 //! Refused here: deciding. The engine answers; this file only names the words.
 
 pub(crate) mod policy;
+pub(crate) mod standing;
 
 use belay_identity::key::{hex, unhex};
 use belay_mesh::output::{Refusal, RefusalKind};
@@ -32,6 +33,10 @@ pub(crate) enum Ask {
     Progress { order: String },
     /// The case file of an order, in hex.
     Case { order: String },
+    /// What stands against exactly this subject, as `stop` reads one.
+    Standing { subject: Vec<String> },
+    /// What stands of these orders.
+    StandingNamed { ids: Vec<String> },
     /// Which policy judges here; of one agent's rules, or all.
     Policy { agent: Option<String> },
     /// End the node.

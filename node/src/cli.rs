@@ -2,7 +2,7 @@
 
 pub(crate) mod operators;
 
-pub(crate) use operators::Publish;
+pub(crate) use operators::{Publish, Resume, Revoke};
 
 use crate::command;
 use crate::fault::Fault;
@@ -51,6 +51,10 @@ enum Command {
     Policy(operators::Policy),
     /// Stop everything that matches, everywhere, and wait for the proof.
     Stop(Stop),
+    /// Cut a principal or group for ever; only `resume` opens a new beginning.
+    Revoke(Revoke),
+    /// Lift the holds on a subject, or restore what was revoked.
+    Resume(Resume),
     /// Write the case file of an order.
     Prove(Prove),
     /// Check a case file, anywhere, with no fleet and no network.
@@ -216,6 +220,9 @@ pub(crate) struct Stop {
     /// Why, for people.
     #[arg(long, default_value = "")]
     pub(crate) reason: String,
+    /// Order also what nobody known here is called: whoever comes under that name is covered.
+    #[arg(long)]
+    pub(crate) ahead: bool,
     /// How long to wait for the proof.
     #[arg(long, default_value = "30s")]
     pub(crate) timeout: String,
@@ -352,6 +359,8 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Task(Task::Offload(offload)) => command::offload::run(context, &offload),
         Command::Policy(policy) => answer_policy(context, policy),
         Command::Stop(stop) => command::stop::run(context, &stop),
+        Command::Revoke(revoke) => command::revoke::run(context, &revoke),
+        Command::Resume(resume) => command::resume::run(context, &resume),
         Command::Prove(prove) => command::prove::run(context, &prove),
         Command::Verify(verify) => command::verify::run(context, &verify),
         Command::Demo(demo) => command::demo(context, &demo.out, demo.small),

@@ -11,6 +11,8 @@ mod operator;
 pub(crate) mod policy;
 pub(crate) mod prove;
 pub(crate) mod publish;
+pub(crate) mod resume;
+pub(crate) mod revoke;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod up;

@@ -20,6 +20,7 @@ pub mod policy_folder;
 mod screen;
 mod shell;
 pub mod store;
+mod subject;
 pub mod transport;
 pub mod vault;
 pub mod warden;

@@ -33,3 +33,37 @@ pub(crate) struct Publish {
     #[command(flatten)]
     pub(crate) signing: Signing,
 }
+
+/// `belay revoke`
+#[derive(Args)]
+pub(crate) struct Revoke {
+    /// Whom to cut: agent:NAME, user:NAME, project:NAME, class:NAME, device:NAME or manifest:HASH.
+    pub(crate) subject: String,
+    /// Why, for people.
+    #[arg(long, default_value = "")]
+    pub(crate) reason: String,
+    /// Do not ask first.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Order also what nobody known here is called.
+    #[arg(long)]
+    pub(crate) ahead: bool,
+    /// How long to wait for the proof.
+    #[arg(long, default_value = "30s")]
+    pub(crate) timeout: String,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+/// `belay resume`
+#[derive(Args)]
+pub(crate) struct Resume {
+    /// A subject as `stop` names it, or ids of orders.
+    #[arg(required = true, value_name = "SUBJECT|ORDER")]
+    pub(crate) what: Vec<String>,
+    /// Why, for people.
+    #[arg(long, default_value = "")]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}

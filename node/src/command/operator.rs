@@ -112,6 +112,11 @@ impl Operator {
 }
 
 impl Standing {
+    /// Who signs here, as screens name him.
+    pub(super) fn operator_name(&self) -> String {
+        format!("operator:{}", self.operator.name())
+    }
+
     fn read(place: &PlaceSaid) -> Result<Self, Fault> {
         let odd = |what: &str| {
             let hint = "use `belay` of the version that runs the node";

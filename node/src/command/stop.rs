@@ -4,52 +4,86 @@
 
 use super::door;
 use super::operator::Operator;
-use crate::api::{Ask, BranchSaid, ProgressSaid};
+use crate::api::standing::{StandingSaid, UnknownSaid};
+use crate::api::{Ask, BranchSaid, ProgressSaid, StatusSaid};
 use crate::cli::{Context, Stop};
 use crate::door::{DoorClient, DoorName};
 use crate::fault::Fault;
 use crate::policy_folder::{span_ms, span_words};
 use crate::screen::{Shown, table, talk};
+use crate::subject;
 use belay_identity::Class;
-use belay_identity::body::{Body, Hold, Subject, Term};
-use belay_identity::key::unhex;
+use belay_identity::body::{Body, Hold, Reason, Subject};
 use belay_identity::limits::REASON_BYTES_MAX;
-use belay_identity::principal::{AgentId, ClassId, DeviceId, ProjectId, TrustDomain, UserId};
+use belay_identity::principal::TrustDomain;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 pub(crate) fn run(context: &Context, stop: &Stop) -> Result<ExitCode, Fault> {
-    let wait_ms = span_ms(&stop.timeout).ok_or_else(|| {
-        Fault::wrong_use(format!("“{}” is no duration", stop.timeout), "write 30s, 2m or 500ms")
-    })?;
+    let wait_ms = wait_ms(&stop.timeout)?;
     let (order, mut door) = match &stop.follow {
         Some(order) => (order.clone(), door(context, DoorName::Operator)?),
         None => give(context, stop)?,
     };
-    let began = Instant::now();
-    let wait = Duration::from_millis(wait_ms);
-    let progress = follow(&mut door, &order, began, wait)?;
-    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    show(context, &progress, took_ms)
+    watch(context, "belay.stop.run/1", &mut door, &order, wait_ms)
+}
+
+/// Whom an order names, once it is sure that it can be meant.
+pub(super) struct Meant {
+    pub(super) subject: Subject,
+    /// What stands against it.
+    pub(super) standing: StandingSaid,
+}
+
+/// Reads a subject and asks the node whether it knows the names; a name that nothing carries is
+/// refused, unless it is ordered ahead.
+pub(super) fn meant(context: &Context, words: &[String], ahead: Ahead) -> Result<Meant, Fault> {
+    // Names are good or bad in any fleet; better said before the node is asked.
+    subject::read(&subject::any_domain()?, words)?;
+    let mut door = door(context, DoorName::Operator)?;
+    let status: StatusSaid = door.call(&Ask::Status)?;
+    let domain = TrustDomain::new(&status.domain)
+        .map_err(|_| Fault::exit(4, "this device knows no fleet yet", "see `belay status`"))?;
+    let subject = subject::read(&domain, words)?;
+    let ask = Ask::Standing { subject: words.to_vec() };
+    let standing: StandingSaid = door.call(&ask)?;
+    match (standing.unknown.first(), ahead) {
+        (Some(name), Ahead::No) => Err(unknown(name)),
+        (Some(_), Ahead::Yes) | (None, _) => Ok(Meant { subject, standing }),
+    }
+}
+
+/// Whether an order may name what nobody has seen yet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ahead {
+    /// It may: who registers later is covered.
+    Yes,
+    /// It is taken for a slip.
+    No,
+}
+
+fn unknown(name: &UnknownSaid) -> Fault {
+    let near = match name.nearest.as_slice() {
+        [] => "nothing of that kind is known here".to_owned(),
+        near => format!("known here are {}", near.join(", ")),
+    };
+    let hint = format!("{near}; with --ahead the order waits for whoever comes under that name");
+    Fault::wrong_use(format!("nothing known here is {}", name.term), hint)
 }
 
 /// Signs the hold here and hands it to the node.
 fn give(context: &Context, stop: &Stop) -> Result<(String, DoorClient), Fault> {
-    if stop.reason.len() > REASON_BYTES_MAX {
-        let what =
-            format!("the reason has {} bytes; at most {REASON_BYTES_MAX}", stop.reason.len());
-        return Err(Fault::wrong_use(what, "say it shorter, or name a ticket"));
-    }
-    // Names are good or bad in any fleet; better said before a passphrase is typed.
-    subject(&any_domain()?, &stop.subject)?;
+    check_reason(&stop.reason)?;
+    let ahead = if stop.ahead { Ahead::Yes } else { Ahead::No };
+    let meant = meant(context, &stop.subject, ahead)?;
     let mut operator = Operator::unlock(context, &stop.signing)?;
     let place = operator.place(Class::AuthorityMinus)?;
     let hold = Hold {
-        subject: subject(&place.domain, &stop.subject)?,
+        subject: meant.subject,
         home: place.device.clone(),
-        reason: belay_identity::body::Reason(stop.reason.clone()),
+        reason: Reason(stop.reason.clone()),
         until_ms: None,
         pause: None,
     };
@@ -58,32 +92,33 @@ fn give(context: &Context, stop: &Stop) -> Result<(String, DoorClient), Fault> {
     Ok((signed.id().to_hex(), door(context, DoorName::Operator)?))
 }
 
-fn any_domain() -> Result<TrustDomain, Fault> {
-    TrustDomain::new("a").map_err(|error| Fault::failed(error, "report this"))
+/// A reason is for people and fits the order.
+pub(super) fn check_reason(reason: &str) -> Result<(), Fault> {
+    if reason.len() <= REASON_BYTES_MAX {
+        return Ok(());
+    }
+    let what = format!("the reason has {} bytes; at most {REASON_BYTES_MAX}", reason.len());
+    Err(Fault::wrong_use(what, "say it shorter, or name a ticket"))
 }
 
-/// Reads `agent:planner` and the like.
-fn subject(domain: &TrustDomain, words: &[String]) -> Result<Subject, Fault> {
-    let hint =
-        "write agent:NAME, user:NAME, project:NAME, class:NAME, device:NAME or manifest:HASH";
-    let terms = words.iter().filter(|word| *word != "and").map(|word| {
-        let bad = || Fault::wrong_use(format!("“{word}” is no subject"), hint);
-        let (kind, name) = word.split_once(':').ok_or_else(bad)?;
-        Ok(match kind {
-            "agent" => Term::Agent(AgentId::new(domain, name).map_err(|_| bad())?),
-            "user" => Term::User(UserId::new(domain, name).map_err(|_| bad())?),
-            "project" => Term::Project(ProjectId::new(domain, name).map_err(|_| bad())?),
-            "class" => Term::Class(ClassId::new(domain, name).map_err(|_| bad())?),
-            "device" => Term::Device(DeviceId::new(domain, name).map_err(|_| bad())?),
-            "manifest" => {
-                let hash = unhex(name).and_then(|bytes| bytes.try_into().ok());
-                Term::Manifest(hash.ok_or_else(bad)?)
-            }
-            _ => return Err(bad()),
-        })
-    });
-    let terms = terms.collect::<Result<Vec<_>, Fault>>()?;
-    Subject::new(terms).map_err(|error| Fault::wrong_use(error, hint))
+/// Waits for the proof of an order and shows what came.
+pub(super) fn watch(
+    context: &Context,
+    schema: &str,
+    door: &mut DoorClient,
+    order: &str,
+    wait_ms: u64,
+) -> Result<ExitCode, Fault> {
+    let began = Instant::now();
+    let progress = follow(door, order, began, Duration::from_millis(wait_ms))?;
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    show(context, schema, &progress, took_ms)
+}
+
+/// A time to wait, as it was typed.
+pub(super) fn wait_ms(text: &str) -> Result<u64, Fault> {
+    let bad = || Fault::wrong_use(format!("“{text}” is no duration"), "write 30s, 2m or 500ms");
+    span_ms(text).ok_or_else(bad)
 }
 
 fn follow(
@@ -94,26 +129,35 @@ fn follow(
 ) -> Result<ProgressSaid, Fault> {
     loop {
         let progress: ProgressSaid = door.call(&Ask::Progress { order: order.to_owned() })?;
-        if progress.complete || progress.fault.is_some() || began.elapsed() >= wait {
+        // Where nothing ran there is nothing to prove: what is left is that the order binds.
+        let binds = progress.branches.is_empty() && progress.in_force;
+        let done = progress.complete || progress.fault.is_some() || binds;
+        if done || began.elapsed() >= wait {
             return Ok(progress);
         }
         std::thread::sleep(LOOK_EVERY);
     }
 }
 
-fn show(context: &Context, progress: &ProgressSaid, took_ms: u64) -> Result<ExitCode, Fault> {
+fn show(
+    context: &Context,
+    schema: &str,
+    progress: &ProgressSaid,
+    took_ms: u64,
+) -> Result<ExitCode, Fault> {
     let open = progress.branches.iter().filter(|branch| !branch.proven);
-    let missing: Vec<String> = open.map(branch_name).collect();
+    let mut missing: Vec<String> = open.map(branch_name).collect();
+    if progress.branches.is_empty() {
+        missing.push(format!("anything known here that ran as {}", progress.subject));
+    }
     let words = words(progress, took_ms);
-    Shown { schema: "belay.stop.run/1", missing, data: progress, words }.show(context.format)?;
+    Shown { schema, missing, data: progress, words }.show(context.format)?;
     if let Some(fault) = &progress.fault {
         return Err(Fault::failed(fault, "give the order again with what it lacks"));
     }
-    Ok(ExitCode::from(match (progress.branches.is_empty(), progress.complete && progress.proven) {
-        (true, _) => 2,
-        (false, true) => 0,
-        (false, false) => 6,
-    }))
+    let nothing_ran = progress.branches.is_empty() && progress.in_force;
+    let done = nothing_ran || progress.complete && progress.proven;
+    Ok(if done { ExitCode::SUCCESS } else { ExitCode::from(6) })
 }
 
 fn words(progress: &ProgressSaid, took_ms: u64) -> String {

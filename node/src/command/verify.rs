@@ -53,8 +53,8 @@ fn show(context: &Context, report: &Report) -> Result<ExitCode, Fault> {
     });
     let data = json!({
         "verified": verified,
-        "complete": case.complete,
-        "proven": case.proven,
+        "complete": case.reads_complete(),
+        "proven": case.reads_proven(),
         "root": report.fleet.to_hex(),
         "compared": report.compared,
         "order": case.order.to_hex(),
@@ -63,15 +63,20 @@ fn show(context: &Context, report: &Report) -> Result<ExitCode, Fault> {
         "checks": checks.collect::<Vec<_>>(),
     });
     let open = branches.iter().filter(|branch| !branch.proven);
-    let missing: Vec<String> = open.map(|branch| branch.device.clone()).collect();
+    let mut missing: Vec<String> = open.map(|branch| branch.device.clone()).collect();
+    if branches.is_empty() {
+        missing.push("anything that ran".to_owned());
+    }
     let words = words(report, verified);
     Shown { schema: "belay.verify.run/1", missing, data: &data, words }.show(context.format)?;
-    Ok(ExitCode::from(match (verified, report.compared, case.complete && case.proven) {
-        (false, _, _) => 7,
-        (true, false, _) => 8,
-        (true, true, false) => 6,
-        (true, true, true) => 0,
-    }))
+    Ok(ExitCode::from(
+        match (verified, report.compared, case.reads_complete() && case.reads_proven()) {
+            (false, _, _) => 7,
+            (true, false, _) => 8,
+            (true, true, false) => 6,
+            (true, true, true) => 0,
+        },
+    ))
 }
 
 fn words(report: &Report, verified: bool) -> String {
@@ -79,6 +84,9 @@ fn words(report: &Report, verified: bool) -> String {
     let case = &report.case;
     text += match (verified, case.complete, case.proven) {
         (false, _, _) => "REJECTED: a check failed.\n",
+        (true, true, _) if case.branches.is_empty() => {
+            "VERIFIED as far as it goes: the order counts, and nothing known then had run.\n"
+        }
         (true, true, true) => "VERIFIED: complete, every branch proven.\n",
         (true, true, false) => "VERIFIED: complete, but not every branch is proven.\n",
         (true, false, _) => "VERIFIED as far as it goes: incomplete, the gaps are named above.\n",

@@ -9,6 +9,7 @@ use crate::api::{self, Ask, OffloadAsk, RunAsk};
 use crate::door::{Caller, Door, DoorName, Refusal as DoorRefusal, Visit};
 use crate::fault::Fault;
 use crate::os;
+use crate::subject;
 use belay_identity::body::OnSilence;
 use belay_identity::principal::{DeviceId, TrustDomain};
 use belay_identity::{Class, PublicKey, Signed, Statement, StatementId, Verified};
@@ -144,11 +145,21 @@ impl Shell {
             Ask::Offload(ask) => self.offload(None, ask),
             Ask::Progress { order } => order_request(&order, |order| Request::Progress { order }),
             Ask::Case { order } => order_request(&order, |order| Request::Case { order }),
+            Ask::Standing { subject } => self.standing_request(&subject),
+            Ask::StandingNamed { ids } => Ok(Todo::ask(Request::StandingNamed { ids })),
             Ask::Policy { agent } => Ok(Todo::ask(Request::Policy { agent })),
             Ask::Down => Ok(Todo::Leave),
             Ask::Act { .. } => Err(below_no_warden()),
             Ask::Run(_) => Err(wrong_door()),
         }
+    }
+
+    fn standing_request(&self, words: &[String]) -> Result<Todo, Refusal> {
+        let bad = |why: String, hint: String| Refusal::new(RefusalKind::WrongUse, why, hint);
+        let domain = TrustDomain::new(&self.engine.domain_name())
+            .map_err(|error| bad(error.to_string(), "see `belay status`".into()))?;
+        let subject = subject::read(&domain, words).map_err(|fault| bad(fault.what, fault.hint))?;
+        Ok(Todo::ask(Request::Standing { subject }))
     }
 
     fn submit_request(&self, statements: &[String], bodies: &[String]) -> Result<Todo, Refusal> {

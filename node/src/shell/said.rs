@@ -2,6 +2,7 @@
 
 use super::Shell;
 use crate::api::policy::PolicySaid;
+use crate::api::standing::StandingSaid;
 use crate::api::{
     BranchSaid, DeviceSaid, EndedSaid, LeaseSaid, OffloadSaid, OrderSaid, PlaceSaid, ProgressSaid,
     ReleaseSaid, StatusSaid, TaskSaid, VerdictSaid, to_text,
@@ -27,6 +28,7 @@ pub(super) fn answer(shell: &Shell, answer: Answer) -> Value {
         Answer::Offloaded(offloaded) => json(offload_said(offloaded)),
         Answer::Progress(progress) => json(progress_said(&progress)),
         Answer::Case(bytes) => json(to_text(&bytes)),
+        Answer::Standing(report) => json(StandingSaid::from(&*report)),
         Answer::Policy(report) => json(PolicySaid::from(&*report)),
     }
 }
@@ -157,8 +159,8 @@ fn progress_said(progress: &Progress) -> ProgressSaid {
         order: case.order.to_hex(),
         subject: progress.subject.clone(),
         fault: case.fault.as_ref().map(ToString::to_string),
-        complete: case.complete,
-        proven: case.proven,
+        complete: case.reads_complete(),
+        proven: case.reads_proven(),
         in_force: progress.in_force_ms.is_some(),
         unconfirmed: progress.unconfirmed.clone(),
         bound_ms: progress.bound_ms,

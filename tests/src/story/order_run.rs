@@ -28,7 +28,7 @@ pub fn order_run(exe: &Path, runs: u32, step: Duration) -> Vec<OrderRun> {
     let mut all = Vec::new();
     for run in 0..runs {
         let (subject, unlock) = (format!("agent:nobody-{run}"), fleet.unlock());
-        let stop = ["stop", &subject, "--timeout", "1ms", "--unlock-file", &unlock];
+        let stop = ["stop", &subject, "--ahead", "--timeout", "1ms", "--unlock-file", &unlock];
         let node = fleet.node(LAPTOP);
         let giving = fleet.start(LAPTOP, &stop);
         let answer = if run + 1 == runs {

@@ -19,10 +19,10 @@ fn wrong_commands_are_refused_by_name() {
     stop(&["agent:planner", "--timeout", "soon", "--unlock-file", &unlock]).refuses(2, &["soon"]);
     stop(&["--follow", "77"]).refuses(2, &["id"]);
     stop(&["--follow", &"7".repeat(64)]).refuses(2, &["no order"]);
-    stop(&["agent:planner"]).refuses(2, &["no terminal", "unlock file"]);
-    stop(&["agent:planner", "--unlock-file", &other]).refuses(1, &["does not open"]);
-    stop(&["agent:planner", "--unlock-file", "/nowhere"]).refuses(2, &["/nowhere"]);
-    let far = fleet.ask(ROBOT, &["stop", "agent:planner", "--unlock-file", &unlock]);
+    stop(&["agent:planner", "--ahead"]).refuses(2, &["no terminal", "unlock file"]);
+    stop(&["agent:planner", "--ahead", "--unlock-file", &other]).refuses(1, &["does not open"]);
+    stop(&["agent:planner", "--ahead", "--unlock-file", "/nowhere"]).refuses(2, &["/nowhere"]);
+    let far = fleet.ask(ROBOT, &["stop", "agent:planner", "--ahead", "--unlock-file", &unlock]);
     far.refuses(4, &["no operator key", "operator's own device"]);
     fleet.ask(LAPTOP, &["prove", &"7".repeat(64)]).refuses(2, &["no order"]);
     fleet.ask(LAPTOP, &["act", "tool.call", "search"]).refuses(2, &["no agent", "agent run"]);
@@ -50,18 +50,31 @@ fn wrong_commands_are_refused_by_name() {
     assert!(fleet.status(LAPTOP)["statements"].as_u64() >= held.as_u64(), "nothing was lost");
 }
 
-/// Goal: an order over nobody is said to be one, and stands. Method: `stop` of a name that never
-/// ran; later it may not run.
+/// Goal: an order over nobody is taken for a slip, unless it is given ahead; then it stands, claims
+/// to prove nothing, and covers who comes. Method: `stop` of a name that never ran, and of one that
+/// is nearly right; then with `--ahead`, and a run under that name.
 #[test]
-fn a_stop_of_nobody_says_so_and_stands() {
+fn a_stop_of_nobody_is_refused_unless_given_ahead() {
     let fleet = Nodes::alone(exe());
     let unlock = fleet.unlock();
+    fleet.ask(LAPTOP, &["agent", "run", "--name", "somebody", "--", "/bin/true"]).wants(0);
+    let stop = ["stop", "agent:sombody", "--unlock-file", &unlock];
+    fleet.ask(LAPTOP, &stop).refuses(2, &["agent:sombody", "agent:somebody", "--ahead"]);
     let stop = ["stop", "agent:nobody", "--unlock-file", &unlock];
-    let answer = fleet.ask(LAPTOP, &stop).wants(2);
-    assert!(answer.stdout.contains("Nothing known here has run as agent:nobody"), "{answer:#?}");
-    assert!(answer.stdout.contains("the order stands"), "{answer:#?}");
+    let refused = fleet.json(LAPTOP, &stop).wants(2);
+    assert!(refused.stdout.is_empty(), "it claims nothing: {refused:#?}");
+    assert_eq!(fleet.status(LAPTOP)["orders"].as_array().unwrap().len(), 0);
+    let ahead = fleet.json(LAPTOP, &[stop.as_slice(), &["--ahead"]].concat()).wants(0);
+    let said = ahead.data();
+    assert_eq!((&said["complete"], &said["proven"]), (&false.into(), &false.into()), "{said}");
+    assert_eq!(said["in_force"], true, "{said}");
     let run = ["agent", "run", "--name", "nobody", "--", "/bin/true"];
     fleet.ask(LAPTOP, &run).refuses(3, &["order"]);
+    let (order, case) = (said["order"].as_str().unwrap(), fleet.path("nobody.belaycase"));
+    fleet.ask(LAPTOP, &["prove", order, "--out", &case]).wants(6);
+    let verified = fleet.json(LAPTOP, &["verify", &case]).wants(6).data();
+    assert_eq!((&verified["complete"], &verified["proven"]), (&false.into(), &false.into()));
+    assert_eq!(verified["verified"], true, "{verified}");
 }
 
 /// Goal: a device that is down is said to be unreachable. Method: its node is ended, then work is

@@ -13,6 +13,7 @@ mod killed;
 mod no_warden;
 mod operators;
 mod operators_policy;
+mod operators_resume;
 mod restart;
 
 use belay_tests::story::{Nodes, wait_for};
