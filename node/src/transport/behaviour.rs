@@ -189,6 +189,25 @@ mod tests {
         }
     }
 
+    /// Goal: our number of connections of one peer stands, one more is refused by name.
+    #[test]
+    fn connections_of_one_peer_are_bounded() {
+        let (mut limits, peer) = (limits(), PeerId::random());
+        let endpoint =
+            ConnectedPoint::Listener { local_addr: somewhere(), send_back_addr: somewhere() };
+        for number in 0..CONNECTIONS_PER_PEER {
+            assert_eq!(next_inbound(&mut limits, peer), None, "connection {number}");
+            limits.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
+                peer_id: peer,
+                connection_id: connection(number),
+                endpoint: &endpoint,
+                failed_addresses: &[],
+                other_established: usize::try_from(number).expect("small"),
+            }));
+        }
+        assert_eq!(next_inbound(&mut limits, peer), Some(Bound::ConnectionsPerPeer));
+    }
+
     fn denied<T>(answer: Result<T, ConnectionDenied>) -> Option<Bound> {
         limit_of(&answer.err()?)
     }

@@ -56,6 +56,7 @@ enum DialState {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AfterLoss {
+    AtOnce,
     Quick,
     Late,
 }
@@ -131,12 +132,20 @@ impl DialBook {
         }
     }
 
+    /// The link will be closed because nobody answers: no time is lost before the first redial.
+    pub(crate) fn hurry(&mut self, key: &DeviceKey) {
+        if let Some(target) = self.targets.get_mut(key) {
+            target.after_loss = AfterLoss::AtOnce;
+        }
+    }
+
     /// The peer's link is gone. `chance` is any random number.
     pub(crate) fn on_down(&mut self, key: &DeviceKey, now: Instant, chance: u32) {
         let Some(target) = self.targets.get_mut(key) else {
             return;
         };
         match std::mem::replace(&mut target.after_loss, AfterLoss::Quick) {
+            AfterLoss::AtOnce => target.lost(now, now),
             AfterLoss::Quick => target.lost(now, now + REDIAL_FIRST),
             AfterLoss::Late => {
                 target.wait = REDIAL_LONGEST;

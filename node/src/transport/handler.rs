@@ -18,8 +18,10 @@ use libp2p::{
     Stream,
     core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo},
     swarm::{
-        ConnectionHandler, ConnectionHandlerEvent, SubstreamProtocol,
-        handler::{ConnectionEvent, FullyNegotiatedInbound, FullyNegotiatedOutbound},
+        ConnectionHandler, ConnectionHandlerEvent, StreamUpgradeError, SubstreamProtocol,
+        handler::{
+            ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
+        },
     },
 };
 use tokio::sync::{mpsc, oneshot};
@@ -29,16 +31,50 @@ use super::{
     message::Lane,
 };
 
-/// Where a connection is asked for a sending stream.
-pub(crate) type Door = mpsc::Sender<OpenLane>;
+/// Where a connection is asked for something.
+pub(crate) type Door = mpsc::Sender<Wish>;
 
-/// A wish for a sending stream. The answer is dropped when it cannot be had.
+/// What a connection may be asked for. The answer is dropped when it cannot be had.
 #[derive(Debug)]
-pub(crate) struct OpenLane {
-    /// The lane to open.
-    pub(crate) lane: Lane,
-    /// Where the stream goes.
-    pub(crate) answer: oneshot::Sender<Stream>,
+pub(crate) enum Wish {
+    /// A sending stream of this lane.
+    Lane(Lane, oneshot::Sender<Stream>),
+    /// A sign of life of the peer.
+    Life(oneshot::Sender<()>),
+}
+
+impl Wish {
+    fn protocol(&self) -> Protocol {
+        match self {
+            Self::Lane(lane, _) => Protocol::Lane(*lane),
+            Self::Life(_) => Protocol::Life,
+        }
+    }
+}
+
+/// What a new stream is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// Frames of one lane.
+    Lane(Lane),
+    /// Nothing: that both sides agree on it is the sign of life.
+    Life,
+}
+
+impl Protocol {
+    fn all() -> Vec<Self> {
+        Lane::ALL.into_iter().map(Self::Lane).chain([Self::Life]).collect()
+    }
+}
+
+/// The protocol's name on the wire.
+impl AsRef<str> for Protocol {
+    fn as_ref(&self) -> &str {
+        match self {
+            Self::Lane(lane) => lane.as_ref(),
+            Self::Life => "/belay/life/1",
+        }
+    }
 }
 
 /// What a connection tells.
@@ -53,7 +89,7 @@ pub(crate) enum LaneNews {
 /// The lanes of one connection.
 #[derive(Debug)]
 pub(crate) struct LaneHandler {
-    wishes: mpsc::Receiver<OpenLane>,
+    wishes: mpsc::Receiver<Wish>,
     news: VecDeque<LaneNews>,
 }
 
@@ -71,10 +107,10 @@ impl ConnectionHandler for LaneHandler {
     type InboundProtocol = LaneUpgrade;
     type OutboundProtocol = LaneUpgrade;
     type InboundOpenInfo = ();
-    type OutboundOpenInfo = OpenLane;
+    type OutboundOpenInfo = Wish;
 
     fn listen_protocol(&self) -> SubstreamProtocol<LaneUpgrade> {
-        SubstreamProtocol::new(LaneUpgrade { lanes: Lane::ALL.to_vec() }, ())
+        SubstreamProtocol::new(LaneUpgrade { protocols: Protocol::all() }, ())
             .with_timeout(STREAM_OPEN_TIMEOUT)
     }
 
@@ -86,14 +122,14 @@ impl ConnectionHandler for LaneHandler {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<ConnectionHandlerEvent<LaneUpgrade, OpenLane, LaneNews>> {
+    ) -> Poll<ConnectionHandlerEvent<LaneUpgrade, Wish, LaneNews>> {
         if let Some(news) = self.news.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(news));
         }
         let Poll::Ready(Some(wish)) = self.wishes.poll_recv(cx) else {
             return Poll::Pending;
         };
-        let upgrade = LaneUpgrade { lanes: vec![wish.lane] };
+        let upgrade = LaneUpgrade { protocols: vec![wish.protocol()] };
         let protocol = SubstreamProtocol::new(upgrade, wish).with_timeout(STREAM_OPEN_TIMEOUT);
         Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol })
     }
@@ -102,59 +138,72 @@ impl ConnectionHandler for LaneHandler {
         match never {}
     }
 
-    /// A failed opening is told by dropping its wish, and so its answer.
+    /// A failed opening is told by dropping its wish, and so its answer. A peer that refuses to give
+    /// a sign of life has given one.
     fn on_connection_event(
         &mut self,
-        event: ConnectionEvent<'_, LaneUpgrade, LaneUpgrade, (), OpenLane>,
+        event: ConnectionEvent<'_, LaneUpgrade, LaneUpgrade, (), Wish>,
     ) {
         if let ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
-            protocol: (lane, stream),
+            protocol: (protocol, stream),
             ..
         }) = event
         {
-            self.news.push_back(LaneNews::Opened(lane, stream));
+            if let Protocol::Lane(lane) = protocol {
+                self.news.push_back(LaneNews::Opened(lane, stream));
+            }
         } else if let ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
             protocol: (_, stream),
             info: wish,
         }) = event
         {
             // Nobody waiting any more means that the link moved on; dropping the stream closes it.
-            let _ = wish.answer.send(stream);
+            match wish {
+                Wish::Lane(_, answer) => drop(answer.send(stream)),
+                Wish::Life(answer) => answer.send(()).unwrap_or_default(),
+            }
+        } else if let ConnectionEvent::DialUpgradeError(DialUpgradeError {
+            info: Wish::Life(answer),
+            error: StreamUpgradeError::NegotiationFailed,
+        }) = event
+        {
+            // As above.
+            let _ = answer.send(());
         }
     }
 }
 
-/// The agreement on which lane a new stream is.
+/// The agreement on what a new stream is for.
 #[derive(Debug)]
 pub(crate) struct LaneUpgrade {
-    lanes: Vec<Lane>,
+    protocols: Vec<Protocol>,
 }
 
 impl UpgradeInfo for LaneUpgrade {
-    type Info = Lane;
-    type InfoIter = std::vec::IntoIter<Lane>;
+    type Info = Protocol;
+    type InfoIter = std::vec::IntoIter<Protocol>;
 
     fn protocol_info(&self) -> Self::InfoIter {
-        self.lanes.clone().into_iter()
+        self.protocols.clone().into_iter()
     }
 }
 
 impl InboundUpgrade<Stream> for LaneUpgrade {
-    type Output = (Lane, Stream);
+    type Output = (Protocol, Stream);
     type Error = Infallible;
     type Future = Ready<Result<Self::Output, Infallible>>;
 
-    fn upgrade_inbound(self, stream: Stream, lane: Lane) -> Self::Future {
-        ready(Ok((lane, stream)))
+    fn upgrade_inbound(self, stream: Stream, protocol: Protocol) -> Self::Future {
+        ready(Ok((protocol, stream)))
     }
 }
 
 impl OutboundUpgrade<Stream> for LaneUpgrade {
-    type Output = (Lane, Stream);
+    type Output = (Protocol, Stream);
     type Error = Infallible;
     type Future = Ready<Result<Self::Output, Infallible>>;
 
-    fn upgrade_outbound(self, stream: Stream, lane: Lane) -> Self::Future {
-        ready(Ok((lane, stream)))
+    fn upgrade_outbound(self, stream: Stream, protocol: Protocol) -> Self::Future {
+        ready(Ok((protocol, stream)))
     }
 }

@@ -45,9 +45,9 @@ pub const FIRST_EVENTS_QUEUED: usize = 256;
 /// Bulk and repair frames not yet taken by the owner: at most 1.25 MiB, then QUIC slows peers.
 pub const LATER_EVENTS_QUEUED: usize = 16;
 
-/// Connections to one peer: both sides may dial at once, and a new one may come before QUIC has
-/// noticed that the old one is dead.
-pub const CONNECTIONS_PER_PEER: u32 = 2;
+/// Connections to one peer: both sides may dial at once, and a newer one of either side replaces
+/// the older, which is closed only once the newer stands.
+pub const CONNECTIONS_PER_PEER: u32 = 3;
 /// Inbound handshakes at once: a handshake costs a signature, so a flood of them is cut early.
 pub const PENDING_INCOMING: u32 = 16;
 /// Outbound handshakes at once: each second's redials of a site whose switch was restarted.
@@ -83,6 +83,12 @@ pub const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence after which we send a sign of life: two may be lost within the idle timeout.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// Quiet after something was said, before the peer is asked for a sign of life: several round trips
+/// of a slow radio link, so that a peer that answers is hardly ever asked.
+pub const QUIET_BEFORE_ASKING: Duration = Duration::from_secs(1);
+/// Silence after something was said, the question included, after which a link is dropped and
+/// dialled again: two lost packets are sent again within it.
+pub const SILENCE_MAX: Duration = Duration::from_secs(3);
 /// A handshake that takes longer is given up and tried again by the redial.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Opening a lane: one round trip, so this is a dead or unwilling peer.
@@ -91,7 +97,7 @@ pub const STREAM_OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 pub const REOPEN_FIRST: Duration = Duration::from_millis(100);
 /// The longest wait before a broken lane is opened again while its connection lives.
 pub const REOPEN_LONGEST: Duration = Duration::from_secs(2);
-/// Requests for a lane on their way to a connection: one per lane and one spare.
+/// Wishes on their way to a connection: one per lane and a sign of life.
 pub const OPENS_QUEUED: usize = 4;
 /// How long a replaced stream may still hand over what had already arrived on it.
 pub const STREAM_DRAIN: Duration = Duration::from_millis(500);
@@ -141,7 +147,7 @@ impl Bound {
             Self::LobbyStreams => "lobby: 8 streams before admission",
             Self::UrgentFrame => "urgent frame: 8 KiB",
             Self::BulkFrame => "bulk or repair frame: 80 KiB",
-            Self::ConnectionsPerPeer => "connections of one peer: 2",
+            Self::ConnectionsPerPeer => "connections of one peer: 3",
             Self::PendingIncoming => "inbound handshakes at once: 16",
             Self::PendingOutgoing => "outbound handshakes at once: 16",
             Self::EstablishedIncoming => "inbound connections: 64",

@@ -1,7 +1,7 @@
 //! One peer's link: its connections, its lobby, its writer and its readers.
 //!
-//! Sending uses the newest connection: after a cut the peer's new one comes before QUIC has noticed
-//! that the old one is dead. Refused here: talking to libp2p, and telling the owner anything.
+//! Sending uses the newest connection: a peer that was started anew dials before QUIC has noticed
+//! that its old process is dead. Refused here: talking to libp2p, and telling the owner anything.
 
 use std::{
     sync::{Arc, atomic::AtomicUsize},
@@ -20,6 +20,7 @@ use super::{
     limits::{Bound, LOBBY_STREAMS_MAX, LOBBY_TIME},
     message::Lane,
     net::Stamped,
+    pulse::{Pulse, watch_link},
     queue::Mailbox,
     reader::{LaneReader, LobbyPass, RunningReader, read_lane},
     writer::write_link,
@@ -43,6 +44,8 @@ pub(crate) enum Ended {
     Reader(Option<Bound>),
     /// The writer, after a hangup: the last urgent frame was read, or time is up.
     Writer,
+    /// The watcher: the peer was asked for a sign of life and gave none.
+    Silent,
 }
 
 /// A link that stands.
@@ -56,7 +59,18 @@ pub(crate) struct Link {
     connections: Vec<Connection>,
     lobby: Lobby,
     writer: AbortHandle,
+    watcher: AbortHandle,
+    pulse: Arc<Pulse>,
     readers: [Option<RunningReader>; 3],
+}
+
+/// Which side dialled a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// This one.
+    Own,
+    /// The peer.
+    Peer,
 }
 
 /// Why a link is being closed.
@@ -66,10 +80,13 @@ pub(crate) enum Closing {
     HungUp,
     /// The peer broke a bound.
     Refused,
+    /// The peer answers no more.
+    Silent,
 }
 
 struct Connection {
     id: ConnectionId,
+    side: Side,
     door: Option<Door>,
 }
 
@@ -108,10 +125,16 @@ impl Link {
         seat: LobbySeat,
         tasks: &mut JoinSet<TaskEnd>,
     ) -> Self {
-        let writing = write_link(mailbox.clone());
+        let pulse = Arc::new(Pulse::default());
+        let writing = write_link(mailbox.clone(), pulse.clone());
         let writer = tasks.spawn(async move {
             writing.await;
             TaskEnd { peer, link: number, ended: Ended::Writer }
+        });
+        let watching = watch_link(pulse.clone(), mailbox.clone());
+        let watcher = tasks.spawn(async move {
+            watching.await;
+            TaskEnd { peer, link: number, ended: Ended::Silent }
         });
         let lobby = Lobby {
             admitted: watch::Sender::new(false),
@@ -121,7 +144,18 @@ impl Link {
             seat,
         };
         let (connections, readers) = (Vec::new(), [None, None, None]);
-        Self { mailbox, closing: None, peer, number, connections, lobby, writer, readers }
+        Self {
+            mailbox,
+            closing: None,
+            peer,
+            number,
+            connections,
+            lobby,
+            writer,
+            watcher,
+            pulse,
+            readers,
+        }
     }
 
     /// The link's number: no two links have the same.
@@ -129,9 +163,12 @@ impl Link {
         self.number
     }
 
-    /// A further connection; it is used once it is ready.
-    pub(crate) fn connected(&mut self, id: ConnectionId) {
-        self.connections.push(Connection { id, door: None });
+    /// A further connection, used once it is ready; the older one that it replaces, for closing: a
+    /// peer that dials again has lost what it dialled before.
+    pub(crate) fn connected(&mut self, id: ConnectionId, side: Side) -> Option<ConnectionId> {
+        let older = self.connections.iter().find(|one| one.side == side).map(|one| one.id);
+        self.connections.push(Connection { id, side, door: None });
+        older
     }
 
     /// A connection can be asked for streams: from now on the link sends on it.
@@ -182,8 +219,8 @@ impl Link {
         let (peer, link) = (self.peer, self.number);
         let pass =
             LobbyPass { admitted: self.lobby.admitted.subscribe(), used: self.lobby.used.clone() };
-        let (events, older) = (events.clone(), slot.take());
-        let reader = LaneReader { peer, link, lane, pass, events, older };
+        let (pulse, events, older) = (self.pulse.clone(), events.clone(), slot.take());
+        let reader = LaneReader { peer, link, lane, pass, pulse, events, older };
         let abort = outlets.tasks.spawn(async move {
             let ended = Ended::Reader(read_lane(reader, stream).await);
             // Also dropped when this task is aborted: the successor hears either.
@@ -228,6 +265,7 @@ impl Link {
     pub(crate) fn end(&mut self) {
         self.readers = [None, None, None];
         self.writer.abort();
+        self.watcher.abort();
         self.mailbox.drop_all();
     }
 }

@@ -7,7 +7,7 @@
 //! stands in `limits`, and breaking one closes the link with an event that names it.
 //!
 //! Read in this order: `message` (the words), `net` (the doors), `swarm` (the loop), `link`, then
-//! `writer` and `reader` (one task each), `queue`, `dial`; `handler` is all that libp2p needs of
+//! `writer`, `reader` and `pulse` (one task each), `queue`, `dial`; `handler` is all that libp2p needs of
 //! us.
 //!
 //! Refused here: who may join (the engine says `Admit`), what a frame means, sending again what was
@@ -22,6 +22,7 @@ pub mod limits;
 mod link;
 mod message;
 mod net;
+mod pulse;
 mod queue;
 mod reader;
 mod swarm;

@@ -26,6 +26,7 @@ use super::{
     limits::{Bound, LOBBY_BYTES, LOBBY_GRACE, STREAM_DRAIN},
     message::{Lane, NetEvent},
     net::Stamped,
+    pulse::Pulse,
 };
 
 /// Reads frames until the stream ends; the bound, when one was broken.
@@ -55,6 +56,8 @@ pub(crate) struct LaneReader {
     pub(crate) lane: Lane,
     /// The link's admission.
     pub(crate) pass: LobbyPass,
+    /// Told of everything that is read.
+    pub(crate) pulse: Arc<Pulse>,
     /// Where frames go.
     pub(crate) events: mpsc::Sender<Stamped>,
     /// The reader of the stream that this one replaces.
@@ -65,9 +68,11 @@ impl LaneReader {
     async fn read_frame(&mut self, stream: &mut Stream) -> Result<NetEvent, ReadEnd> {
         self.pass.may_read(self.lane, HEAD_BYTES).await?;
         let head = read_head(stream).await?;
+        self.pulse.heard();
         self.check_length(head)?;
         self.pass.may_read(self.lane, head.body_bytes).await?;
         let body = read_body(stream, head).await?;
+        self.pulse.heard();
         Ok(NetEvent::Frame { peer: self.peer, lane: self.lane, kind: head.kind, body })
     }
 

@@ -29,7 +29,7 @@ use super::{
     handler::LaneNews,
     key::{DeviceKey, device_key},
     limits::{Bound, CLOSE_WAIT, HANGUP_FLUSH, LOBBY_PEERS_MAX},
-    link::{Closing, Ended, Left, Link, LobbySeat, Outlets, TaskEnd},
+    link::{Closing, Ended, Left, Link, LobbySeat, Outlets, Side, TaskEnd},
     message::{Lane, NetCommand, NetEvent},
     net::Stamped,
     queue::LinkTable,
@@ -199,8 +199,9 @@ impl Shell {
     async fn on_swarm(&mut self, event: SwarmEvent<LinksEvent>) -> Result<(), Stopping> {
         match event {
             SwarmEvent::Behaviour(LinksEvent::Lanes(event)) => self.on_lane(event).await,
-            SwarmEvent::ConnectionEstablished { peer_id, connection_id, .. } => {
-                self.on_established(peer_id, connection_id).await
+            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                let side = if endpoint.is_dialer() { Side::Own } else { Side::Peer };
+                self.on_established(peer_id, connection_id, side).await
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
                 self.on_closed(peer_id, connection_id).await
@@ -238,21 +239,31 @@ impl Shell {
         &mut self,
         peer_id: PeerId,
         connection: ConnectionId,
+        side: Side,
     ) -> Result<(), Stopping> {
         let Some(peer) = device_key(&peer_id) else {
             return self.refuse_connection(None, connection, Bound::DeviceKeyKind).await;
         };
         match self.links.get_mut(&peer) {
-            Some(link) if link.closing.is_none() => link.connected(connection),
+            Some(link) if link.closing.is_none() => {
+                if let Some(older) = link.connected(connection, side) {
+                    self.swarm.close_connection(older);
+                }
+            }
             Some(_) => {
                 self.swarm.close_connection(connection);
             }
-            None => return self.link_up(peer, connection).await,
+            None => return self.link_up(peer, connection, side).await,
         }
         Ok(())
     }
 
-    async fn link_up(&mut self, peer: DeviceKey, connection: ConnectionId) -> Result<(), Stopping> {
+    async fn link_up(
+        &mut self,
+        peer: DeviceKey,
+        connection: ConnectionId,
+        side: Side,
+    ) -> Result<(), Stopping> {
         let seat = match self.dials.keeps(&peer) {
             true => LobbySeat::Free,
             false => LobbySeat::Taken,
@@ -265,7 +276,7 @@ impl Shell {
         self.next_link += 1;
         let mailbox = self.table.add(peer);
         let mut link = Link::new((peer, number), mailbox, seat, &mut self.tasks);
-        link.connected(connection);
+        link.connected(connection, side);
         self.links.insert(peer, link);
         self.dials.on_up(&peer);
         self.tell(number, NetEvent::LinkUp { peer }).await
@@ -354,8 +365,20 @@ impl Shell {
             Ended::Reader(Some(bound)) => return self.refuse_link(end.peer, bound).await,
             Ended::Reader(None) => {}
             Ended::Writer => self.disconnect(&end.peer),
+            Ended::Silent => self.drop_silent(&end.peer),
         }
         Ok(())
+    }
+
+    /// Closes a link whose peer answers no more, and dials it again at once.
+    fn drop_silent(&mut self, peer: &DeviceKey) {
+        let Some(link) = self.links.get_mut(peer).filter(|link| link.closing.is_none()) else {
+            return;
+        };
+        link.closing = Some(Closing::Silent);
+        link.end();
+        self.dials.hurry(peer);
+        self.disconnect(peer);
     }
 
     /// Closes a link whose peer broke a bound, and dials it again only much later; a peer whose

@@ -24,16 +24,17 @@ use tokio::{
 };
 
 use super::{
-    handler::{Door, OpenLane},
+    handler::{Door, Wish},
     limits::{HANGUP_FLUSH, REOPEN_FIRST, REOPEN_LONGEST, SLICE_BYTES},
     message::Lane,
+    pulse::Pulse,
     queue::Mailbox,
 };
 
 /// Writes until the mailbox closes, then until the peer has read the last urgent frame, 1 s at
 /// most.
-pub(crate) async fn write_link(mailbox: Arc<Mailbox>) {
-    let mut writer = Writer::new(mailbox);
+pub(crate) async fn write_link(mailbox: Arc<Mailbox>, pulse: Arc<Pulse>) {
+    let mut writer = Writer::new(mailbox, pulse);
     poll_fn(|cx| writer.poll_open(cx)).await;
     // Out of time: what was not delivered is counted when the link goes down.
     let _ = timeout(HANGUP_FLUSH, poll_fn(|cx| writer.poll_flushed(cx))).await;
@@ -41,6 +42,7 @@ pub(crate) async fn write_link(mailbox: Arc<Mailbox>) {
 
 struct Writer {
     mailbox: Arc<Mailbox>,
+    pulse: Arc<Pulse>,
     door: Option<Door>,
     door_number: u64,
     lanes: [LaneOut; 3],
@@ -54,8 +56,8 @@ enum Step {
 }
 
 impl Writer {
-    fn new(mailbox: Arc<Mailbox>) -> Self {
-        Self { mailbox, door: None, door_number: 0, lanes: Lane::ALL.map(LaneOut::new) }
+    fn new(mailbox: Arc<Mailbox>, pulse: Arc<Pulse>) -> Self {
+        Self { mailbox, pulse, door: None, door_number: 0, lanes: Lane::ALL.map(LaneOut::new) }
     }
 
     /// Writes what waits; ready once the mailbox closes.
@@ -106,7 +108,11 @@ impl Writer {
         for lane in &mut self.lanes {
             match lane.write(&self.mailbox, cx) {
                 Step::Idle => {}
-                step @ (Step::Wrote | Step::Blocked) => return step,
+                Step::Wrote => {
+                    self.pulse.said();
+                    return Step::Wrote;
+                }
+                Step::Blocked => return Step::Blocked,
             }
         }
         Step::Idle
@@ -244,7 +250,7 @@ impl LaneOut {
 
 fn ask(door: &Door, lane: Lane) -> Option<oneshot::Receiver<Stream>> {
     let (answer, stream) = oneshot::channel();
-    door.try_send(OpenLane { lane, answer }).ok()?;
+    door.try_send(Wish::Lane(lane, answer)).ok()?;
     Some(stream)
 }
 

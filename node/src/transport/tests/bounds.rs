@@ -131,17 +131,6 @@ async fn the_ninth_stream_in_the_lobby_is_refused() {
     assert_eq!(refused(&mut node, &rogue, Bound::LobbyStreams).await, Vec::new());
 }
 
-/// Goal: a third connection of one peer is refused by name, and its link stands.
-#[tokio::test]
-async fn the_third_connection_of_a_peer_is_refused() {
-    let (mut node, mut rogue, _) = lobby().await;
-    rogue.connect(&node).await;
-    rogue.dial(&node);
-    let refused = NetEvent::Refused { peer: Some(rogue.key), bound: Bound::ConnectionsPerPeer };
-    assert_eq!(node.until(&refused).await, Vec::new());
-    node.send(rogue.key, Lane::Urgent, 1, Vec::new());
-}
-
 /// Goal: a newer stream of a lane replaces the older, after what had arrived on the older. Method:
 /// more frames on the first stream than the owner's queue holds, and half of one; it stays open.
 /// Then a frame on a second stream, and only then does the owner look.

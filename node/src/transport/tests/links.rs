@@ -181,26 +181,115 @@ async fn a_stream_that_the_peer_resets_is_reopened() {
     assert_eq!((head.kind, body), (3, vec![8]));
 }
 
-/// Goal: a link outlives one of its two connections, and sends on the other. Method: the rogue
-/// closes the one that carries the frames.
+/// Goal: a newer connection of a peer replaces the older at once, and the link stays one link.
+/// Method: the rogue dials again and again and closes nothing; each time its older connection is
+/// closed, and the next frame comes on the newest.
 #[tokio::test]
-async fn a_link_moves_to_its_other_connection() {
+async fn a_newer_connection_replaces_the_older_at_once() {
     let (mut node, mut rogue) = (Node::start(1).await, Rogue::start(9));
-    let (first, _) = rogue.connect(&node).await;
-    let (second, _) = rogue.connect(&node).await;
+    rogue.connect(&node).await;
     node.until(&NetEvent::LinkUp { peer: rogue.key }).await;
-    let mut used = rogue.opened(Lane::Urgent).await;
-    if used.0 == first {
-        used = rogue.opened(Lane::Urgent).await;
+    rogue.opened(Lane::Urgent).await;
+    for kind in 0..4 {
+        rogue.dial(&node);
+        let mut closed = false;
+        let (newest, mut stream) = loop {
+            match rogue.news().await {
+                News::Lane(connection, LaneNews::Opened(Lane::Urgent, stream)) => {
+                    break (connection, stream);
+                }
+                News::Lane(..) => {}
+                News::Closed => closed = true,
+            }
+        };
+        while !closed {
+            closed = matches!(rogue.news().await, News::Closed);
+        }
+        node.send(rogue.key, Lane::Urgent, kind, vec![8]);
+        let head = read_head(&mut stream).await.expect("a head");
+        assert_eq!(head.kind, kind);
+        assert_eq!(read_body(&mut stream, head).await.expect("a body"), vec![8]);
+        if kind == 3 {
+            rogue.asks.send(Ask::Close(newest)).expect("running");
+        }
     }
-    assert_eq!(used.0, second);
-    rogue.asks.send(Ask::Close(second)).expect("running");
-    let (connection, mut stream) = rogue.opened(Lane::Urgent).await;
-    assert_eq!(connection, first);
-    node.send(rogue.key, Lane::Urgent, 3, vec![8]);
-    assert_eq!(read_head(&mut stream).await.expect("a head").kind, 3);
-    rogue.asks.send(Ask::Close(first)).expect("running");
     assert_eq!(node.event().await, NetEvent::LinkDown { peer: rogue.key });
+}
+
+/// Goal: a peer that was told something and answers nothing is dropped after 3 s, long before QUIC
+/// calls it dead, and dialled again at once. Method: the relay is cut, one frame is sent; then the
+/// path heals.
+#[tokio::test]
+async fn a_silent_peer_is_dropped_and_redialled() {
+    let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
+    let (relay, listen) = Relay::start(socket_of(&a.address)).expect("a relay");
+    b.dial(a.key, &quic(listen));
+    a.until(&NetEvent::LinkUp { peer: b.key }).await;
+    b.until(&NetEvent::LinkUp { peer: a.key }).await;
+    b.send(a.key, Lane::Urgent, 1, vec![1]);
+    assert_eq!(a.frame().await.2, 1);
+    relay.cut();
+    let asked = Instant::now();
+    b.send(a.key, Lane::Urgent, 2, vec![2]);
+    b.until(&NetEvent::LinkDown { peer: a.key }).await;
+    let took = asked.elapsed();
+    assert!(took >= limits::SILENCE_MAX && took < limits::IDLE_TIMEOUT, "{took:?}");
+    relay.heal();
+    b.until(&NetEvent::LinkUp { peer: a.key }).await;
+    b.send(a.key, Lane::Urgent, 3, vec![3]);
+    let last = NetEvent::Frame { peer: b.key, lane: Lane::Urgent, kind: 3, body: vec![3] };
+    a.until(&last).await;
+}
+
+/// Goal: a peer whose process died without a word and was started anew at the same address is
+/// linked again before QUIC's idle time, by whoever has something to say to it. Method: the first
+/// process is a runtime of its own that is thrown away.
+#[tokio::test]
+async fn a_peer_that_was_started_anew_is_linked_again() {
+    let mut b = Node::start(2).await;
+    let (alive, die) = (oneshot::channel(), oneshot::channel::<()>());
+    let process = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let node = runtime.block_on(async {
+            let node = Node::start(1).await;
+            alive.0.send((node.key, node.address.clone())).expect("waited for");
+            // Whoever drops its sender wants the same.
+            let _ = die.1.await;
+            node
+        });
+        // Nothing of it runs any more, so it says no goodbye.
+        drop(runtime);
+        drop(node);
+    });
+    let (key, address) = alive.1.await.expect("starts");
+    b.dial(key, &address);
+    b.until(&NetEvent::LinkUp { peer: key }).await;
+    die.0.send(()).expect("it lives");
+    process.join().expect("thrown away");
+    let config =
+        NetConfig { secret: Zeroizing::new([1; 32]), listen: vec![address], peers: Vec::new() };
+    let (_handle, _events) = Net::start(config).await.expect("starts again");
+    let asked = Instant::now();
+    b.send(key, Lane::Urgent, 1, vec![1]);
+    b.until(&NetEvent::LinkDown { peer: key }).await;
+    b.until(&NetEvent::LinkUp { peer: key }).await;
+    assert!(asked.elapsed() < limits::IDLE_TIMEOUT, "{:?}", asked.elapsed());
+}
+
+/// Goal: a peer that lives and has nothing to say is never dropped. Method: frames to a rogue that
+/// says nothing, for longer than silence may last.
+#[tokio::test]
+async fn a_living_peer_that_says_nothing_is_kept() {
+    let (mut node, mut rogue) = (Node::start(1).await, Rogue::start(9));
+    rogue.connect(&node).await;
+    node.until(&NetEvent::LinkUp { peer: rogue.key }).await;
+    node.tell(NetCommand::Admit { peer: rogue.key });
+    for kind in 0..3 {
+        node.send(rogue.key, Lane::Urgent, kind, vec![1]);
+        let quiet = timeout(limits::SILENCE_MAX / 2, node.events.recv()).await;
+        assert!(quiet.is_err(), "{quiet:?}");
+    }
 }
 
 /// Goal: a hangup delivers what is queued on urgent (the `bye`), then closes, although bulk is

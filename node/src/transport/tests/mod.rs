@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 
 use super::{
     behaviour::{Lanes, swarm_of},
-    handler::{Door, LaneNews, OpenLane},
+    handler::{Door, LaneNews, Wish},
     *,
 };
 
@@ -224,6 +224,6 @@ impl Drop for Rogue {
 /// Opens one lane on a connection of a rogue's.
 async fn open(door: &Door, lane: Lane) -> Stream {
     let (answer, stream) = oneshot::channel();
-    door.send(OpenLane { lane, answer }).await.expect("the connection lives");
+    door.send(Wish::Lane(lane, answer)).await.expect("the connection lives");
     timeout(DEADLINE, stream).await.expect("in time").expect("opened")
 }
