@@ -32,7 +32,7 @@ pub(crate) struct Pulse {
 }
 
 impl Pulse {
-    /// A frame went out.
+    /// A frame went out, or waits for the peer to take it.
     pub(crate) fn said(&self) {
         self.said.notify_one();
     }

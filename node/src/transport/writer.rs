@@ -112,7 +112,11 @@ impl Writer {
                     self.pulse.said();
                     return Step::Wrote;
                 }
-                Step::Blocked => return Step::Blocked,
+                // A stream that a dead peer never opens is as silent as one that it never reads.
+                Step::Blocked => {
+                    self.pulse.said();
+                    return Step::Blocked;
+                }
             }
         }
         Step::Idle
