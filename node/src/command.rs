@@ -5,6 +5,7 @@ pub(crate) mod agent;
 pub(crate) mod down;
 pub(crate) mod invite;
 pub(crate) mod key;
+mod living;
 pub(crate) mod node;
 pub(crate) mod offload;
 mod operator;

@@ -2,12 +2,13 @@
 //!
 //! Keys are drawn and sealed in this process; the node gets only the device key, over a pipe.
 
+use super::living;
 use super::operator::open_key;
 use super::status;
 use crate::api::{Ask, StatusSaid};
 use crate::cli::{Context, Unlocking, Up};
 use crate::config::{self, MeshFile, NodeFile, PeerFile};
-use crate::door::{DoorClient, DoorName};
+use crate::door::DoorName;
 use crate::fault::{Fault, io};
 use crate::founding::{Founding, Log, enrolment, found};
 use crate::policy_folder::{Source, span_words};
@@ -34,7 +35,6 @@ const MEMBER_TIME_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(context: &Context, up: &Up) -> Result<ExitCode, Fault> {
     let path = context.state()?;
-    let door = DoorName::Operator.path(&path);
     let fresh = !path.join("node.toml").exists();
     let founding = [&up.fleet, &up.device, &up.operator, &up.kind].into_iter().any(Option::is_some);
     if !fresh && (founding || up.policy.is_some()) {
@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context, up: &Up) -> Result<ExitCode, Fault> {
             "leave out --fleet, --device, --operator, --kind and --policy, or name another --state";
         return Err(Fault::wrong_use(what, hint));
     }
-    if DoorClient::connect(&door).is_ok() {
+    if living::lives(&path)? {
         if up.join.is_some() {
             let hint = "name another state directory with --state DIR, one for each fleet";
             return Err(Fault::wrong_use("a node runs on this state already", hint));
@@ -234,7 +234,7 @@ fn write_first(
     }
 }
 
-/// Starts the node detached, hands it its key, and waits until its door opens.
+/// Starts the node detached, hands it its key, and waits until this very node answers.
 fn start(path: &Path, device: &SecretKey) -> Result<(), Fault> {
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
     let log_path = path.join("node.log");
@@ -253,9 +253,8 @@ fn start(path: &Path, device: &SecretKey) -> Result<(), Fault> {
     if let Some(mut pipe) = child.stdin.take() {
         pipe.write_all(device.seed().as_ref()).map_err(io("handing the node its key"))?;
     }
-    let door = DoorName::Operator.path(path);
     let began = Instant::now();
-    while DoorClient::connect(&door).is_err() {
+    while living::pid_of_living(path)? != Some(child.id()) {
         let ended = child.try_wait().map_err(io("looking at the node"))?;
         if ended.is_some() || began.elapsed() > UP_TIME_MAX {
             let hint = format!("the last lines of {} say why", log_path.display());

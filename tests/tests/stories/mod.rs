@@ -15,6 +15,7 @@ mod operators;
 mod operators_policy;
 mod operators_resume;
 mod restart;
+mod up_again;
 
 use belay_tests::story::{Nodes, wait_for};
 use serde_json::Value;
