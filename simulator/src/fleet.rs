@@ -36,7 +36,8 @@ permit (principal, action in Belay::Action::"tool", resource);
 permit (principal, action in Belay::Action::"work", resource);
 "#;
 
-const RELEASE_LIFE_MS: u64 = 365 * 86_400_000;
+/// When every release of a run ends, Unix milliseconds.
+pub(crate) const RELEASE_EXPIRY_MS: u64 = WALL_AT_START_MS + 365 * 86_400_000;
 const INVITE_LIFE_MS: u64 = 86_400_000;
 
 type Held = Arc<Verified<Statement>>;
@@ -62,6 +63,11 @@ pub(crate) struct Member {
 impl Fleet {
     /// Founds the fleet of a plan.
     pub(crate) fn found(plan: &Plan, seed: u64) -> Result<Self, NameError> {
+        Self::found_with(plan, seed, policy_bytes())
+    }
+
+    /// Founds it with another policy than that of every plan.
+    pub(crate) fn found_with(plan: &Plan, seed: u64, policy: Vec<u8>) -> Result<Self, NameError> {
         let mut dice = Dice::of(seed, "keys");
         let domain = TrustDomain::new("sim.belay")?;
         let (root, operator) = (key(&mut dice), key(&mut dice));
@@ -82,7 +88,6 @@ impl Fleet {
         }
         let beacons = secrets.iter().take(plan.fleet.beacons);
         let beacons = beacons.map(|secret| SecretKey::from_seed(secret).public()).collect();
-        let policy = policy_bytes();
         first.release(plan, beacons, &policy);
         let FirstWords { fleet, operator, roots, grants, orders, .. } = first;
         let roots: Vec<Held> = roots.said;
@@ -197,7 +202,7 @@ impl FirstWords {
             language: 1,
             drafts: Vec::new(),
         };
-        self.orders.expiry_ms = Some(WALL_AT_START_MS + RELEASE_LIFE_MS);
+        self.orders.expiry_ms = Some(RELEASE_EXPIRY_MS);
         let release = self.orders.say(Class::AuthorityMinus, header.into());
         self.orders.expiry_ms = None;
         self.orders.say(Class::AuthorityMinus, Approve { of: release }.into());

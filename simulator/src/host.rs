@@ -10,6 +10,7 @@ use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::planted::{Planted, Wrapper};
 use crate::tree::Tree;
+use crate::world::Ticket;
 use belay_identity::{Class, SecretKey, StatementId};
 use belay_mesh::input::{AskId, WriteId};
 use belay_mesh::output::Record;
@@ -56,6 +57,8 @@ pub(crate) enum Asked {
     Act(StatementId),
     /// A case.
     Case(StatementId),
+    /// Whatever somebody outside the world asked; about an act of this award, if it was one.
+    Stage { ticket: Ticket, acting: Option<StatementId> },
 }
 
 /// What an operator means to say.

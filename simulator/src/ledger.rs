@@ -54,6 +54,8 @@ pub(crate) struct Task {
     pub(crate) said: bool,
     /// When its tree began.
     pub(crate) began: Option<Time>,
+    /// When it last did something that can be seen outside it.
+    pub(crate) acted: Option<Time>,
     /// When the last process of it ended.
     pub(crate) emptied: Option<Time>,
 }
@@ -175,6 +177,13 @@ impl Ledger {
         }
     }
 
+    /// The tree of an award did something that can be seen outside it.
+    pub(crate) fn acted(&mut self, award: &StatementId, now: Time) {
+        if let Some(task) = self.tasks.get_mut(award) {
+            task.acted = Some(now);
+        }
+    }
+
     /// A host begins again with what its disk holds.
     pub(crate) fn restarted(&mut self, node: usize) {
         let truth = &mut self.hosts[node];
@@ -214,7 +223,8 @@ impl Ledger {
             return;
         }
         let agents = self.agents_of(award);
-        self.tasks.insert(id, Task { node, agents, said: false, began: None, emptied: None });
+        let (said, began, acted, emptied) = (false, None, None, None);
+        self.tasks.insert(id, Task { node, agents, said, began, acted, emptied });
     }
 
     /// Walks from an award up to the user's own credential.

@@ -29,6 +29,7 @@ mod world;
 pub use plan::{Plan, PlanError};
 pub use planted::Planted;
 pub use report::{Invariant, Report, Spread};
+pub use world::{NoAnswer, Stage, Ticket};
 
 /// Runs a plan from a seed to its end, with a planted defect or as it is.
 pub fn run(plan: &Plan, seed: u64, planted: Option<Planted>) -> Report {

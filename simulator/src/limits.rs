@@ -50,5 +50,8 @@ pub(crate) const REDIAL_REFUSED: Time = 30 * SECOND;
 /// time of a dead link, a dial, and a repair.
 pub(crate) const RECOVERY: Time = 12 * SECOND;
 
+/// A door of a living node answers within this: an offload waits for its peer for 5 s at most.
+pub(crate) const ANSWER_MAX: Time = 15 * SECOND;
+
 /// How often an operator reads the case of an order that he has given.
 pub(crate) const READ_EVERY: Time = 250 * crate::clock::MS;

@@ -8,7 +8,10 @@
 
 mod doors;
 mod perform;
+mod stage;
 mod weather;
+
+pub use stage::{NoAnswer, Stage, Ticket};
 
 use crate::checker::{Checkers, Sight};
 use crate::clock::Time;
@@ -45,6 +48,7 @@ pub(crate) struct World {
     pub(super) dice: Dice,
     pub(super) groups: weather::Groups,
     pub(super) cases: Vec<(StatementId, Option<Case>)>,
+    pub(super) heard: stage::Heard,
     queue: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
 }
@@ -184,6 +188,7 @@ impl World {
             dice: Dice::of(seed, "world"),
             groups: weather::Groups::default(),
             cases: Vec::new(),
+            heard: stage::Heard::new(),
             queue: BinaryHeap::new(),
             scheduled: 0,
         })
@@ -347,6 +352,7 @@ impl World {
         let acts = tree.acts();
         if acts {
             self.counts.acts += 1;
+            self.ledger.acted(&award, self.now);
             self.checkers.see(self.now, &Sight::Acted { award }, &self.ledger);
             let bound =
                 self.ledger.against(&award).filter_map(|(_, order)| self.ledger.bound(order));

@@ -72,6 +72,7 @@ impl World {
     ) {
         let Some(asked) = self.hosts[node].asks.remove(&ask) else { return };
         match (asked, answer.map(|answer| *answer)) {
+            (Asked::Stage { ticket, acting }, answer) => self.hear(node, ticket, acting, answer),
             (Asked::Place(intent), Ok(Answer::Place(place))) => self.say(node, intent, place),
             (Asked::Grow(grow), Ok(Answer::Run(grant))) => {
                 self.start_tree(node, grant.award, grant.until, grant.lapse_grace_ms);
