@@ -3,7 +3,7 @@
 //! - `golden`: one sample of everything that is signed or sent, made from fixed values.
 //! - `house`: the rules of the house as functions over (path, text), so that each can be shown a
 //!   bad example and be seen to complain.
-//! - `story`: real nodes as processes, a path that can be cut, and eyes of its own.
+//! - `story`: a fleet as a story sees it, played by real nodes and by the simulator.
 //!
 //! The tests themselves stand in `tests/main.rs`; the `house` command runs the same rules.
 

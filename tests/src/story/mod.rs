@@ -1,4 +1,7 @@
-//! What the stories play on: real nodes as processes, a path that can be cut, eyes of its own.
+//! What the stories play on.
+//!
+//! `fleet` is what a story sees in either world, with the two adapters that play it. The rest is
+//! the driver of real nodes: processes, a path that can be cut, eyes of its own.
 //!
 //! A story uses the public commands, as anybody would, and looks at `/proc` and at files beside
 //! them. A state that does not come, or a command that ends otherwise than the story wants, panics
@@ -8,6 +11,7 @@
 mod changed;
 mod command;
 pub mod figures;
+pub mod fleet;
 mod kill_run;
 mod nodes;
 mod order_run;
@@ -24,5 +28,5 @@ pub use nodes::{ANY_PORT, LAPTOP, LEASE, Nodes, ROBOT};
 pub use order_run::{OrderRun, order_run};
 pub use relay::Relay;
 pub use script::WORKER_FILES;
-pub use waiting::{SOON, holds_for, wait_for};
+pub use waiting::{SOON, wait_for};
 pub use witness::{Process, Work, limit_files};

@@ -148,11 +148,6 @@ impl Nodes {
         &self.belay
     }
 
-    /// The relay of a pair.
-    pub fn relay(&self) -> &Relay {
-        self.relay.as_ref().unwrap_or_else(|| panic!("only a pair has a relay"))
-    }
-
     /// Runs a command at a node, in words.
     pub fn ask(&self, node: &str, args: &[&str]) -> Answer {
         self.belay.run(&[&["--state", &self.path(node)], args].concat())

@@ -22,15 +22,6 @@ pub fn wait_for<T>(state: &str, max: Duration, mut look: impl FnMut() -> Option<
     }
 }
 
-/// Looks for the whole span and panics with the state's name as soon as it does not hold.
-pub fn holds_for(state: &str, span: Duration, mut look: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while begun.elapsed() < span {
-        assert!(look(), "did not hold for {span:?}: {state}");
-        thread::sleep(LOOK_EVERY);
-    }
-}
-
 /// The value, or a panic that says what was done.
 pub(super) fn must<T, E: Display>(result: Result<T, E>, doing: impl Display) -> T {
     result.unwrap_or_else(|error| panic!("{doing}: {error}"))

@@ -95,13 +95,6 @@ impl Process {
     fn runs(&self, exe: &Path) -> bool {
         fs::read_link(format!("/proc/{}/exe", self.pid)).is_ok_and(|link| link == exe)
     }
-
-    /// True when it is stopped, or waits in the kernel for a child that is: a shell that has just
-    /// started a program by `vfork` cannot be stopped before that child goes on.
-    fn stands_still(&self, all: &[Self]) -> bool {
-        let mut children = all.iter().filter(|process| process.parent == self.pid);
-        self.state == 'T' || (self.state == 'D' && children.any(|child| child.state == 'T'))
-    }
 }
 
 /// Lets no file of a process grow beyond so many bytes, as a full disk would.
@@ -166,12 +159,6 @@ impl Work {
             empty_before = empty;
             gone.then_some(())
         });
-    }
-
-    /// True when there are processes of it and each stands still.
-    pub fn is_frozen(&self) -> bool {
-        let seen = self.processes();
-        !seen.is_empty() && seen.iter().all(|process| process.stands_still(&seen))
     }
 
     /// Lines in each file; 0 where there is no file yet.

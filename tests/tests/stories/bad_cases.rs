@@ -1,7 +1,7 @@
 //! Case files that prove nothing.
 
 use super::{exe, order_of};
-use belay_tests::story::{LAPTOP, Nodes};
+use belay_tests::story::{LAPTOP, Nodes, change_a_receipt};
 use std::fs;
 
 /// Goal: `verify` takes nothing for a case that is not one, and none for one of another root.
@@ -38,5 +38,7 @@ fn verify_believes_only_a_whole_case_of_the_right_root() {
         fs::write(&copy, bytes).unwrap();
         verify(&[&copy, "--root", &root]).refuses(7, &["copy", "REJECTED"]);
     }
+    fs::write(&copy, change_a_receipt(&good)).unwrap();
+    verify(&[&copy, "--root", &root]).refuses(7, &["REJECTED", "receipt"]);
     verify(&["/nowhere/at.all", "--root", &root]).refuses(2, &["/nowhere/at.all"]);
 }

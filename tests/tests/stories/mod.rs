@@ -1,20 +1,22 @@
-//! The stories on real fleets: processes, loopback links, temporary state, no root.
+//! The stories: what a fleet does for those who rely on it.
+//!
+//! `told_twice` holds each story that both worlds can play, once, as a plain function. The files
+//! beside it are told on real nodes only, because they need what no simulated host has: a command
+//! line to be called wrongly, files and sockets to be spoilt, a disk that is full, wardens and nodes
+//! to be killed or stopped by signals.
 
 mod bad_calls;
 mod bad_cases;
 mod bad_invites;
 mod bad_policies;
 mod bad_wire;
-mod connected;
-mod cut_off;
-mod enrol;
 mod full_disk;
 mod killed;
 mod no_warden;
 mod operators;
 mod operators_policy;
 mod operators_resume;
-mod restart;
+mod told_twice;
 mod up_again;
 
 use belay_tests::story::{Nodes, wait_for};

@@ -1,0 +1,364 @@
+//! A story's fleet of real nodes: processes, loopback links, shell scripts as agents.
+//!
+//! Each device but the laptop comes by a relay of its own, which can be cut. What work does is seen
+//! in its files and in `/proc`. Refused here: an answer of its own; what is asked goes through the
+//! public commands.
+
+use super::super::command::{Answer, Running};
+use super::super::nodes::Nodes;
+use super::super::relay::Relay;
+use super::super::waiting::must;
+use super::super::witness::Work;
+use super::{
+    Agent, Branch, DeviceSeen, Fleet, LAPTOP, Order, Program, Progress, RULES, Refused, SETTINGS,
+    SOON, Status, Task, Verdict, level_name,
+};
+use belay_identity::FleetId;
+use belay_identity::key::{hex, unhex};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+/// How often a story looks: well within the time in which work writes.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What every agent runs, and a copy of it whose bytes differ by their end.
+const SHELL: &str = "/bin/sh";
+
+/// Work that is hard to end: it writes from three processes, one of which ignores terminate and one
+/// is in a session of its own. The first also asks the gate what it finds in `$me.question`.
+const WORK: &str = r#"
+keep_writing() {
+    round=0
+    while [ $round -lt 2000 ]; do
+        echo $round >>"$1"
+        round=$((round + 1))
+        sleep 0.1
+    done
+}
+if [ $# -eq 2 ]; then
+    keep_writing "$2"
+    exit
+fi
+(trap '' TERM; keep_writing "$seen/$me.ignores.log") &
+(setsid /bin/sh "$0" "$1" "$seen/$me.session.log" &)
+round=0
+while [ $round -lt 4000 ]; do
+    echo $round >>"$seen/$me.main.log"
+    round=$((round + 1))
+    if [ -f "$seen/$me.question" ]; then
+        read -r name action target <"$seen/$me.question"
+        rm "$seen/$me.question"
+        ask "$name" act "$action" "$target"
+    fi
+    sleep 0.05
+done
+"#;
+
+/// Real nodes, and what runs on them.
+pub struct Real {
+    nodes: Nodes,
+    relays: BTreeMap<String, Relay>,
+    works: BTreeMap<Task, Begun>,
+    questions: usize,
+    began: SystemTime,
+}
+
+/// One task as the story began it.
+struct Begun {
+    work: Work,
+    /// The name under which its files stand.
+    key: String,
+    /// The command that runs the first of a path.
+    running: Option<Running>,
+}
+
+impl Real {
+    /// A fleet that the laptop has founded.
+    pub fn found(exe: &Path) -> Self {
+        let mut nodes = Nodes::empty(exe);
+        must(fs::write(nodes.path("policy/policy.cedar"), RULES), "policy.cedar");
+        must(fs::write(nodes.path("policy/release.toml"), SETTINGS), "release.toml");
+        nodes.found(LAPTOP, "story.belay");
+        let mut other = must(fs::read(SHELL), SHELL);
+        other.push(0);
+        let path = nodes.path("other-shell");
+        must(fs::write(&path, other), &path);
+        must(fs::set_permissions(&path, must(fs::metadata(SHELL), SHELL).permissions()), &path);
+        let (relays, works) = (BTreeMap::new(), BTreeMap::new());
+        Self { nodes, relays, works, questions: 0, began: SystemTime::now() }
+    }
+
+    fn program(&self, program: Program) -> String {
+        match program {
+            Program::Usual => SHELL.to_owned(),
+            Program::Other => self.nodes.path("other-shell"),
+        }
+    }
+
+    fn seen(&self, name: &str) -> PathBuf {
+        PathBuf::from(self.nodes.path("seen")).join(name)
+    }
+
+    /// Writes the script of one task, which hands the next one on before it works.
+    fn script(&self, key: &str, next: Option<&str>) -> String {
+        let hand_on = next.map(|next| format!("[ $# -eq 2 ] || {next}")).unwrap_or_default();
+        self.nodes.script(key, &format!("me={key}\n{hand_on}\n{WORK}"))
+    }
+
+    /// The exit code and the words of a command that a script has asked.
+    fn told(&self, name: &str) -> Option<Answer> {
+        let part = |part: &str| fs::read_to_string(self.seen(&format!("{name}.{part}")));
+        let exit = part("exit").ok()?.trim().parse().ok();
+        let (stdout, stderr) = (part("out").unwrap_or_default(), part("err").unwrap_or_default());
+        Some(Answer { command: format!("ask {name}"), exit, stdout, stderr })
+    }
+
+    /// What has become of the task itself: of the command that runs it, or of the one by which it
+    /// was handed on.
+    fn outcome(&mut self, task: &Task) -> Option<Result<(), Refused>> {
+        let begun = self.works.get_mut(task)?;
+        let has_acted = begun.work.files.iter().all(|file| file.exists());
+        if let Some(running) = &mut begun.running {
+            let ended = running.ended().map(|answer| Err(refused(&answer)));
+            return if has_acted { Some(Ok(())) } else { ended };
+        }
+        let key = begun.key.clone();
+        match self.told(&key) {
+            Some(answer) if answer.exit == Some(0) => has_acted.then_some(Ok(())),
+            Some(answer) => Some(Err(refused(&answer))),
+            None => None,
+        }
+    }
+
+    fn path_to(&self, device: &str) -> Vec<&Relay> {
+        match self.relays.get(device) {
+            Some(relay) => vec![relay],
+            None => self.relays.values().collect(),
+        }
+    }
+}
+
+impl Fleet for Real {
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(self.began).unwrap_or_default()
+    }
+
+    fn tick(&mut self) {
+        thread::sleep(TICK);
+    }
+
+    fn blur(&self) -> Duration {
+        // File systems stamp with the tick of the kernel's clock, and a write may be under way.
+        Duration::from_millis(20)
+    }
+
+    fn join(&mut self, device: &str) {
+        let relay = Relay::start(self.nodes.address_of(LAPTOP));
+        let by_relay = format!("/ip4/127.0.0.1/udp/{}/quic-v1", relay.address().port());
+        let invite = ["--device", device, "--address", &by_relay];
+        let file = self.nodes.invite(LAPTOP, &invite);
+        self.nodes.join(device, &file, &[]).wants(0);
+        self.relays.insert(device.to_owned(), relay);
+    }
+
+    fn begin(&mut self, agent: &Agent, path: &[&str]) -> Vec<Task> {
+        let first = self.works.len();
+        let mut tasks = Vec::new();
+        let mut next: Option<String> = None;
+        // The last script first: each names the one after it.
+        for (level, device) in path.iter().enumerate().rev() {
+            let (name, number) = (level_name(&agent.name, level), first + level);
+            let key = format!("{name}.{number}");
+            let mark = self.nodes.mark(&format!("{key}."));
+            let script = self.script(&key, next.as_deref());
+            let program = self.program(if level == 0 { agent.program } else { Program::Usual });
+            next = Some(format!(
+                "ask {key} task offload --to {device} --name {name} -- {program} {script} {mark}"
+            ));
+            let file = |part: &str| self.seen(&format!("{key}.{part}.log"));
+            let files = ["main", "ignores", "session"].map(file).to_vec();
+            let exe = self.nodes.belay().exe().to_owned();
+            let running = (level == 0).then(|| {
+                let state = self.nodes.path(device);
+                let who = ["--state", &state, "agent", "run", "--name", &name];
+                let as_whom = ["--project", &agent.project, "--class", &agent.class];
+                let what = ["--", &program, &script, &mark];
+                // In a session of its own no terminal is lent to it.
+                let run = [who.as_slice(), &as_whom, &what].concat();
+                self.nodes.belay().start_by(&["setsid"], &run)
+            });
+            let task = Task { agent: name, device: (*device).to_owned(), number };
+            let work = Work { mark, files, exe };
+            self.works.insert(task.clone(), Begun { work, key, running });
+            tasks.push(task);
+        }
+        tasks.reverse();
+        tasks
+    }
+
+    fn begun(&mut self, tasks: &[Task]) -> Option<Result<(), Refused>> {
+        for task in tasks {
+            match self.outcome(task)? {
+                Ok(()) => {}
+                Err(refused) => return Some(Err(refused)),
+            }
+        }
+        Some(Ok(()))
+    }
+
+    fn order(&mut self, at: &str, order: &Order) -> Result<String, Refused> {
+        let Order::Stop(words) = order;
+        let unlock = self.nodes.unlock();
+        let stop: Vec<&str> = std::iter::once("stop").chain(words.split(" and ")).collect();
+        let how = ["--ahead", "--reason", "story", "--timeout", "1ms", "--unlock-file", &unlock];
+        let answer = self.nodes.json(at, &[stop.as_slice(), &how].concat());
+        match answer.exit {
+            Some(0 | 6) if !answer.stdout.is_empty() => Ok(text(&answer.data()["order"])),
+            _ => Err(refused(&answer)),
+        }
+    }
+
+    fn cut(&mut self, device: &str) {
+        self.path_to(device).iter().for_each(|relay| relay.cut());
+    }
+
+    fn heal(&mut self, device: &str) {
+        self.path_to(device).iter().for_each(|relay| relay.heal());
+    }
+
+    fn kill(&mut self, device: &str) {
+        self.nodes.kill(device);
+    }
+
+    fn restart(&mut self, device: &str) {
+        self.nodes.again(device);
+    }
+
+    fn status(&mut self, device: &str) -> Status {
+        let status = self.nodes.status(device);
+        let all = |of: &str| status[of].as_array().cloned().unwrap_or_default();
+        let seen = |line: &Value| DeviceSeen {
+            name: text(&line["name"]),
+            linked: line["linked"] == true,
+            cut: line["cut"] == true,
+        };
+        let fleet = unhex(&text(&status["fleet"])).and_then(|bytes| bytes.try_into().ok());
+        let order = |line: &Value| (text(&line["id"]), text(&line["subject"]));
+        Status {
+            fleet: FleetId(fleet.unwrap_or_else(|| panic!("no fingerprint in {status:#}"))),
+            devices: all("devices").iter().map(seen).collect(),
+            releases: all("releases")
+                .iter()
+                .map(|line| (text(&line["version"]), line["whole"] == true))
+                .collect(),
+            orders: all("orders").iter().map(order).collect(),
+            leased: status["run"] != "lapsed",
+        }
+    }
+
+    fn last_act(&self, task: &Task) -> Option<Duration> {
+        let files = &self.works.get(task)?.work.files;
+        let written = files.iter().filter_map(|file| fs::metadata(file).ok()?.modified().ok());
+        Some(written.max()?.duration_since(self.began).unwrap_or_default())
+    }
+
+    fn lives(&self, task: &Task) -> bool {
+        // One may be missed while it starts another, so gone takes two looks in a row.
+        let here = || self.works.get(task).is_some_and(|b| !b.work.processes().is_empty());
+        here() || here()
+    }
+
+    fn ask(&mut self, task: &Task, action: &str, target: &str) -> Option<Verdict> {
+        self.questions += 1;
+        let (number, key) = (self.questions, self.works.get(task)?.key.clone());
+        let (name, draft) = (format!("verdict-{number}"), self.seen(&format!("{key}.draft")));
+        must(fs::write(&draft, format!("{name} {action} {target}\n")), draft.display());
+        let question = self.seen(&format!("{key}.question"));
+        must(fs::rename(&draft, &question), question.display());
+        let end = self.now() + SOON;
+        loop {
+            if let Some(answer) = self.told(&name) {
+                return answer.wants_one_of(&[0, 3, 8]).stdout_verdict();
+            }
+            if !self.lives(task) {
+                return None;
+            }
+            assert!(self.now() < end, "{task:?} does not ask the gate");
+            self.tick();
+        }
+    }
+
+    fn progress(&mut self, at: &str, order: &str) -> Progress {
+        let follow = ["stop", "--follow", order, "--timeout", "1ms"];
+        let answer = self.nodes.json(at, &follow);
+        let data = answer.data();
+        let branches = data["branches"].as_array().cloned().unwrap_or_default();
+        let (complete, proven) = (data["complete"] == true, data["proven"] == true);
+        let in_force = data["in_force"] == true;
+        let done = complete && proven || branches.is_empty() && in_force;
+        answer.wants(if done { 0 } else { 6 });
+        let mut branches: Vec<Branch> = branches.iter().map(branch).collect();
+        branches.sort();
+        Progress {
+            complete,
+            proven,
+            in_force,
+            bound: data["bound_ms"].as_u64().map(Duration::from_millis),
+            branches,
+        }
+    }
+
+    fn case(&mut self, at: &str, order: &str) -> Vec<u8> {
+        let file = self.nodes.path(&format!("{order}.belaycase"));
+        let prove = self.nodes.json(at, &["prove", order, "--out", &file]);
+        prove.wants_one_of(&[0, 6]);
+        must(fs::read(&file), file)
+    }
+
+    fn user(&self) -> String {
+        // As `up` names the owner of a first device.
+        let named = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+        named.unwrap_or_else(|_| format!("uid-{}", rustix::process::getuid().as_raw()))
+    }
+
+    fn manifest(&self, program: Program) -> String {
+        let path = self.program(program);
+        hex(&Sha256::digest(must(fs::read(&path), &path)))
+    }
+}
+
+impl Answer {
+    /// What the gate said, as `act` wrote it; nothing where it was not the gate that answered.
+    fn stdout_verdict(&self) -> Option<Verdict> {
+        if self.stdout.trim().is_empty() {
+            return None;
+        }
+        let data = self.data();
+        let release = data["release"].as_str().map(str::to_owned);
+        let (decision, rule) = (text(&data["decision"]), text(&data["rule"]));
+        Some(Verdict { decision, rule, release, why: text(&data["why"]) })
+    }
+}
+
+fn refused(answer: &Answer) -> Refused {
+    Refused { denied: answer.exit == Some(3), why: answer.stderr.clone() }
+}
+
+fn branch(branch: &Value) -> Branch {
+    Branch {
+        agent: branch["agent"].as_str().unwrap_or("-").to_owned(),
+        device: text(&branch["device"]),
+        state: text(&branch["state"]),
+        cause: branch["cause"].as_str().map(str::to_owned),
+        proven: branch["proven"] == true,
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,364 @@
+//! A story's fleet in virtual time: the real engine in a pretend world, every checker looking on.
+//!
+//! Refused here: an answer of its own. What is asked goes to a host's door, what is seen of work
+//! comes from the world.
+
+use super::{
+    Agent, Branch, DEVICES, DeviceSeen, Fleet, Order, Program, Progress, RULES, Refused, SETTINGS,
+    Status, Task, Verdict, level_name,
+};
+use belay_crdt::case::{self, BranchState};
+use belay_identity::body::{Hold, OnSilence, Policy, Reason, Subject, Term};
+use belay_identity::key::{hex, unhex};
+use belay_identity::principal::{AgentId, ClassId, ProjectId, UserId};
+use belay_identity::{Body, StatementId};
+use belay_mesh::Request;
+use belay_mesh::gate::Act;
+use belay_mesh::input::{AnswerAt, Offload, Run};
+use belay_mesh::output::{Answer, RefusalKind};
+use belay_mesh::status::LeaseReach;
+use belay_node::policy_folder::Source;
+use belay_simulator::{NoAnswer, Plan, Report, Stage, Ticket};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const PLAN: &str = include_str!("plan.toml");
+
+/// How often a story looks.
+const TICK: Duration = Duration::from_millis(20);
+
+/// The user who owns every simulated device.
+const USER: &str = "user";
+
+/// A fleet in a world of its own.
+pub struct Simulated {
+    stage: Stage,
+    works: BTreeMap<Task, Work>,
+}
+
+/// How far one task of a path has come.
+enum Work {
+    /// Its giver, or its user, has asked for it.
+    Asked(Ticket),
+    /// Its giver is not there yet.
+    Waiting,
+    /// It was awarded.
+    Awarded(StatementId),
+    /// It will not run.
+    Refused(Refused),
+}
+
+impl Simulated {
+    /// A fleet that the laptop has founded, by a seed.
+    pub fn found(seed: u64) -> Self {
+        let plan = Plan::read(PLAN, None).unwrap_or_else(|error| panic!("the plan: {error}"));
+        let source = Source::read_texts("the stories' policy", RULES, SETTINGS);
+        let policy: Policy = source.unwrap_or_else(|fault| panic!("{fault:?}")).policy;
+        let stage = Stage::set(&plan, &policy, seed, None);
+        let stage = stage.unwrap_or_else(|error| panic!("the names: {error}"));
+        Self { stage, works: BTreeMap::new() }
+    }
+
+    /// Lets the world come to rest; what its checkers have found.
+    pub fn end(self) -> Report {
+        self.stage.end()
+    }
+
+    fn asked(&mut self, device: &str, request: Request) -> Answer {
+        let answer = self.stage.ask(node(device), request);
+        answer.unwrap_or_else(|no| panic!("{device} does not answer: {no}"))
+    }
+
+    fn award(&self, task: &Task) -> Option<StatementId> {
+        match self.works.get(task)? {
+            Work::Awarded(award) => Some(*award),
+            Work::Asked(_) | Work::Waiting | Work::Refused(_) => None,
+        }
+    }
+
+    fn start(&mut self, task: &Task, agent: &Agent) -> Work {
+        let manifest = self.manifest(agent.program);
+        let run = Run {
+            agent: agent.name.clone(),
+            project: agent.project.clone(),
+            class: agent.class.clone(),
+            argv: vec!["work".into()],
+            manifest: hash(&manifest),
+        };
+        Work::Asked(self.stage.put(node(&task.device), Request::Run(run)))
+    }
+
+    /// A task that acts hands work on, as the script of a real one does when it begins.
+    fn hand_on(&mut self, giver: &Task, award: StatementId, to: &Task) -> Work {
+        if !self.stage.lives(&award) {
+            let why = "its giver has ended".into();
+            return if self.stage.ended(&award) {
+                Work::Refused(Refused { denied: false, why })
+            } else {
+                Work::Waiting
+            };
+        }
+        let offload = Offload {
+            parent: Some(award),
+            device: self.stage.device(node(&to.device)).clone(),
+            agent: to.agent.clone(),
+            argv: vec!["work".into()],
+            tools: Vec::new(),
+            on_silence: OnSilence::End,
+            answer: AnswerAt::Start,
+        };
+        Work::Asked(self.stage.put(node(&giver.device), Request::Offload(offload)))
+    }
+
+    /// Brings every path on by what was answered meanwhile.
+    fn go_on(&mut self) {
+        let tasks: Vec<Task> = self.works.keys().cloned().collect();
+        for task in tasks {
+            let next = match self.works.get(&task) {
+                Some(Work::Asked(ticket)) => self.stage.heard(*ticket).map(read),
+                Some(Work::Waiting) => self.given(&task),
+                Some(Work::Awarded(_) | Work::Refused(_)) | None => None,
+            };
+            if let Some(next) = next {
+                self.works.insert(task, next);
+            }
+        }
+    }
+
+    /// What becomes of a task whose giver was not there yet.
+    fn given(&mut self, task: &Task) -> Option<Work> {
+        let giver = self.works.keys().find(|giver| giver.number + 1 == task.number)?.clone();
+        match self.works.get(&giver)? {
+            Work::Awarded(award) => {
+                let award = *award;
+                Some(self.hand_on(&giver, award, task))
+            }
+            Work::Refused(refused) => Some(Work::Refused(refused.clone())),
+            Work::Asked(_) | Work::Waiting => None,
+        }
+    }
+
+    fn subject(&self, words: &str) -> Subject {
+        let terms = words.split(" and ").map(|word| self.term(word)).collect();
+        Subject::new(terms).unwrap_or_else(|error| panic!("“{words}”: {error}"))
+    }
+
+    fn term(&self, word: &str) -> Term {
+        let domain = self.stage.domain();
+        let (kind, name) = word.split_once(':').unwrap_or_default();
+        let term = match kind {
+            "agent" => AgentId::new(domain, name).map(Term::Agent),
+            "user" => UserId::new(domain, name).map(Term::User),
+            "project" => ProjectId::new(domain, name).map(Term::Project),
+            "class" => ClassId::new(domain, name).map(Term::Class),
+            "device" => Ok(Term::Device(self.stage.device(node(name)).clone())),
+            "manifest" => Ok(Term::Manifest(hash(name))),
+            _ => panic!("“{word}” is no subject"),
+        };
+        term.unwrap_or_else(|error| panic!("“{word}”: {error}"))
+    }
+}
+
+impl Fleet for Simulated {
+    fn now(&self) -> Duration {
+        self.stage.now()
+    }
+
+    fn tick(&mut self) {
+        self.stage.pass(TICK);
+        self.go_on();
+    }
+
+    fn blur(&self) -> Duration {
+        // A bound is exact to one event, rounded up.
+        Duration::from_millis(1)
+    }
+
+    fn join(&mut self, device: &str) {
+        self.stage.restart(node(device));
+    }
+
+    fn begin(&mut self, agent: &Agent, path: &[&str]) -> Vec<Task> {
+        let first = self.works.len();
+        let task = |(level, device): (usize, &&str)| {
+            let agent = level_name(&agent.name, level);
+            Task { agent, device: (*device).to_owned(), number: first + level }
+        };
+        let tasks: Vec<Task> = path.iter().enumerate().map(task).collect();
+        for task in &tasks {
+            let begins = task.number == first;
+            let work = if begins { self.start(task, agent) } else { Work::Waiting };
+            // A number is never used twice, so that a giver is found by it; a path's first task
+            // waits for nobody.
+            self.works.insert(task.clone(), work);
+        }
+        tasks
+    }
+
+    fn begun(&mut self, tasks: &[Task]) -> Option<Result<(), Refused>> {
+        self.go_on();
+        let works = || tasks.iter().filter_map(|task| self.works.get(task));
+        let refused = works().find_map(|work| match work {
+            Work::Refused(refused) => Some(refused.clone()),
+            Work::Asked(_) | Work::Waiting | Work::Awarded(_) => None,
+        });
+        let all = works().all(|work| matches!(work, Work::Awarded(_)));
+        refused.map(Err).or(all.then_some(Ok(())))
+    }
+
+    fn order(&mut self, at: &str, order: &Order) -> Result<String, Refused> {
+        let Order::Stop(words) = order;
+        let subject = self.subject(words);
+        let home = self.stage.device(node(at)).clone();
+        let (reason, until_ms, pause) = (Reason("story".into()), None, None);
+        let hold = Body::Hold(Hold { subject, home, reason, until_ms, pause });
+        let said = self.stage.say(node(at), |_| hold, Vec::new(), Vec::new());
+        said.map(|id| id.to_hex()).map_err(refused)
+    }
+
+    fn cut(&mut self, device: &str) {
+        self.stage.cut(node(device));
+    }
+
+    fn heal(&mut self, device: &str) {
+        self.stage.heal(node(device));
+    }
+
+    fn kill(&mut self, device: &str) {
+        self.stage.crash(node(device));
+    }
+
+    fn restart(&mut self, device: &str) {
+        self.stage.restart(node(device));
+    }
+
+    fn status(&mut self, device: &str) -> Status {
+        let Answer::Status(status) = self.asked(device, Request::Status) else {
+            panic!("{device} answers something else than its status")
+        };
+        let seen = |line: &belay_mesh::status::DeviceLine| DeviceSeen {
+            name: name(&line.name),
+            linked: line.linked,
+            cut: line.cut,
+        };
+        let version = |line: &belay_mesh::status::ReleaseLine| {
+            (format!("{}.{}", line.version.epoch, line.version.number), line.whole)
+        };
+        let orders = status.orders.iter();
+        Status {
+            fleet: status.fleet,
+            devices: status.devices.iter().map(seen).collect(),
+            releases: status.releases.iter().map(version).collect(),
+            orders: orders.map(|line| (line.id.to_hex(), line.subject.clone())).collect(),
+            leased: status.run != LeaseReach::Lapsed,
+        }
+    }
+
+    fn last_act(&self, task: &Task) -> Option<Duration> {
+        self.stage.last_act(&self.award(task)?)
+    }
+
+    fn lives(&self, task: &Task) -> bool {
+        self.award(task).is_some_and(|award| self.stage.lives(&award))
+    }
+
+    fn ask(&mut self, task: &Task, action: &str, target: &str) -> Option<Verdict> {
+        let award = self.award(task)?;
+        let (action, target) = (action.to_owned(), target.to_owned());
+        let act = Act { task: award, action, target, args: Vec::new() };
+        match self.stage.ask(node(&task.device), Request::Act(act)) {
+            Ok(Answer::Verdict(verdict)) => Some(Verdict {
+                decision: verdict.decision.as_str().to_owned(),
+                rule: verdict.rule,
+                release: verdict.release.map(|v| format!("{}.{}", v.epoch, v.number)),
+                why: verdict.why,
+            }),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    fn progress(&mut self, at: &str, order: &str) -> Progress {
+        let order = StatementId(hash(order));
+        let Answer::Progress(progress) = self.asked(at, Request::Progress { order }) else {
+            panic!("{at} answers something else than how far {order} has come")
+        };
+        let mut branches: Vec<Branch> = progress.case.branches.iter().map(branch).collect();
+        branches.sort();
+        Progress {
+            complete: progress.case.complete,
+            proven: progress.case.proven,
+            in_force: progress.in_force_ms.is_some(),
+            bound: progress.bound_ms.map(Duration::from_millis),
+            branches,
+        }
+    }
+
+    fn case(&mut self, at: &str, order: &str) -> Vec<u8> {
+        let order = StatementId(hash(order));
+        match self.asked(at, Request::Case { order }) {
+            Answer::Case(bytes) => bytes,
+            other => panic!("{at} answers something else than a case: {other:?}"),
+        }
+    }
+
+    fn user(&self) -> String {
+        USER.to_owned()
+    }
+
+    fn manifest(&self, program: Program) -> String {
+        // What every simulated device finds when it looks a program up, and something else.
+        hex(&match program {
+            Program::Usual => [7; 32],
+            Program::Other => [9; 32],
+        })
+    }
+}
+
+/// What an answer to a run or an offload makes of a task.
+fn read(answer: Result<Answer, NoAnswer>) -> Work {
+    match answer {
+        Ok(Answer::Run(grant)) => Work::Awarded(grant.award),
+        Ok(Answer::Offloaded(offloaded)) => Work::Awarded(offloaded.award),
+        Ok(other) => panic!("work is answered by {other:?}"),
+        Err(no) => Work::Refused(refused(no)),
+    }
+}
+
+fn refused(no: NoAnswer) -> Refused {
+    let denied = matches!(&no, NoAnswer::Refused(no) if no.kind == RefusalKind::Denied);
+    Refused { denied, why: no.to_string() }
+}
+
+fn branch(branch: &case::Branch) -> Branch {
+    let (state, facts) = match &branch.state {
+        BranchState::Proven(facts) | BranchState::Unproven(facts) => {
+            (facts.outcome.as_str(), Some(facts))
+        }
+        BranchState::Refused => ("refused", None),
+        BranchState::Missing(_) => ("missing", None),
+    };
+    Branch {
+        agent: branch.agent.as_ref().map_or("-", |agent| agent.name()).to_owned(),
+        device: branch.device.as_ref().map(|device| name(device.name())).unwrap_or_default(),
+        state: state.to_owned(),
+        cause: facts.map(|facts| facts.cause.as_str().to_owned()),
+        proven: matches!(branch.state, BranchState::Proven(_) | BranchState::Refused),
+    }
+}
+
+/// The place of a device in the world.
+fn node(device: &str) -> usize {
+    let place = DEVICES.iter().position(|known| *known == device);
+    place.unwrap_or_else(|| panic!("no story knows a device {device}"))
+}
+
+/// The story's name of a simulated device.
+fn name(device: &str) -> String {
+    let place = device.strip_prefix('d').and_then(|number| number.parse::<usize>().ok());
+    place.and_then(|place| DEVICES.get(place)).map_or_else(|| device.into(), |name| (*name).into())
+}
+
+fn hash(hex: &str) -> [u8; 32] {
+    let bytes = unhex(hex).and_then(|bytes| bytes.try_into().ok());
+    bytes.unwrap_or_else(|| panic!("“{hex}” is no hash"))
+}

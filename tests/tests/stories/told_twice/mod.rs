@@ -1,0 +1,63 @@
+//! Every story told twice from one text: by real nodes, and by the simulator with every checker on.
+//!
+//! A story is a function of a fleet and nothing else. The table below plays each of them in both
+//! worlds, so that none exists in one only; a story that passes in one of them and fails in the
+//! other has found a defect of the engine, of a shell, or of the simulator.
+
+mod cut_off;
+mod enrol;
+mod restart;
+mod tree;
+
+use super::exe;
+use belay_tests::story::fleet::Fleet;
+use belay_tests::story::fleet::real::Real;
+use belay_tests::story::fleet::simulated::Simulated;
+
+/// How many worlds of the simulator each story is told in.
+const SEEDS: u64 = 8;
+
+/// Plays each story by real nodes and by the simulator.
+macro_rules! told_twice {
+    ($($chapter:ident::$story:ident,)*) => {
+        mod real {
+            $(#[test]
+            fn $story() {
+                super::by_real_nodes(super::$chapter::$story);
+            })*
+        }
+
+        mod simulated {
+            $(#[test]
+            fn $story() {
+                super::by_the_simulator(super::$chapter::$story);
+            })*
+        }
+    };
+}
+
+told_twice! {
+    enrol::devices_join_and_hear_an_order,
+    tree::one_order_stops_a_tree,
+    cut_off::a_cut_off_tree_ends_by_its_lease,
+    restart::an_executor_killed_before_its_receipt_answers_later,
+    restart::an_order_outlives_the_node_that_gave_it,
+}
+
+type Story = fn(&mut dyn Fleet);
+
+fn by_real_nodes(story: Story) {
+    story(&mut Real::found(exe()));
+}
+
+fn by_the_simulator(story: Story) {
+    for seed in 1..=SEEDS {
+        println!("seed {seed}");
+        let mut fleet = Simulated::found(seed);
+        story(&mut fleet);
+        let report = fleet.end();
+        let red: Vec<_> = report.invariants.iter().filter(|i| i.violations > 0).collect();
+        assert!(red.is_empty(), "{red:#?}");
+        assert_eq!(report.actions_after_bound, 0);
+    }
+}
