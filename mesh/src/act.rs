@@ -6,7 +6,7 @@
 
 use crate::engine::{Effect, Engine};
 use crate::gate::{
-    self, Act, Decision, GateRelease, GateTask, GateView, Origin, Verdict, ViewTime,
+    self, Act, Decision, GateRelease, GateTask, GateView, Origin, Said, Verdict, ViewTime,
 };
 use crate::input::AskId;
 use crate::limits::WRITES_OPEN_MAX;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Waiting {
     act: Act,
-    verdict: Verdict,
+    said: Said,
 }
 
 /// How often each of the things had changed of which the gate's picture was made.
@@ -46,7 +46,8 @@ impl Engine {
         self.audit(&act, &verdict);
         self.work.count(&act, verdict.decision);
         if verdict.decision == Decision::Permit {
-            let waiting = Waiting { act, verdict };
+            let said = Said { verdict, by: self.view.judges(self.now) };
+            let waiting = Waiting { act, said };
             self.once_written(Effect::Permit(ask, Box::new(waiting)));
         } else {
             self.answer(ask, Ok(Answer::Verdict(verdict)));
@@ -56,12 +57,11 @@ impl Engine {
     /// The last step before a permit leaves.
     pub(crate) fn hand_out(&mut self, ask: AskId, waiting: Waiting) {
         self.republish();
-        let Waiting { act, mut verdict } = waiting;
-        let again = gate::look_again(&self.view, &act, self.now);
-        if again.decision != Decision::Permit {
-            self.audit(&act, &again);
+        let Waiting { act, said } = waiting;
+        let verdict = gate::look_again(&self.view, &act, &said, self.now);
+        if verdict.decision != Decision::Permit {
+            self.audit(&act, &verdict);
             self.work.withdraw(&act);
-            verdict = again;
         }
         // INV-GATE-1
         assert!(

@@ -107,10 +107,15 @@ pub fn decide(view: &GateView, act: &Act, now: Now) -> Verdict {
     decide_for(view, task, act, verb, now)
 }
 
-/// Looks once more before a permit is handed out: its place in the budget is taken already.
-pub(crate) fn look_again(view: &GateView, act: &Act, now: Now) -> Verdict {
+/// Looks once more before a permit is handed out: its place in the budget is taken already. What
+/// the same releases said of the same act they would say again.
+pub(crate) fn look_again(view: &GateView, act: &Act, said: &Said, now: Now) -> Verdict {
     match (Verb::named(&act.action), view.tasks.get(&act.task)) {
         (Some(verb), Some(task)) => {
+            let same = said.by == view.judges(now);
+            if same && may_go_on(view, task, verb.class(), now).is_ok() {
+                return said.verdict.clone();
+            }
             let budget_left = task.budget_left.saturating_add(1);
             decide_for(view, &GateTask { budget_left, ..task.clone() }, act, verb, now)
         }
@@ -118,10 +123,15 @@ pub(crate) fn look_again(view: &GateView, act: &Act, now: Now) -> Verdict {
     }
 }
 
+/// A verdict, and the releases that were asked for it.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) verdict: Verdict,
+    pub(crate) by: Vec<StatementId>,
+}
+
 fn decide_for(view: &GateView, task: &GateTask, act: &Act, verb: Verb, now: Now) -> Verdict {
-    let late = view.interval(now).map_or(now.wall_ms, |interval| interval.late_ms);
-    let valid = view.releases.iter().filter(|r| r.until_ms.is_none_or(|end| late < end));
-    let strictest = valid.map(|r| judge(view, r, task, act, verb, now));
+    let strictest = view.valid(now).map(|r| judge(view, r, task, act, verb, now));
     strictest.max_by_key(|verdict| verdict.decision.code()).unwrap_or_else(|| {
         Verdict::no(
             "release",
@@ -165,15 +175,19 @@ fn first_no(
     verb: Verb,
     now: Now,
 ) -> Result<String, No> {
-    let action = verb.class();
-    ordered_against(view, task, now)?;
-    still_wanted(task)?;
-    credential_live(view, task, action, now)?;
-    lease_fresh(view, action, now)?;
+    may_go_on(view, task, verb.class(), now)?;
     granted(task, act)?;
     within_budget(task)?;
     manifest(release, task)?;
     rules(view, release, task, act, verb)
+}
+
+/// What time and orders decide, whatever is asked for.
+fn may_go_on(view: &GateView, task: &GateTask, action: Action, now: Now) -> Result<(), No> {
+    ordered_against(view, task, now)?;
+    still_wanted(task)?;
+    credential_live(view, task, action, now)?;
+    lease_fresh(view, action, now)
 }
 
 fn ordered_against(view: &GateView, task: &GateTask, now: Now) -> Result<(), No> {

@@ -6,7 +6,7 @@
 
 use super::policy::{Origin, Rules};
 use super::view::ViewTime;
-use super::{Act, Decision, GateRelease, GateTask, GateView, Verdict, decide};
+use super::{Act, Decision, GateRelease, GateTask, GateView, Said, Verdict, decide, look_again};
 use crate::known::Body;
 use crate::lease::Lease;
 use crate::time::{BootTime, Now};
@@ -192,9 +192,41 @@ fn no_release_permits_nothing_and_of_two_the_stricter_answers() {
 fn the_last_permit_of_a_budget_is_handed_out_once() {
     let mut last = view(Mode::Enforce);
     task(&mut last).budget_left = 0;
-    let act = Act { task: TASK, action: "tool.call".into(), target: "search".into(), args: vec![] };
-    assert_eq!(super::look_again(&last, &act, NOW).decision, Decision::Permit);
+    let act = act("search");
+    let mut first = view(Mode::Enforce);
+    task(&mut first).budget_left = 1;
+    let said = Said { verdict: decide(&first, &act, NOW), by: first.judges(NOW) };
+    assert_eq!(look_again(&last, &act, &said, NOW).decision, Decision::Permit);
+    // Another release is asked anew; what it would leave of the budget is this permit's own place.
+    let said = Said { by: Vec::new(), ..said };
+    assert_eq!(look_again(&last, &act, &said, NOW).decision, Decision::Permit);
     assert_eq!(decide(&last, &act, NOW).decision, Decision::Deny);
+}
+
+/// Goal: the second look trusts the first one's rules and nothing else. Method: one permit, and
+/// each thing that may have come meanwhile.
+#[test]
+fn the_second_look_sees_what_came_meanwhile() {
+    let (before, act) = (view(Mode::Enforce), act("search"));
+    let said = || Said { verdict: decide(&before, &act, NOW), by: before.judges(NOW) };
+    let again = |change: &dyn Fn(&mut GateView)| {
+        let mut view = view(Mode::Enforce);
+        change(&mut view);
+        look_again(&view, &act, &said(), NOW)
+    };
+    assert_eq!(again(&|_| {}), said().verdict);
+    assert_eq!(again(&|view| task(view).ending = true).rule, "ended");
+    assert_eq!(again(&|view| task(view).credential_until_ms = 0).rule, "credential");
+    assert_eq!(again(&|view| view.leases.clear()).rule, "lease:tool");
+    assert_eq!(again(&|view| view.releases.clear()).rule, "release");
+    assert_eq!(again(&|view| view.tasks.clear()).rule, "task");
+    let ended = again(&|view| view.releases[0].until_ms = Some(NOW.wall_ms));
+    assert_eq!(ended.rule, "release");
+}
+
+fn act(target: &str) -> Act {
+    let (action, target) = ("tool.call".to_owned(), target.to_owned());
+    Act { task: TASK, action, target, args: Vec::new() }
 }
 
 #[test]

@@ -84,6 +84,17 @@ impl GateView {
         self.leases.get(&action).copied().unwrap_or(Lease::Missing)
     }
 
+    /// The releases that have not ended.
+    pub(crate) fn valid(&self, now: Now) -> impl Iterator<Item = &GateRelease> {
+        let late = self.interval(now).map_or(now.wall_ms, |interval| interval.late_ms);
+        self.releases.iter().filter(move |r| r.until_ms.is_none_or(|end| late < end))
+    }
+
+    /// The ids of those that judge now.
+    pub(crate) fn judges(&self, now: Now) -> Vec<StatementId> {
+        self.valid(now).map(|release| release.id).collect()
+    }
+
     pub(crate) fn interval(&self, now: Now) -> Option<Interval> {
         match &self.time {
             ViewTime::Unknown => None,
