@@ -18,3 +18,7 @@ pub const CASE_BYTES_MAX: usize = 64 << 20;
 
 /// Statements of a case file: bounds the work of judging one below its byte limit.
 pub const CASE_STATEMENTS_MAX: usize = 1 << 18;
+
+/// Subjects, and holds of one subject, that are asked one by one about a chain: below it that costs
+/// less than to look up everything that the chain carries.
+pub const HOLDS_ASKED_MAX: usize = 8;

@@ -13,7 +13,7 @@ mod budget;
 mod generations;
 
 use crate::authority::{Authority, Reach, Table, Void};
-use crate::limits::OPERATOR_HOLD_MS;
+use crate::limits::{HOLDS_ASKED_MAX, OPERATOR_HOLD_MS};
 use crate::rules::Rules;
 use crate::set::{Held, Set};
 use belay_identity::body::{Body, Generations, Subject, Term};
@@ -166,13 +166,20 @@ impl Orders {
     /// Everything that cuts this chain, in the order of `cuts`.
     pub fn all_cuts(&self, chain: &Chain) -> Vec<Cut> {
         let mut ids = BTreeSet::new();
+        // A hold matches only where its first term is carried, so few are asked one by one.
+        let small = |ids: &BTreeSet<StatementId>| ids.len() <= HOLDS_ASKED_MAX;
+        let few = self.holds.len() <= HOLDS_ASKED_MAX && self.holds.values().all(small);
+        if few {
+            let holds = self.holds.values().flatten().filter_map(|id| self.orders.get(id));
+            ids.extend(holds.filter(|order| self.matches(chain, order)).map(|order| order.id));
+        }
+        if few && self.lines.is_empty() {
+            return self.in_order(ids);
+        }
         for link in chain.links() {
             for (term, generation) in carried(link) {
-                ids.extend(
-                    self.holds_naming(&term)
-                        .filter(|order| self.matches(chain, order))
-                        .map(|o| o.id),
-                );
+                let holds = self.holds_naming(&term).filter(|order| self.matches(chain, order));
+                ids.extend(holds.map(|order| order.id));
                 ids.extend(self.revokes_cutting(chain, link, &term, generation));
             }
         }
