@@ -12,6 +12,7 @@ mod standing;
 mod tests;
 
 use crate::authority::Authority;
+use crate::layered::Layered;
 use crate::set::{Held, Set};
 use belay_identity::body::{Credential, DeviceKind, Subject};
 use belay_identity::chain::Link;
@@ -24,9 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     papers: Papers,
-    devices: BTreeMap<DeviceId, Device>,
-    by_key: BTreeMap<PublicKey, DeviceId>,
-    spoken: BTreeMap<DeviceId, BTreeSet<PublicKey>>,
+    devices: Layered<DeviceId, Device>,
+    by_key: Layered<PublicKey, DeviceId>,
+    spoken: Layered<DeviceId, BTreeSet<PublicKey>>,
     names: BTreeMap<Principal, StatementId>,
     agents: BTreeMap<AgentId, BTreeSet<StatementId>>,
     credentials: BTreeMap<StatementId, Issued>,
@@ -121,6 +122,14 @@ impl Registry {
     pub(crate) fn judge_again(&mut self, authority: &Authority, statement: &Held) {
         self.file(statement);
         self.judge_all(authority);
+    }
+
+    /// Lets later copies share every member that is known now.
+    pub fn freeze(&mut self) {
+        self.papers.freeze();
+        self.devices.freeze();
+        self.by_key.freeze();
+        self.spoken.freeze();
     }
 
     /// The device that signs with this key now.

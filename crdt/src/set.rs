@@ -7,12 +7,14 @@
 //! Refused here: saying whether a statement counts, dropping one by a clock, verifying signatures
 //! of what is inserted (the type says that it was done; only the two inside a proof are checked).
 
+use crate::layered::Layered;
 use belay_identity::body::{Body, Proof};
 use belay_identity::{
     Class, FleetId, Incarnation, LogHead, LogId, PublicKey, Scope, Signed, Statement, StatementId,
     Verified,
 };
 use sha2::{Digest, Sha256};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -37,19 +39,54 @@ pub enum Inserted {
 #[derive(Debug, Clone)]
 pub struct Set {
     fleet: FleetId,
-    by_id: BTreeMap<StatementId, Held>,
-    logs: BTreeMap<LogId, Log>,
+    by_id: Layered<StatementId, Held>,
+    logs: BTreeMap<LogId, Arc<Log>>,
     registers: BTreeMap<(PublicKey, Class, Scope), StatementId>,
-    kinds: BTreeMap<String, BTreeSet<StatementId>>,
+    kinds: BTreeMap<String, Arc<BTreeSet<StatementId>>>,
     approvals: BTreeMap<StatementId, BTreeSet<StatementId>>,
     proven: BTreeMap<LogId, u64>,
+    /// The digest, once somebody has asked for it; empty again after every change.
+    digest: OnceCell<[u8; 32]>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Log {
-    places: BTreeMap<u64, BTreeSet<StatementId>>,
+    places: BTreeMap<u64, Place>,
     head: Option<(u64, StatementId)>,
     fork: Option<u64>,
+}
+
+/// What is held under one number of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    One(StatementId),
+    /// Two or more: proof against their author.
+    Several(BTreeSet<StatementId>),
+}
+
+impl Place {
+    /// The ids, ascending.
+    fn ids(&self) -> impl Iterator<Item = &StatementId> {
+        let (one, several) = match self {
+            Place::One(id) => (Some(id), None),
+            Place::Several(ids) => (None, Some(ids)),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
+    }
+
+    fn contains(&self, id: &StatementId) -> bool {
+        match self {
+            Place::One(one) => one == id,
+            Place::Several(ids) => ids.contains(id),
+        }
+    }
+
+    fn insert(&mut self, id: StatementId) {
+        match self {
+            Place::One(one) => *self = Place::Several(BTreeSet::from([*one, id])),
+            Place::Several(ids) => _ = ids.insert(id),
+        }
+    }
 }
 
 /// Equal when the same statements are held, and with them everything that is kept about them.
@@ -70,12 +107,13 @@ impl Set {
     pub fn new(fleet: FleetId) -> Self {
         Self {
             fleet,
-            by_id: BTreeMap::new(),
+            by_id: Layered::default(),
             logs: BTreeMap::new(),
             registers: BTreeMap::new(),
             kinds: BTreeMap::new(),
             approvals: BTreeMap::new(),
             proven: BTreeMap::new(),
+            digest: OnceCell::new(),
         }
     }
 
@@ -108,10 +146,11 @@ impl Set {
     }
 
     fn insert_in_log(&mut self, statement: &Held) -> Inserted {
-        let log = self.logs.entry(statement.log(statement.key())).or_default();
-        let place = log.places.entry(statement.seq).or_default();
-        let other = place.first().copied();
-        place.insert(statement.id());
+        let log = Arc::make_mut(self.logs.entry(statement.log(statement.key())).or_default());
+        let other = log.places.get(&statement.seq).and_then(|place| place.ids().next()).copied();
+        let id = statement.id();
+        let place = log.places.entry(statement.seq);
+        place.and_modify(|place| place.insert(id)).or_insert(Place::One(id));
         if other.is_some() {
             log.fork = Some(log.fork.map_or(statement.seq, |at| at.min(statement.seq)));
         }
@@ -124,18 +163,26 @@ impl Set {
 
     fn index(&mut self, statement: &Held) {
         let id = statement.id();
-        self.kinds.entry(statement.body.kind().to_owned()).or_default().insert(id);
+        let kind = self.kinds.entry(statement.body.kind().to_owned()).or_default();
+        Arc::make_mut(kind).insert(id);
         if let Body::Approve(approve) = &statement.body {
             self.approvals.entry(approve.of).or_default().insert(id);
         }
         self.by_id.insert(id, statement.clone());
+        self.digest.take();
     }
 
     fn unindex(&mut self, statement: &Held) {
         self.by_id.remove(&statement.id());
+        self.digest.take();
         if let Some(ids) = self.kinds.get_mut(statement.body.kind()) {
-            ids.remove(&statement.id());
+            Arc::make_mut(ids).remove(&statement.id());
         }
+    }
+
+    /// Lets later copies share everything that is held now.
+    pub fn freeze(&mut self) {
+        self.by_id.freeze();
     }
 
     fn note_proof(&mut self, proof: &Proof) {
@@ -178,7 +225,8 @@ impl Set {
 
     /// Every statement of one kind, named as in its content type, by ascending id.
     pub fn of_kind<'a>(&'a self, kind: &str) -> impl Iterator<Item = &'a Held> + use<'a> {
-        self.kinds.get(kind).into_iter().flatten().filter_map(|id| self.by_id.get(id))
+        let ids = self.kinds.get(kind).into_iter().flat_map(|ids| ids.iter());
+        ids.filter_map(|id| self.by_id.get(id))
     }
 
     /// Every approval that names this proposal, by ascending id.
@@ -191,7 +239,7 @@ impl Set {
         self.logs
             .get(log)
             .into_iter()
-            .flat_map(|log| log.places.values().flatten())
+            .flat_map(|log| log.places.values().flat_map(Place::ids))
             .filter_map(|id| self.by_id.get(id))
     }
 
@@ -204,7 +252,7 @@ impl Set {
             return held.map_or((1, None), |held| (held.seq.saturating_add(1), Some(held.id())));
         }
         let last = self.logs.get(log).and_then(|log| log.places.last_key_value());
-        last.map_or((1, None), |(seq, ids)| (seq.saturating_add(1), ids.first().copied()))
+        last.map_or((1, None), |(seq, at)| (seq.saturating_add(1), at.ids().next().copied()))
     }
 
     /// The lowest number for which this log's author signed two statements, held or proven.
@@ -238,8 +286,17 @@ impl Set {
     /// The heads of the order logs (class A-) of these keys, of a forked log the end of every
     /// branch; sorted by log. Whoever holds them all has heard every order there is on any of them.
     pub fn order_heads(&self, keys: &BTreeSet<PublicKey>) -> Vec<LogHead> {
-        let orders = |log: &LogId| log.class == Class::AuthorityMinus && keys.contains(&log.key);
-        let logs = self.logs.iter().filter(|(log, _)| orders(log));
+        let first = |key: &PublicKey| LogId {
+            key: *key,
+            class: Class::AuthorityMinus,
+            scope: Scope::Fleet,
+            incarnation: Incarnation { counter: 0, drawn: [0; 16] },
+        };
+        let of_key = |key| {
+            let from = self.logs.range(first(key)..);
+            from.take_while(move |(log, _)| log.key == *key && log.class == Class::AuthorityMinus)
+        };
+        let logs = keys.iter().flat_map(of_key);
         logs.flat_map(|(log, state)| state.tips(log, &self.by_id)).collect()
     }
 
@@ -287,11 +344,13 @@ impl Set {
         false
     }
 
-    /// A hash of the sorted ids: equal sets, equal digests.
+    /// A hash of the sorted ids: equal sets, equal digests. Made once between two changes.
     pub fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        self.by_id.keys().for_each(|id| hash.update(id.0));
-        hash.finalize().into()
+        *self.digest.get_or_init(|| {
+            let mut hash = Sha256::new();
+            self.by_id.keys().for_each(|id| hash.update(id.0));
+            hash.finalize().into()
+        })
     }
 
     /// What is held here and not covered by the heads that somebody showed: class by class with
@@ -303,7 +362,7 @@ impl Set {
         for (log, state) in &self.logs {
             let from = state.first_lacking(shown.get(log).copied());
             for (seq, ids) in state.places.range(from..) {
-                lacking.extend(ids.iter().map(|id| (log.class, log.clone(), *seq, *id)));
+                lacking.extend(ids.ids().map(|id| (log.class, log.clone(), *seq, *id)));
             }
         }
         let shown: BTreeSet<_> = theirs
@@ -332,13 +391,13 @@ impl Set {
 
 impl Log {
     /// Walks on along the hash links; at a fork along the lowest id, whatever came first.
-    fn advance(&mut self, by_id: &BTreeMap<StatementId, Held>) {
+    fn advance(&mut self, by_id: &Layered<StatementId, Held>) {
         loop {
             let (next, prev) =
                 self.head.map_or((1, None), |(seq, id)| (seq.saturating_add(1), Some(id)));
             let place = self.places.get(&next);
             let links = |id: &&StatementId| by_id.get(id).is_some_and(|held| held.prev == prev);
-            match place.and_then(|ids| ids.iter().find(links)) {
+            match place.and_then(|place| place.ids().find(links)) {
                 Some(id) => self.head = Some((next, *id)),
                 None => return,
             }
@@ -347,7 +406,7 @@ impl Log {
 
     /// True where no fork is held, and this head lies on the one branch there is.
     fn reaches(&self, head: &LogHead) -> bool {
-        let held = self.places.get(&head.seq).is_some_and(|ids| ids.contains(&head.id));
+        let held = self.places.get(&head.seq).is_some_and(|place| place.contains(&head.id));
         held && self.head.is_some_and(|(seq, _)| seq >= head.seq)
     }
 
@@ -358,13 +417,13 @@ impl Log {
     }
 
     /// Of a forked log the end of every branch that is linked down to number 1.
-    fn tips(&self, log: &LogId, by_id: &BTreeMap<StatementId, Held>) -> Vec<LogHead> {
+    fn tips(&self, log: &LogId, by_id: &Layered<StatementId, Held>) -> Vec<LogHead> {
         if self.fork.is_none() {
             return self.head_of(log).into_iter().collect();
         }
         let mut linked: BTreeSet<(u64, StatementId)> = BTreeSet::new();
         let mut tips: BTreeMap<StatementId, u64> = BTreeMap::new();
-        let places = self.places.iter().flat_map(|(seq, ids)| ids.iter().map(|id| (*seq, *id)));
+        let places = self.places.iter().flat_map(|(seq, at)| at.ids().map(|id| (*seq, *id)));
         for (seq, id) in places {
             let Some(prev) = by_id.get(&id).map(|held| held.prev) else { continue };
             let on_path = match prev {
@@ -385,7 +444,7 @@ impl Log {
     fn first_lacking(&self, shown: Option<&LogHead>) -> u64 {
         let Some(shown) = shown else { return 1 };
         let same_branch = match self.places.get(&shown.seq) {
-            Some(ids) => ids.contains(&shown.id),
+            Some(place) => place.contains(&shown.id),
             None => self.head.is_none_or(|(seq, _)| seq < shown.seq),
         };
         match self.fork.filter(|fork| *fork <= shown.seq) {

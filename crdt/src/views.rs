@@ -49,6 +49,11 @@ impl Views {
         Self { authority, orders, releases, registry, tasks: Tasks::fold(set) }
     }
 
+    /// Lets later copies share every member that is known now.
+    pub fn freeze(&mut self) {
+        self.registry.freeze();
+    }
+
     /// Follows a statement that was handed to the set, which says what became of it.
     pub fn apply(&mut self, set: &Set, statement: &Held, inserted: Inserted) -> Followed {
         if inserted == Inserted::Known {

@@ -8,7 +8,7 @@ use crate::act::Pictured;
 use crate::chance::Chance;
 use crate::gate::GateView;
 use crate::input::{AskId, Input, WriteId};
-use crate::known::Known;
+use crate::known::{Folded, Known};
 use crate::lease::Holder;
 use crate::limits::WRITE_AGAIN_MS;
 use crate::output::{Answer, Event, Output, Record, Refusal, Urgency};
@@ -141,13 +141,15 @@ impl Engine {
     /// An engine over what was on disk. Tasks that ran before are answered for once the shell has
     /// said what their wardens saw.
     pub fn new(config: Config, now: Now, restored: Restored) -> Self {
+        let folded = Folded::of(config.fleet, &config.ring, restored);
+        Self::over(config, now, folded)
+    }
+
+    /// The same over a disk that was folded before, for this fleet and ring.
+    pub fn over(config: Config, now: Now, folded: Folded) -> Self {
         let key = config.device.public();
         let mut chance = Chance::new(config.seed);
-        let mut known = Known::new(config.fleet, &config.ring, restored.statements);
-        for body in &restored.bodies {
-            // A policy that no longer reads (a newer language) is as good as absent: denied.
-            let _ = known.keep_body(body);
-        }
+        let Folded(known) = folded;
         // Whether this disk was set back, nobody here can know: a new life is a new log.
         let lived = last_incarnation(&known, key).map_or(0, |last| last.counter);
         let incarnation = Incarnation { counter: lived.saturating_add(1), drawn: chance.bytes16() };

@@ -2,6 +2,7 @@
 //!
 //! Refused here: acting on what is learnt.
 
+use crate::engine::Restored;
 use crate::gate::Rules;
 use belay_crdt::set::{Inserted, Set};
 use belay_crdt::views::{Followed, Views};
@@ -12,7 +13,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 
+/// What was on a disk, folded once: engines that start over equal disks share it.
+#[derive(Clone)]
+pub struct Folded(pub(crate) Known);
+
+impl Folded {
+    /// Folds what was on a disk, for a device that follows this ring of releases.
+    pub fn of(fleet: FleetId, ring: &str, restored: Restored) -> Self {
+        let mut known = Known::new(fleet, ring, restored.statements);
+        for body in &restored.bodies {
+            // A policy that no longer reads (a newer language) is as good as absent: denied.
+            let _ = known.keep_body(body);
+        }
+        Self(known)
+    }
+}
+
 /// The set and its views, which are read as if they were its own.
+#[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) set: Set,
     views: Views,
@@ -23,7 +41,7 @@ pub(crate) struct Known {
 }
 
 /// The beacons of every release that judges, by key.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Beacons {
     named: Vec<PublicKey>,
     /// Those of them that are members and that no order silences.
@@ -54,7 +72,9 @@ impl Known {
         for statement in statements {
             set.insert(statement);
         }
-        let views = Views::fold(&set);
+        let mut views = Views::fold(&set);
+        set.freeze();
+        views.freeze();
         let beacons = Beacons::of(&views, ring);
         let ring = ring.to_owned();
         Self { set, views, bodies: BTreeMap::new(), ring, beacons, changes: 0 }

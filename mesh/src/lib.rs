@@ -42,5 +42,6 @@ pub mod wire;
 
 pub use engine::{Config, Engine, Restored};
 pub use input::{Input, Request};
+pub use known::Folded;
 pub use output::Output;
 pub use time::{BootTime, Now};

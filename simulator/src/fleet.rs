@@ -21,6 +21,8 @@ use belay_identity::{
     Body, Class, FleetId, Incarnation, PublicKey, Scope, SecretKey, Statement, StatementId,
     Verified, sign,
 };
+use belay_mesh::{Folded, Restored};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The ring that every simulated device follows.
@@ -49,6 +51,8 @@ pub(crate) struct Fleet {
     pub(crate) operator: SecretKey,
     pub(crate) devices: Vec<Member>,
     pub(crate) policy: Vec<u8>,
+    /// What every founding device holds at first, folded once for all of them.
+    pub(crate) founded: Folded,
 }
 
 /// One device and what its disk holds at first.
@@ -56,7 +60,7 @@ pub(crate) struct Member {
     pub(crate) secret: [u8; 32],
     pub(crate) key: PublicKey,
     pub(crate) id: DeviceId,
-    pub(crate) disk: Vec<Held>,
+    pub(crate) disk: Rc<[Held]>,
     pub(crate) has_policy: bool,
 }
 
@@ -91,19 +95,21 @@ impl Fleet {
         first.release(plan, beacons, &policy);
         let FirstWords { fleet, operator, roots, grants, orders, .. } = first;
         let roots: Vec<Held> = roots.said;
-        let whole: Vec<Held> = [roots.clone(), grants.said, orders.said].concat();
+        let whole: Rc<[Held]> = [roots.clone(), grants.said, orders.said].concat().into();
+        let restored = Restored { statements: whole.to_vec(), bodies: vec![policy.clone()] };
+        let founded = Folded::of(fleet, RING, restored);
         let mut newcomers = newcomers.into_iter();
         let member = |(node, (secret, id)): (usize, ([u8; 32], DeviceId))| {
             let joined = if node < joins { None } else { newcomers.next() };
             let has_policy = joined.is_none();
             let disk = match joined {
                 None => whole.clone(),
-                Some(papers) => [roots.clone(), papers].concat(),
+                Some(papers) => [roots.clone(), papers].concat().into(),
             };
             Member { key: SecretKey::from_seed(&secret).public(), secret, id, disk, has_policy }
         };
         let devices = secrets.into_iter().zip(ids).enumerate().map(member).collect();
-        Ok(Self { id: fleet, domain, operator, devices, policy })
+        Ok(Self { id: fleet, domain, operator, devices, policy, founded })
     }
 
     /// The agent of this name.

@@ -121,14 +121,6 @@ impl Host {
     /// Starts its node over what its disk holds.
     pub(crate) fn start(&mut self, fleet: &Fleet, node: usize, ledger: &Ledger, now: Time) {
         let member = &fleet.devices[node];
-        let mut statements = member.disk.clone();
-        let later = self.later.iter().filter_map(|id| ledger.statements.get(id));
-        statements.extend(later.cloned());
-        if self.life > 0 {
-            self.wrapper.snapshot(&mut statements);
-        }
-        let policy = member.has_policy.then(|| fleet.policy.clone());
-        let bodies = policy.into_iter().chain(self.policies.clone()).collect();
         let config = Config {
             fleet: fleet.id,
             device: SecretKey::from_seed(&member.secret),
@@ -136,8 +128,26 @@ impl Host {
             ring: RING.to_owned(),
             tighten: None,
         };
-        let restored = Restored { statements, bodies };
-        self.engine = Some(Engine::new(config, self.now(now), restored));
+        let founding = self.life == 0 && member.has_policy;
+        self.engine = Some(if founding {
+            Engine::over(config, self.now(now), fleet.founded.clone())
+        } else {
+            Engine::new(config, self.now(now), self.restored(fleet, node, ledger))
+        });
+    }
+
+    /// What its disk shows its node.
+    fn restored(&self, fleet: &Fleet, node: usize, ledger: &Ledger) -> Restored {
+        let member = &fleet.devices[node];
+        let mut statements = member.disk.to_vec();
+        let later = self.later.iter().filter_map(|id| ledger.statements.get(id));
+        statements.extend(later.cloned());
+        if self.life > 0 {
+            self.wrapper.snapshot(&mut statements);
+        }
+        let policy = member.has_policy.then(|| fleet.policy.clone());
+        let bodies = policy.into_iter().chain(self.policies.clone()).collect();
+        Restored { statements, bodies }
     }
 
     /// What its clocks show, as its node reads them.

@@ -11,6 +11,7 @@ use belay_identity::body::{Award, Delegation, Term};
 use belay_identity::principal::{AgentId, DeviceId};
 use belay_identity::{Body, FleetId, PublicKey, Signed, Statement, StatementId, Verified};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 type Held = Arc<Verified<Statement>>;
@@ -128,6 +129,24 @@ impl Ledger {
     pub(crate) fn well(&self) -> BTreeSet<usize> {
         let hosts = self.hosts.iter().enumerate();
         hosts.filter(|(_, host)| !host.unwell).map(|(node, _)| node).collect()
+    }
+
+    /// A host begins with what its first disk holds; those with one disk hold the same.
+    pub(crate) fn founded(&mut self, node: usize, fleet: &crate::fleet::Fleet) {
+        let disk = &fleet.devices[node].disk;
+        if let Some(like) = node.checked_sub(1)
+            && Rc::ptr_eq(disk, &fleet.devices[like].disk)
+        {
+            self.hosts[node] = self.hosts[like].clone();
+            return;
+        }
+        for statement in disk.iter() {
+            let id = statement.id();
+            self.statements.entry(id).or_insert_with(|| statement.clone());
+            self.taken(node, id, 0);
+            self.on_disk(node, id, 0);
+            self.said(id);
+        }
     }
 
     /// A host has taken a statement in.

@@ -195,14 +195,8 @@ impl World {
     }
 
     fn begin(&mut self) {
+        (0..self.plan.nodes).for_each(|node| self.ledger.founded(node, &self.fleet));
         for node in 0..self.plan.nodes {
-            for statement in self.fleet.devices[node].disk.clone() {
-                let id = statement.id();
-                self.ledger.statements.entry(id).or_insert(statement);
-                self.ledger.taken(node, id, 0);
-                self.ledger.on_disk(node, id, 0);
-                self.ledger.said(id);
-            }
             self.hosts[node].start(&self.fleet, node, &self.ledger, 0);
             self.drain(node);
         }

@@ -19,6 +19,7 @@
 
 use super::{Device, Via};
 use crate::authority::{Authority, Void};
+use crate::layered::Layered;
 use crate::set::Held;
 use belay_identity::body::{Enrol, Invite, Named, Role};
 use belay_identity::principal::{DeviceId, Principal};
@@ -28,14 +29,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The statements from which membership is judged, by what they bear on.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Papers {
-    held: BTreeMap<StatementId, Held>,
-    by_device: BTreeMap<DeviceId, BTreeSet<StatementId>>,
-    by_key: BTreeMap<PublicKey, BTreeSet<DeviceId>>,
-    uses: BTreeMap<StatementId, BTreeSet<StatementId>>,
-    witnessed_by: BTreeMap<DeviceId, BTreeSet<StatementId>>,
-    witness: BTreeMap<StatementId, BTreeSet<StatementId>>,
-    approvals: BTreeMap<StatementId, BTreeSet<StatementId>>,
-    names: BTreeMap<Principal, BTreeSet<StatementId>>,
+    held: Layered<StatementId, Held>,
+    by_device: Layered<DeviceId, BTreeSet<StatementId>>,
+    by_key: Layered<PublicKey, BTreeSet<DeviceId>>,
+    uses: Layered<StatementId, BTreeSet<StatementId>>,
+    witnessed_by: Layered<DeviceId, BTreeSet<StatementId>>,
+    witness: Layered<StatementId, BTreeSet<StatementId>>,
+    approvals: Layered<StatementId, BTreeSet<StatementId>>,
+    names: Layered<Principal, BTreeSet<StatementId>>,
 }
 
 /// How firmly an enrolment stands; the first group that is not empty decides.
@@ -54,6 +55,18 @@ struct Standing<'a> {
 }
 
 impl Papers {
+    /// Lets later copies share everything that is kept now.
+    pub(super) fn freeze(&mut self) {
+        self.held.freeze();
+        self.by_device.freeze();
+        self.by_key.freeze();
+        self.uses.freeze();
+        self.witnessed_by.freeze();
+        self.witness.freeze();
+        self.approvals.freeze();
+        self.names.freeze();
+    }
+
     /// The device of this name, if one of its enrolments stands.
     pub(super) fn device(&self, authority: &Authority, id: &DeviceId) -> Option<Device> {
         let standing = self.choose(authority, id)?;
@@ -218,18 +231,18 @@ impl Papers {
             if !statement.inner_holds() {
                 return;
             }
-            self.by_device.entry(enrol.device.clone()).or_default().insert(id);
-            self.by_key.entry(enrol.key).or_default().insert(enrol.device.clone());
+            self.by_device.at(enrol.device.clone()).insert(id);
+            self.by_key.at(enrol.key).insert(enrol.device.clone());
             let invite = statement.refs.first().copied();
-            invite.map(|invite| self.uses.entry(invite).or_default().insert(id));
+            invite.map(|invite| self.uses.at(invite).insert(id));
         } else if let Body::Invite(invite) = &statement.body {
-            self.witnessed_by.entry(invite.witness.clone()).or_default().insert(id);
+            self.witnessed_by.at(invite.witness.clone()).insert(id);
         } else if let Body::Witness(word) = &statement.body {
-            self.witness.entry(word.invite).or_default().insert(id);
+            self.witness.at(word.invite).insert(id);
         } else if let Body::Approve(approve) = &statement.body {
-            self.approvals.entry(approve.of).or_default().insert(id);
+            self.approvals.at(approve.of).insert(id);
         } else if let Some(name) = name_in(&statement.body) {
-            self.names.entry(name.clone()).or_default().insert(id);
+            self.names.at(name.clone()).insert(id);
         } else {
             return;
         }

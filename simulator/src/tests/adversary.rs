@@ -25,7 +25,7 @@ impl Victim {
         let device = SecretKey::from_seed(&fleet.devices[0].secret);
         let config =
             Config { fleet: fleet.id, device, seed: [1; 32], ring: RING.to_owned(), tighten: None };
-        let statements = fleet.devices[0].disk.clone();
+        let statements = fleet.devices[0].disk.to_vec();
         let restored = Restored { statements, bodies: vec![fleet.policy.clone()] };
         let now = Now { boot: BootTime(0), wall_ms: 1_800_000_000_000 };
         let mut engine = Engine::new(config, now, restored);
