@@ -66,6 +66,59 @@ pub enum Act {
     Move,
 }
 
+/// How far a telling has come, in its own order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The first device has founded the fleet.
+    Founded,
+    /// Every device is linked as told, and holds a lease.
+    Joined,
+    /// One act was denied.
+    Denied,
+    /// Every agent's work runs.
+    Working,
+    /// The relay is cut.
+    Cut,
+    /// The order is given.
+    Ordered,
+    /// What is cut off has ended by its lease.
+    Lapsed,
+    /// The relay is healed.
+    Healed,
+    /// Every receipt is home.
+    Received,
+}
+
+impl Phase {
+    /// All of them, first to last.
+    pub const ALL: [Self; 9] = [
+        Self::Founded,
+        Self::Joined,
+        Self::Denied,
+        Self::Working,
+        Self::Cut,
+        Self::Ordered,
+        Self::Lapsed,
+        Self::Healed,
+        Self::Received,
+    ];
+
+    /// One word or two.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Founded => "founded",
+            Self::Joined => "joined",
+            Self::Denied => "denied",
+            Self::Working => "work running",
+            Self::Cut => "cut",
+            Self::Ordered => "order given",
+            Self::Lapsed => "lapsed",
+            Self::Healed => "healed",
+            Self::Received => "receipts in",
+        }
+    }
+}
+
 /// Five devices, and work that is handed on three times.
 pub static WHOLE: Telling = Telling {
     count: "five",

@@ -1,6 +1,6 @@
 //! The first step: the devices become a fleet, some of them by way of a relay only.
 
-use super::cast::{Device, Telling, Way};
+use super::cast::{Device, Phase, Telling, Way};
 use super::failure::Failure;
 use super::limits::{COMMAND_MAX, LINKED_MAX};
 use super::relay::Relay;
@@ -49,6 +49,7 @@ pub(super) fn meet(stage: &mut Stage, telling: &'static Telling) -> Result<Fleet
     }
     let begun = Instant::now();
     fleet.nodes = linked(stage, telling)?;
+    stage.reach(Phase::Joined);
     let took = begun.elapsed().as_millis();
     stage.say(&format!(
         "each lists whom it dials as linked, {took} ms after the last one joined, and holds a lease"
@@ -73,6 +74,7 @@ fn found(stage: &mut Stage, telling: &'static Telling) -> Result<Fleet, Failure>
         up.pid,
         short(&up.fleet)
     ));
+    stage.reach(Phase::Founded);
     let listening = BTreeMap::from([(founder.name, port(founder.name, &up)?)]);
     Ok(Fleet { telling, root: up.fleet, unlock, nodes: 1, listening })
 }

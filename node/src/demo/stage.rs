@@ -3,6 +3,7 @@
 //! Whatever ends the demo, striking the stage ends what runs on it: nodes by `down`, and what is
 //! left after that by pid, if it carries the stage's mark. Refused here: leaving anything.
 
+use super::cast::Phase;
 use super::command::{Answer, Belay, Running};
 use super::failure::{Failure, io};
 use super::limits::{COMMAND_MAX, KILLED_MAX, LEAVE_MAX, LOG_LINES};
@@ -39,6 +40,7 @@ pub(super) struct Stage {
     nodes: Vec<&'static str>,
     voice: Voice,
     steps: Cell<usize>,
+    reached: Cell<Option<Phase>>,
 }
 
 /// Where the story is told: on stdout where it is what was asked for, else beside it.
@@ -71,8 +73,20 @@ impl Stage {
         let patience = Patience::until_interrupted()?;
         let (belay, folder) = (Belay::new(exe, home, stage_mark(&mark)), Some(folder));
         let (exe, nodes) = (exe.to_owned(), Vec::new());
-        let (relays, planner, steps) = (Vec::new(), None, Cell::new(0));
-        Ok(Self { belay, exe, patience, mark, relays, planner, folder, path, nodes, voice, steps })
+        Ok(Self {
+            belay,
+            exe,
+            patience,
+            mark,
+            relays: Vec::new(),
+            planner: None,
+            folder,
+            path,
+            nodes,
+            voice,
+            steps: Cell::new(0),
+            reached: Cell::new(None),
+        })
     }
 
     /// Says what is going to be seen, and where it leaves its traces.
@@ -118,6 +132,11 @@ impl Stage {
         self.voice.say(&format!("\n{}  {title}", self.steps.get()));
     }
 
+    /// The telling has come so far.
+    pub(super) fn reach(&self, phase: Phase) {
+        self.reached.set(Some(phase));
+    }
+
     /// Tells what was observed.
     pub(super) fn say(&self, what: &str) {
         self.voice.say(&format!("   {what}"));
@@ -147,8 +166,10 @@ impl Stage {
         self.ask(node, &[&["up"], args].concat(), &HOW_IT_STANDS)
     }
 
-    /// The last lines of every node's log, for somebody who wants to know why.
+    /// How far it came, and the last lines of every node's log, for somebody who wants to know why.
     pub(super) fn show_logs(&self) {
+        let reached = self.reached.get().map_or("nothing", Phase::as_str);
+        eprintln!("\nhow far it had come: {reached}");
         for node in &self.nodes {
             let path = self.path(&format!("{node}/node.log"));
             let log = fs::read(&path).unwrap_or_default();

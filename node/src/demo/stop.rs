@@ -2,6 +2,7 @@
 //! once, what is cut off ends by its lease, and the healed path brings the receipts that were
 //! missing.
 
+use super::cast::Phase;
 use super::failure::Failure;
 use super::fleet::{Fleet, capital};
 use super::limits::{
@@ -76,6 +77,7 @@ fn cut(stage: &Stage, fleet: &Fleet, work: &Work) -> Result<(), Failure> {
         sites.iter().map(|site| format!("{}'s", fleet.telling.role(site.agent.device))).collect();
     stage.step(&format!("The relay cuts {} only path", roles.join(" and ")));
     stage.relays.iter().for_each(|relay| relay.cut());
+    stage.reach(Phase::Cut);
     for site in sites {
         let (name, device) = (site.agent.name, site.agent.device);
         let state = format!("the {name} on {device} goes on writing after the cut");
@@ -106,6 +108,7 @@ impl<'a> Watch<'a> {
         let stop = ["stop", "agent:planner", "--reason", "demo", "--timeout", STOP_TIMEOUT];
         let stop = [stop.as_slice(), &["--unlock-file", &self.fleet.unlock]].concat();
         let mut running = stage.start(founder, &stop)?;
+        stage.reach(Phase::Ordered);
         let names: Vec<&str> = self.connected.iter().map(Followed::device).collect();
         let names = names.join(", ");
         let state = format!("the receipts of {names} are there, and their processes are gone");
@@ -184,6 +187,7 @@ impl<'a> Watch<'a> {
             self.look()?;
             Ok(self.cut_off.iter().all(|followed| followed.ending.gone.is_some()).then_some(()))
         })?;
+        stage.reach(Phase::Lapsed);
         let after = |seen: Option<Instant>| match seen {
             Some(seen) => format!("{} ms after the order", milliseconds(seen - given)),
             None => "not seen".to_owned(),
@@ -252,6 +256,7 @@ fn heal(stage: &Stage, fleet: &Fleet, order: &str) -> Result<Progress, Failure> 
         ));
         relay.heal();
     }
+    stage.reach(Phase::Healed);
     let state = stage.path(fleet.telling.founder());
     let follow = ["stop", "--follow", order, "--timeout", FOLLOW_TIMEOUT];
     let all = [["--json", "--state", &state].as_slice(), &follow].concat();
@@ -265,6 +270,7 @@ fn heal(stage: &Stage, fleet: &Fleet, order: &str) -> Result<Progress, Failure> 
         let state = format!("order {} is complete and proven", short(order));
         return Err(Failure::NotSeen { state, waited });
     }
+    stage.reach(Phase::Received);
     let took = milliseconds(waited);
     stage.say(&format!("order {} is complete and proven {took} ms later", short(order)));
     Ok(progress)

@@ -3,7 +3,7 @@
 //!
 //! The agents are shell scripts that know nothing of Belay but its commands.
 
-use super::cast::{Act, Agent, Telling};
+use super::cast::{Act, Agent, Phase, Telling};
 use super::command::Answer;
 use super::failure::{Failure, io};
 use super::limits::{GROWTH_MAX, WORK_MAX};
@@ -47,7 +47,10 @@ pub(super) fn begin(stage: &mut Stage, telling: &'static Telling) -> Result<Work
     let mut work = Work { sites: Vec::new(), denied: 0 };
     let mut folder = stage.home();
     for (at, agent) in telling.agents.iter().enumerate() {
-        work.denied += usize::from(follow_act(stage, agent, &folder)?);
+        if follow_act(stage, agent, &folder)? {
+            work.denied += 1;
+            stage.reach(Phase::Denied);
+        }
         let mark = mark(stage, agent);
         let eyes = Eyes { mark, files: Files::of(Path::new(&folder), &FILES) };
         work.sites.push(Site { agent, eyes });
@@ -57,6 +60,7 @@ pub(super) fn begin(stage: &mut Stage, telling: &'static Telling) -> Result<Work
         }
     }
     witness(stage, &work)?;
+    stage.reach(Phase::Working);
     Ok(work)
 }
 

@@ -53,7 +53,8 @@ pub fn run(exe: &Path, times: usize) {
     blows(exe, Blow::Pause, "SIGSTOP of a node", PAUSES.min(times));
     blows(exe, Blow::KillGiver, "kill -9 of the giver and beacon", GIVER_KILLS.min(times));
     blows(exe, Blow::Kill, "kill -9 of a node", times);
-    demos(exe, DEMOS.min(times));
+    demos(exe, &[], DEMOS.min(times));
+    demos(exe, &["--small"], DEMOS.min(times));
 }
 
 fn show(what: &str, figures: &Figures) {
@@ -89,26 +90,31 @@ fn orders(exe: &Path) {
     assert_eq!(count(true, false), 0, "an acknowledged order was lost");
 }
 
-fn demos(exe: &Path, times: usize) {
+/// The demo as people start it, with these words more.
+fn demos(exe: &Path, more: &[&str], times: usize) {
     let fleet = Nodes::empty(exe);
     let (out, home) = (fleet.path("seen"), PathBuf::from(fleet.path("home")));
     let belay = Belay::new(exe, &home);
     let (mut took, mut receipts, mut late) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..times {
         let begun = Instant::now();
-        let demo = belay.start(&["--json", "demo", "--out", &out]).end(DEMO_MAX).wants(0).data();
+        let typed = [&["--json", "demo", "--out", &out], more].concat();
+        let demo = belay.start(&typed).end(DEMO_MAX).wants(0).data();
         let number = |at: &str| must(demo.pointer(at).and_then(|n| n.as_i64()).ok_or(at), "demo");
         took.push(i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX));
         receipts.push(number("/order_to_last_receipt_ms"));
         late.push(number("/witness/last_write_ms_after_order") - number("/lease_bound_ms"));
         assert!(demo["verified"] == true && demo["tampered_rejected"] == true, "{demo:#}");
         assert_eq!((number("/unproven"), number("/witness/pids_after")), (0, 0), "{demo:#}");
+        let stopped = (number("/stopped"), number("/depth"));
+        assert_eq!(stopped, (number("/tasks"), number("/tasks") - 1), "{demo:#}");
     }
     let left = must(std::fs::read_dir(&out), &out).count();
     assert_eq!(left, times, "one case of each demo stays, and nothing else");
-    show("demo: whole run, ms", &Figures::of(took));
-    show("demo: order to last receipt, ms", &Figures::of(receipts));
-    show("demo: last write past the bound, ms", &Figures::of(late));
+    let name = [&["demo"], more].concat().join(" ");
+    show(&format!("{name}: whole run, ms"), &Figures::of(took));
+    show(&format!("{name}: order to last receipt, ms"), &Figures::of(receipts));
+    show(&format!("{name}: last write past the bound, ms"), &Figures::of(late));
 }
 
 /// A mounted file system of a few megabytes; dropping it unmounts it.
