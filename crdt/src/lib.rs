@@ -4,7 +4,7 @@
 //! and only the gate compares with time. Any permutation, duplication or batching of the same
 //! statements folds to identical views (INV-SET-1). Reading order:
 //!
-//! 1. `set`: what is held, and what two nodes lack of each other; `layered`: maps that copies share.
+//! 1. `set`: what is held, and what two nodes lack of each other; `layered`: maps shared by copies.
 //! 2. `authority`: which root stands, who ever held what, which statements count.
 //! 3. `orders`: what they cut, and what answered them; with it the second pass over grants.
 //! 4. `releases`: which policy judges, and which judge apart.

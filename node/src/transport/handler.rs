@@ -138,8 +138,8 @@ impl ConnectionHandler for LaneHandler {
         match never {}
     }
 
-    /// A failed opening is told by dropping its wish, and so its answer. A peer that refuses to give
-    /// a sign of life has given one.
+    /// A failed opening is told by dropping its wish, and so its answer. A peer that refuses to
+    /// give a sign of life has given one.
     fn on_connection_event(
         &mut self,
         event: ConnectionEvent<'_, LaneUpgrade, LaneUpgrade, (), Wish>,

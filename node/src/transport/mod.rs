@@ -7,8 +7,8 @@
 //! stands in `limits`, and breaking one closes the link with an event that names it.
 //!
 //! Read in this order: `message` (the words), `net` (the doors), `swarm` (the loop), `link`, then
-//! `writer`, `reader` and `pulse` (one task each), `queue`, `dial`; `handler` is all that libp2p needs of
-//! us.
+//! `writer`, `reader` and `pulse` (one task each), `queue`, `dial`; `handler` is all that libp2p
+//! needs of us.
 //!
 //! Refused here: who may join (the engine says `Admit`), what a frame means, sending again what was
 //! on a connection when it broke (repair heals), finding peers.

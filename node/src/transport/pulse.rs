@@ -1,8 +1,8 @@
 //! Whether a peer still answers: a link that said something and then heard nothing is asked.
 //!
-//! QUIC notices a dead peer only after its idle time, which is longer than a short lease. So whoever
-//! was told something and stays quiet is asked to agree on a stream, which only a living process
-//! can, whatever else it has to say. Refused here: asking a link on which nothing was said, and
+//! QUIC notices a dead peer only after its idle time, which is longer than a short lease. So
+//! whoever was told something and stays quiet is asked to agree on a stream, which only a living
+//! process can, whatever else it has to say. Refused here: asking a link on which nothing was said, and
 //! doubting a peer that answers slowly but does.
 
 use std::{

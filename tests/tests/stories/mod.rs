@@ -2,8 +2,8 @@
 //!
 //! `told_twice` holds each story that both worlds can play, once, as a plain function. The files
 //! beside it are told on real nodes only, because they need what no simulated host has: a command
-//! line to be called wrongly, files and sockets to be spoilt, a disk that is full, wardens and nodes
-//! to be killed or stopped by signals.
+//! line to be called wrongly, files and sockets to be spoilt, a disk that is full, wardens and
+//! nodes to be killed or stopped by signals.
 
 mod bad_calls;
 mod bad_cases;
