@@ -10,6 +10,7 @@
 //! 4. `releases`: which policy judges, and which judge apart.
 //!    `rules`: the mistakes that would be silent, each a small function.
 //! 5. `registry`, `tasks`, `case`: who there is, what runs for whom, what an order's end proves.
+//!    `presence`: what each device says it can do, and how busy it is.
 //! 6. `views`: all of them in step with their set.
 
 pub mod authority;
@@ -17,6 +18,7 @@ pub mod case;
 mod layered;
 pub mod limits;
 pub mod orders;
+pub mod presence;
 pub mod registry;
 pub mod releases;
 mod rules;

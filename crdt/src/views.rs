@@ -9,6 +9,7 @@
 
 use crate::authority::Authority;
 use crate::orders::Orders;
+use crate::presence::Presences;
 use crate::registry::Registry;
 use crate::releases::Releases;
 use crate::set::{Held, Inserted, Set};
@@ -28,6 +29,8 @@ pub struct Views {
     pub registry: Registry,
     /// What runs for whom.
     pub tasks: Tasks,
+    /// What devices say of themselves.
+    pub presences: Presences,
 }
 
 /// What following a statement took.
@@ -46,7 +49,8 @@ impl Views {
         let orders = Orders::fold(set, &authority);
         let releases = Releases::fold(set, &authority, &orders);
         let registry = Registry::fold(set, &authority);
-        Self { authority, orders, releases, registry, tasks: Tasks::fold(set) }
+        let (tasks, presences) = (Tasks::fold(set), Presences::fold(set));
+        Self { authority, orders, releases, registry, tasks, presences }
     }
 
     /// Lets later copies share every member that is known now.
@@ -57,6 +61,11 @@ impl Views {
     /// Follows a statement that was handed to the set, which says what became of it.
     pub fn apply(&mut self, set: &Set, statement: &Held, inserted: Inserted) -> Followed {
         if inserted == Inserted::Known {
+            return Followed::Filed;
+        }
+        if statement.class == Class::Presence {
+            // A register rests on no authority, and nothing rests on it.
+            self.presences.apply(statement);
             return Followed::Filed;
         }
         self.tasks.apply(statement);

@@ -1,8 +1,8 @@
 //! The programs: what varies, what is probed, and a few subsets whose outcome is written by hand.
 
 use super::world::{
-    Who, World, agent, device, hold, hold_until, lift, link, operator, pin, release, restore,
-    revoke, root, user,
+    Who, World, agent, device, hold, hold_until, lift, link, operator, pin, presence, release,
+    restore, revoke, root, user,
 };
 use crate::set::Held;
 use belay_identity::Chain;
@@ -50,7 +50,7 @@ pub(super) struct Program {
 
 /// All programs.
 pub(super) fn all() -> Vec<Program> {
-    vec![releases(), answers(), epochs(), logs()]
+    vec![releases(), answers(), epochs(), logs(), registers()]
 }
 
 const A1: Who = Who::Anna(1);
@@ -73,6 +73,34 @@ fn expect(present: &'static [&'static str], probe: usize, cut: bool) -> Expected
 
 fn element(name: &'static str, role: Role, held: Vec<Held>) -> Element {
     Element { name, role, held }
+}
+
+/// Words of two keys about themselves, two logs each with a twin, beside a hold: of a register one
+/// is kept, and none of them lets or takes away.
+fn registers() -> Program {
+    let w = &mut World::new(OPERATORS);
+    let hold = w.one(A1, 1, &[], hold(vec![gus()]));
+    let mut elements = vec![element("hold", Role::Denial, vec![hold])];
+    let names = [
+        ["a1", "a2", "a3", "a twin"],
+        ["b1", "b2", "b3", "b twin"],
+        ["other a1", "other a2", "other a3", "other a twin"],
+    ];
+    for (who, names) in [A1, B1, A1].into_iter().zip(names) {
+        let mut pen = w.pen(who, 1);
+        let mut words: Vec<Held> = (1..=3).map(|load| pen.write(&[], presence(load))).collect();
+        words.push(pen.twin(&[], presence(9)));
+        let said = names.into_iter().zip(words);
+        elements.extend(said.map(|(name, word)| element(name, Role::Denial, vec![word])));
+    }
+    Program {
+        name: "registers",
+        fleet: w.fleet,
+        base: w.root.clone(),
+        elements,
+        probes: vec![chain(&[link("gus", "near", 1, 1)])],
+        expected: vec![expect(&["hold", "a1", "other a3"], 0, true), expect(&["a3"], 0, false)],
+    }
 }
 
 /// Holds of one and two terms, lifts, revokes and restores, a forked lift, an operator cut.

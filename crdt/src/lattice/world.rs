@@ -2,8 +2,8 @@
 
 use crate::set::Held;
 use belay_identity::body::{
-    Approve, Autonomy, Body, Generations, Hold, Lift, Operator, Pin, Release, ReleaseVersion,
-    Restore, Revoke, Role, Root, Subject, Term,
+    Approve, Autonomy, Body, Generations, Hold, Lift, Operator, Pin, Presence, Release,
+    ReleaseVersion, Restore, Revoke, Role, Root, Subject, Term,
 };
 use belay_identity::chain::Link;
 use belay_identity::principal::{
@@ -196,6 +196,11 @@ pub(crate) fn pin(held: &Held) -> Pin {
         seq: held.seq,
         id: held.id(),
     }
+}
+
+/// A word about itself.
+pub(crate) fn presence(load: u64) -> Body {
+    Body::Presence(Presence { addresses: Vec::new(), capabilities: Vec::new(), load })
 }
 
 /// A hold of these terms, without end.

@@ -25,6 +25,7 @@ fn assert_same(followed: &Views, whole: &Views, last: &Held) {
     assert_eq!(followed.authority, whole.authority, "authority after {last}");
     assert_eq!(followed.orders, whole.orders, "orders after {last}");
     assert_eq!(followed.releases, whole.releases, "releases after {last}");
+    assert_eq!(followed.presences, whole.presences, "presences after {last}");
     let text = |views: &Views| format!("{:?} {:?}", views.registry, views.tasks);
     assert_eq!(text(followed), text(whole), "registry and tasks after {last}");
 }
