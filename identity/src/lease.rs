@@ -6,13 +6,14 @@
 //!
 //! Refused here: saying who is entitled, and when a lease ends. That is the engine's decision.
 
-use crate::body::ReleaseVersion;
+use crate::body::{Credential, Delegation, ReleaseVersion};
 use crate::codec::{CodecError, Problem, Value};
 use crate::key::PublicKey;
 use crate::limits::STATEMENT_BYTES_MAX;
+use crate::principal::{AgentId, DeviceId};
 use crate::record;
 use crate::signed::{Content, StatementId};
-use crate::statement::LogHead;
+use crate::statement::{Incarnation, LogHead};
 
 record! {
     /// Asks for a lease: the device's own, or that of one award.
@@ -59,14 +60,69 @@ record! {
 }
 
 record! {
-    /// Asks a device to take work: the delegation comes beside it as a statement.
+    /// What a delegation would say, before there is one: nothing is granted to whoever only bids.
+    pub struct Terms("terms") {
+        /// The agent that may act.
+        1 => agent: AgentId,
+        /// The device it may act on: the one that is asked.
+        2 => device: DeviceId,
+        /// The actions it may take.
+        3 => tools: Vec<String>,
+        /// The highest data class it may touch.
+        4 => data: u64,
+        /// How many links may follow.
+        5 => depth: u64,
+        /// How many permits it may use.
+        6 => budget: u64,
+        /// When it ends, Unix milliseconds.
+        7 => deadline_ms: u64,
+    }
+}
+
+impl Terms {
+    /// The delegation that these terms make once this credential signs it.
+    pub fn under(&self, from: StatementId) -> Delegation {
+        let Self { agent, device, tools, data, depth, budget, deadline_ms } = self.clone();
+        Delegation { from, agent, device, tools, data, depth, budget, deadline_ms }
+    }
+}
+
+record! {
+    /// Asks a device to take work; the credentials and delegations above come beside it.
     pub struct Offer("offer") {
         /// Fresh for every offer.
         1 => nonce: [u8; 16],
-        /// The delegation under which it would run.
-        2 => delegation: StatementId,
+        /// The credential that would delegate; absent where a tree begins with this work.
+        2 => from: Option<StatementId>,
+        /// Where a tree begins: its first credential, as it will be signed with the award.
+        3 => root: Option<Credential>,
+        /// What the delegation would say.
+        4 => terms: Terms,
         /// The command line, program first.
-        3 => argv: Vec<String>,
+        5 => argv: Vec<String>,
+        /// What the device must be able to do.
+        6 => needs: Vec<String>,
+        /// True where this device was named: its load is then no reason to refuse.
+        7 => named: bool,
+        /// The standing offer that is taken up: the award follows without a bid.
+        8 => standing: Option<[u8; 16]>,
+    }
+}
+
+record! {
+    /// Lets one device award small pieces of work at once, for a while; void with the process that
+    /// said it.
+    pub struct StandingOffer("standing offer") {
+        /// Fresh for every standing offer.
+        1 => nonce: [u8; 16],
+        /// The device that may take it up.
+        2 => holder: PublicKey,
+        /// The life of the device that says it.
+        3 => incarnation: Incarnation,
+        /// How many pieces.
+        4 => places: u64,
+        /// For how long, milliseconds.
+        5 => lasts_ms: u64,
     }
 }
 
@@ -104,11 +160,13 @@ pub enum Talk {
     /// Grants a task lease.
     TaskAnswer(TaskAnswer),
     /// Offers work.
-    Offer(Offer),
+    Offer(Box<Offer>),
     /// Holds a place.
     Bid(Bid),
     /// Says No.
     Refuse(Refuse),
+    /// Lets a device award at once.
+    Standing(StandingOffer),
 }
 
 impl Content for Talk {
@@ -120,6 +178,7 @@ impl Content for Talk {
             Talk::Offer(_) => "offer",
             Talk::Bid(_) => "bid",
             Talk::Refuse(_) => "refuse",
+            Talk::Standing(_) => "standing-offer",
         }
     }
 
@@ -131,6 +190,7 @@ impl Content for Talk {
             Talk::Offer(body) => body.to_value(),
             Talk::Bid(body) => body.to_value(),
             Talk::Refuse(body) => body.to_value(),
+            Talk::Standing(body) => body.to_value(),
         }
     }
 
@@ -139,9 +199,10 @@ impl Content for Talk {
             "draw" => Draw::from_value(payload).map(Talk::Draw),
             "answer" => Answer::from_value(payload).map(Talk::Answer),
             "task-answer" => TaskAnswer::from_value(payload).map(Talk::TaskAnswer),
-            "offer" => Offer::from_value(payload).map(Talk::Offer),
+            "offer" => Offer::from_value(payload).map(|offer| Talk::Offer(Box::new(offer))),
             "bid" => Bid::from_value(payload).map(Talk::Bid),
             "refuse" => Refuse::from_value(payload).map(Talk::Refuse),
+            "standing-offer" => StandingOffer::from_value(payload).map(Talk::Standing),
             _ => Err(CodecError::Shape { record: "talk", problem: Problem::Invalid }),
         }
     }

@@ -82,11 +82,25 @@ impl Engine {
 
     /// Asks the gate about an act of this node itself: a run, an offload, arriving work.
     pub(crate) fn judge_own(&mut self, task: GateTask, act: &Act) -> Verdict {
-        let mut view = self.picture();
-        view.tasks.insert(act.task, task);
-        let verdict = gate::decide(&view, act, self.now);
+        let verdict = self.weigh_own(task, act);
         self.audit(act, &verdict);
         verdict
+    }
+
+    /// The same before anything is granted: a No is recorded, a Yes is asked for again with the
+    /// grant, and recorded in the same write.
+    pub(crate) fn weigh_own_first(&mut self, task: GateTask, act: &Act) -> Verdict {
+        let verdict = self.weigh_own(task, act);
+        if verdict.decision != Decision::Permit {
+            self.audit(act, &verdict);
+        }
+        verdict
+    }
+
+    fn weigh_own(&self, task: GateTask, act: &Act) -> Verdict {
+        let mut view = self.picture();
+        view.tasks.insert(act.task, task);
+        gate::decide(&view, act, self.now)
     }
 
     /// Publishes a new picture if anything in it changed. Nothing did while nothing was learnt, no

@@ -1,14 +1,19 @@
 //! Work that arrives: a place is kept for an offer, the gate is asked, and an award is taken up.
 //!
-//! An award starts only against a place that this process has kept for its offer, whose program was
-//! looked up and admitted; a replayed, late or hasty award is inert. Refused here: believing the
-//! giver's word on chain, program or command.
+//! An award starts only in a place that this process has kept for its offer, whose program was
+//! looked up and admitted; a replayed, late or hasty award is inert, and refused by name. An offer
+//! that takes up a standing offer of ours has its award behind it: the same place, without a bid.
+//! When the award comes the whole chain is checked again as it was signed, and the gate is asked
+//! once more: what it recorded is the answer that came with the start (INV-TASK-2).
+//!
+//! Refused here: believing the giver's word on chain, program or command, or in an award another
+//! word than in its offer.
 
 use crate::author::Words;
 use crate::engine::Engine;
-use crate::gate::{Act, GateTask, Origin};
+use crate::gate::{Act, Decision, GateTask, Origin, Verdict};
 use crate::limits::{RESERVATION_MS, RESERVATIONS_MAX, RESERVATIONS_PER_LINK_MAX, TASKS_MAX};
-use crate::output::{Output, Refusal, RefusalKind};
+use crate::output::Output;
 use crate::task::{Lent, Phase, Task, argv_hash};
 use crate::time::BootTime;
 use belay_identity::body::{Award, Body, Delegation, Refused};
@@ -24,131 +29,191 @@ pub(crate) struct Kept {
     pub(crate) link: PublicKey,
     pub(crate) offer: Offer,
     pub(crate) chain: Chain,
-    /// The program's hash; none while it is being looked up, and no award is taken before.
-    pub(crate) manifest: Option<[u8; 32]>,
-    pub(crate) bid_at: BootTime,
+    pub(crate) found: Found,
+    /// An award that came while the program was being looked up.
+    pub(crate) award: Option<StatementId>,
+    /// When the offer came: its lease counts from here.
+    pub(crate) asked: BootTime,
     pub(crate) until: BootTime,
+}
+
+/// What came of looking the program up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing yet.
+    NotYet,
+    /// Its hash; the gate has said yes.
+    Admitted([u8; 32]),
+    /// It will not run; kept so that an award on its way hears why.
+    Refused(String),
 }
 
 impl Engine {
     /// Somebody offers work: look the program up before saying anything.
     pub(crate) fn on_offer(&mut self, link: PublicKey, offer: Offer) {
+        let nonce = offer.nonce;
         match self.weigh_offer(link, &offer) {
-            Ok(chain) => {
-                // It stands until the program was looked up: an answer always comes.
-                let until = BootTime(u64::MAX);
-                let (nonce, program) =
-                    (offer.nonce, offer.argv.first().cloned().unwrap_or_default());
-                let bid_at = self.now.boot;
-                let kept = Kept { link, offer, chain, manifest: None, bid_at, until };
-                self.work.offers.places.insert(nonce, kept);
-                self.out(Output::Inspect { nonce, program });
+            Ok(chain) => self.keep_place(link, offer, chain),
+            Err(reason) if offer.standing.is_some() => {
+                // Its award is on the way, and is owed a reason.
+                let until = self.now.boot.plus_ms(RESERVATION_MS);
+                let (found, chain) = (Found::Refused(reason), Chain::default());
+                let asked = self.now.boot;
+                let kept = Kept { link, offer, chain, found, award: None, asked, until };
+                if self.places_of(&link) < RESERVATIONS_PER_LINK_MAX {
+                    self.work.offers.places.entry(nonce).or_insert(kept);
+                }
             }
-            Err(reason) => self.refuse_offer(link, offer.nonce, reason),
+            Err(reason) => self.refuse_offer(link, nonce, reason),
         }
     }
 
-    fn weigh_offer(&self, link: PublicKey, offer: &Offer) -> Result<Chain, String> {
-        let places = &self.work.offers.places;
-        if places.contains_key(&offer.nonce) {
+    /// This device offers itself what it may give to anybody.
+    pub(crate) fn keep_own_place(&mut self, offer: Offer) {
+        let nonce = offer.nonce;
+        match self.weigh_terms(self.key, &offer) {
+            Ok(chain) => self.keep_place(self.key, offer, chain),
+            Err(reason) => self.on_no_place(self.key, nonce, &reason),
+        }
+    }
+
+    fn keep_place(&mut self, link: PublicKey, offer: Offer, chain: Chain) {
+        // It stands until the program was looked up: an answer always comes.
+        let (asked, until) = (self.now.boot, BootTime(u64::MAX));
+        let (nonce, program) = (offer.nonce, offer.argv.first().cloned().unwrap_or_default());
+        let found = Found::NotYet;
+        let kept = Kept { link, offer, chain, found, award: None, asked, until };
+        self.work.offers.places.insert(nonce, kept);
+        self.out(Output::Inspect { nonce, program });
+    }
+
+    fn places_of(&self, link: &PublicKey) -> usize {
+        self.work.offers.places.values().filter(|kept| kept.link == *link).count()
+    }
+
+    fn weigh_offer(&mut self, link: PublicKey, offer: &Offer) -> Result<Chain, String> {
+        if self.work.offers.places.contains_key(&offer.nonce) {
             return Err("this offer stands here already".into());
         }
-        if places.values().filter(|kept| kept.link == link).count() >= RESERVATIONS_PER_LINK_MAX {
+        if self.places_of(&link) >= RESERVATIONS_PER_LINK_MAX {
             return Err("too many offers of this device stand here; try again in a moment".into());
         }
-        check_argv(&offer.argv)?;
         let full = self.work.len() >= TASKS_MAX;
         if full || self.work.offers.places.len() >= RESERVATIONS_MAX {
             return Err("no place is free here now; try again in a few seconds".into());
         }
-        let Some(statement) = self.known.get(&offer.delegation) else {
-            return Err("the delegation of this offer did not come with it".into());
-        };
-        let Body::Delegation(delegation) = &statement.body else {
-            return Err("what the offer names is no delegation".into());
-        };
+        if let Some(nonce) = offer.standing {
+            self.work.offers.standing.spend(&link, nonce, self.now.boot)?;
+        } else if let Some(why) = self.has_no_room(&offer.needs).filter(|_| !offer.named) {
+            return Err(why);
+        }
+        if let Some(lacking) = self.cannot(&offer.needs) {
+            return Err(lacking);
+        }
+        self.weigh_terms(link, offer)
+    }
+
+    fn weigh_terms(&self, link: PublicKey, offer: &Offer) -> Result<Chain, String> {
+        check_argv(&offer.argv)?;
         let late_ms = self.wall_now_ms();
-        let above = self.known.registry.credential(&delegation.from).and_then(|c| c.expiry_ms);
-        if late_ms >= delegation.deadline_ms || above.is_some_and(|end| late_ms >= end) {
+        let above = offer.from.and_then(|from| self.known.registry.credential(&from)?.expiry_ms);
+        if late_ms >= offer.terms.deadline_ms || above.is_some_and(|end| late_ms >= end) {
             return Err("the delegation, or the credential above it, has ended".into());
         }
-        if Some(&delegation.device) != self.own_id().as_ref() {
-            return Err("the delegation names another device".into());
+        if Some(&offer.terms.device) != self.own_id().as_ref() {
+            return Err("the offer names another device".into());
         }
-        let chain = self.promised_chain(statement, delegation)?;
+        let chain = self.offered_chain(offer)?;
         let giver = chain.links().iter().rev().nth(1).map(|link| link.device.clone());
         if self.known.registry.device_by_key(&link).map(|d| d.id.clone()) != giver {
-            return Err("the delegation was made on another device than the one that offers".into());
+            return Err("the giver's agent runs on another device than the one that offers".into());
         }
         Ok(chain)
     }
 
-    /// The chain that a delegation makes, every step checked.
-    fn promised_chain(
-        &self,
-        statement: &Verified<Statement>,
-        delegation: &Delegation,
-    ) -> Result<Chain, String> {
+    /// The chain that an offer would make. Where a tree begins its first link is the giver's claim,
+    /// and is compared with what he has signed when the award comes.
+    fn offered_chain(&self, offer: &Offer) -> Result<Chain, String> {
         let (tasks, registry) = (&self.known.tasks, &self.known.registry);
-        let above = tasks.chain_of(registry, &delegation.from).map_err(|gap| gap.to_string())?;
-        let parent = registry.credential(&delegation.from);
-        if parent.map(|issued| issued.credential.key) != Some(statement.key()) {
-            return Err("the delegation is not signed by the credential that it names".into());
-        }
-        if let Some(held) = tasks.acting_delegation(registry, &delegation.from) {
-            check_narrows(held.body, delegation).map_err(|error| error.to_string())?;
-        }
-        let link =
-            above.acting().map(|link| Link::promised(delegation, link).granted(statement.epoch));
-        let link = link.ok_or("nobody stands behind the delegation")?;
+        let epoch = self.known.epoch();
+        let above = match (&offer.from, &offer.root) {
+            (Some(from), None) => {
+                let above = tasks.chain_of(registry, from).map_err(|gap| gap.to_string())?;
+                if let Some(held) = tasks.acting_delegation(registry, from) {
+                    let promised = offer.terms.under(*from);
+                    check_narrows(held.body, &promised).map_err(|error| error.to_string())?;
+                }
+                above
+            }
+            (None, Some(root)) if root.tree.is_none() => {
+                Chain::new(vec![Link::of(root).granted(epoch)]).map_err(|e| e.to_string())?
+            }
+            (Some(_), Some(_)) | (None, _) => {
+                return Err("the offer names no giver, or two".into());
+            }
+        };
+        let acting = above.acting().ok_or("nobody stands behind the offer")?;
+        let promised = offer.terms.under(StatementId([0; 32]));
+        let link = Link::promised(&promised, acting).granted(epoch);
         above.extended(link).map_err(|error| error.to_string())
     }
 
     /// The program was looked up: ask the gate, then keep a place and bid.
     pub(crate) fn on_inspected(&mut self, nonce: [u8; 16], program: Result<[u8; 32], String>) {
         let Some(mut kept) = self.work.offers.places.remove(&nonce) else { return };
-        let link = kept.link;
-        match program.and_then(|manifest| self.admit_offer(&kept, manifest).map(|_| manifest)) {
-            Ok(manifest) => {
-                kept.manifest = Some(manifest);
-                kept.chain = with_manifest(&kept.chain, manifest);
-                kept.bid_at = self.now.boot;
-                kept.until = self.now.boot.plus_ms(RESERVATION_MS);
-                self.work.offers.places.insert(nonce, kept);
-                let bid = Bid { nonce, offerer: link, reserved_ms: RESERVATION_MS };
-                self.say_to(link, Talk::Bid(bid));
-            }
-            Err(reason) => self.refuse_offer(link, nonce, reason),
+        let admitted = program.and_then(|manifest| {
+            kept.chain = with_manifest(&kept.chain, manifest);
+            self.admits(&kept, Asking::First).map(|()| manifest)
+        });
+        kept.until = self.now.boot.plus_ms(RESERVATION_MS);
+        let (link, standing, award) = (kept.link, kept.offer.standing.is_some(), kept.award);
+        kept.found = match admitted {
+            Ok(manifest) => Found::Admitted(manifest),
+            Err(reason) if standing => Found::Refused(reason),
+            Err(reason) if link == self.key => return self.on_no_place(link, nonce, &reason),
+            Err(reason) => return self.refuse_offer(link, nonce, reason),
+        };
+        self.work.offers.places.insert(nonce, kept);
+        if link == self.key {
+            self.on_place(link, nonce);
+        } else if !standing {
+            let bid = Bid { nonce, offerer: link, reserved_ms: RESERVATION_MS };
+            self.say_to(link, Talk::Bid(bid));
+        } else if let Some(statement) = award.and_then(|award| self.known.get(&award).cloned()) {
+            self.take_place(nonce, &statement);
         }
     }
 
-    fn admit_offer(&mut self, kept: &Kept, manifest: [u8; 32]) -> Result<(), String> {
-        let chain = with_manifest(&kept.chain, manifest);
+    /// May this work run here? Every chain, program and lease is looked at anew.
+    fn admits(&mut self, kept: &Kept, asking: Asking) -> Result<(), String> {
+        let own = kept.link == self.key;
         // That the delegation names this device is the leave to run; its tools bind what runs.
-        let tools = None;
+        let task = GateTask {
+            chain: kept.chain.clone(),
+            cut: self.cut_of(&kept.chain),
+            credential_until_ms: u64::MAX,
+            budget_left: u64::MAX,
+            tools: None,
+            ending: false,
+            origin: if own { Origin::Here } else { Origin::Arriving },
+        };
         let act = Act {
-            task: kept.offer.delegation,
+            task: StatementId([0; 32]),
             action: "work.run".into(),
             target: kept.offer.argv.first().cloned().unwrap_or_default(),
             args: Vec::new(),
         };
-        let cut = self.cut_of(&chain);
-        let origin = Origin::Arriving;
-        let (credential_until_ms, budget_left) = (u64::MAX, u64::MAX);
-        let ending = false;
-        let task = GateTask { chain, cut, credential_until_ms, budget_left, tools, ending, origin };
-        self.ask_gate_as(task, &act).map_err(|refusal| refusal.why)?;
+        let verdict = match asking {
+            Asking::First => self.weigh_own_first(task, &act),
+            Asking::WithAward => self.judge_own(task, &act),
+        };
+        if verdict.decision != Decision::Permit {
+            return Err(no_of(&verdict, &act));
+        }
         if !self.work_is_observed() && !self.run_lease().holds(self.now.boot) {
             return Err("this device has no lease to run anything now".into());
         }
         Ok(())
-    }
-
-    fn tools_of(&self, delegation: &StatementId) -> Option<Vec<String>> {
-        match &self.known.get(delegation)?.body {
-            Body::Delegation(delegation) => Some(delegation.tools.clone()),
-            _ => None,
-        }
     }
 
     fn refuse_offer(&mut self, link: PublicKey, nonce: [u8; 16], reason: String) {
@@ -159,28 +224,86 @@ impl Engine {
     /// An award was learnt: if it is for this device and a place was kept for it, it starts.
     pub(crate) fn on_award(&mut self, statement: &Arc<Verified<Statement>>, award: &Award) {
         let ours = self.own_id().as_ref() == Some(&award.executor);
-        if !ours || statement.key() == self.key || self.work.task(&statement.id()).is_some() {
-            return;
+        if ours && statement.key() != self.key && self.work.task(&statement.id()).is_none() {
+            self.place_award(statement, award);
         }
-        let Some(delegation) = award.delegation else { return };
+    }
+
+    /// An award of this device to itself.
+    pub(crate) fn take_own(&mut self, award: StatementId) {
+        let Some(statement) = self.known.get(&award).cloned() else { return };
+        if let Body::Award(award) = &statement.body {
+            self.place_award(&statement, &award.clone());
+        }
+    }
+
+    fn place_award(&mut self, statement: &Arc<Verified<Statement>>, award: &Award) {
         let Some(said) = self.known.tasks.award(&statement.id()) else { return };
         if self.known.tasks.check_award(&self.known.registry, &said).is_err() {
             // Nobody's award: not worth a word.
             return;
         }
-        let place = self.work.offers.places.iter().find(|(_, kept)| {
-            kept.manifest.is_some()
-                && kept.offer.delegation == delegation
-                && kept.link == statement.key()
-                && argv_hash(&kept.offer.argv) == award.argv
-        });
-        let Some(nonce) = place.map(|(nonce, _)| *nonce) else {
-            // An award of an earlier process, or one whose place has lapsed: inert, and said so.
-            return self.refuse_award(statement, "no place is kept here for this award");
+        let Some(delegation) = award.delegation.and_then(|id| self.known.tasks.delegation(&id))
+        else {
+            return;
         };
-        let Some(kept) = self.work.offers.places.remove(&nonce) else { return };
-        if let Err(refusal) = self.take_award(statement, award, kept) {
-            self.refuse_award(statement, &refusal.why);
+        let delegation = delegation.body.clone();
+        let places = &self.work.offers.places;
+        let fits = |kept: &Kept| self.is_of(kept, statement, award, &delegation);
+        let Some(nonce) = places.iter().find(|(_, kept)| fits(kept)).map(|(nonce, _)| *nonce)
+        else {
+            return self.refuse_award(
+                statement,
+                "this process keeps no place for this award: its reservation has lapsed or was \
+                 taken, or the node has started again since its bid",
+            );
+        };
+        self.take_place(nonce, statement);
+    }
+
+    /// True for the place that was kept for this very work.
+    fn is_of(
+        &self,
+        kept: &Kept,
+        statement: &Verified<Statement>,
+        award: &Award,
+        delegation: &Delegation,
+    ) -> bool {
+        let giver = match (&kept.offer.from, &kept.offer.root) {
+            (Some(from), _) => *from == delegation.from,
+            (None, Some(root)) => {
+                let signed = self.known.registry.claim(&delegation.from);
+                signed.is_some_and(|signed| signed.credential == *root)
+            }
+            (None, None) => false,
+        };
+        giver
+            && kept.award.is_none()
+            && kept.link == statement.key()
+            && kept.offer.terms.under(delegation.from) == *delegation
+            && argv_hash(&kept.offer.argv) == award.argv
+    }
+
+    /// A place and its award are both here.
+    fn take_place(&mut self, nonce: [u8; 16], statement: &Arc<Verified<Statement>>) {
+        let Some(mut kept) = self.work.offers.places.remove(&nonce) else { return };
+        let Body::Award(award) = &statement.body else { return };
+        let taken = match kept.found.clone() {
+            Found::NotYet if kept.offer.standing.is_some() => {
+                kept.award = Some(statement.id());
+                self.work.offers.places.insert(nonce, kept);
+                return;
+            }
+            Found::NotYet => Err("the award came before its bid".to_owned()),
+            Found::Refused(reason) => Err(reason),
+            Found::Admitted(manifest) => {
+                self.take_award(statement, &award.clone(), kept, manifest, nonce)
+            }
+        };
+        match taken {
+            Ok(()) if statement.key() != self.key => self.stand_for(statement.key()),
+            Ok(()) => {}
+            Err(reason) => self.refuse_award(statement, &reason),
         }
     }
 
@@ -188,35 +311,52 @@ impl Engine {
         &mut self,
         statement: &Arc<Verified<Statement>>,
         award: &Award,
-        kept: Kept,
-    ) -> Result<(), Refusal> {
-        let links = kept.chain.links();
-        let (above, last) = links.split_at(links.len().saturating_sub(1));
-        let above = Chain::new(above.to_vec()).map_err(|error| {
-            Refusal::new(RefusalKind::Denied, error.to_string(), "delegate less deep")
-        })?;
-        let link = last.first().cloned().ok_or_else(crate::task::not_enrolled)?;
-        let link = Link { manifest: kept.manifest, ..link };
+        mut kept: Kept,
+        manifest: [u8; 32],
+        nonce: [u8; 16],
+    ) -> Result<(), String> {
+        let id = award.delegation.ok_or("the award rests on no delegation")?;
+        // As it was signed, not as it was offered.
+        kept.chain = with_manifest(&self.promised_chain(&id)?, manifest);
+        self.admits(&kept, Asking::WithAward)?;
         let Scope::Tree(tree) = statement.scope else {
-            return Err(Refusal::new(RefusalKind::Denied, "the award stands in no tree", ""));
+            return Err("the award stands in no tree".into());
         };
-        let papers = self.mint(above, link, Some(tree), vec![kept.offer.delegation])?;
+        let links = kept.chain.links();
+        let (last, above) = links.split_last().ok_or("nobody stands behind the award")?;
+        let above = Chain::new(above.to_vec()).map_err(|error| error.to_string())?;
+        let papers = self.mint(above, last.clone(), Some(tree), vec![id]).map_err(|no| no.why)?;
         let mut task = Task::new(papers, kept.offer.argv, Phase::Arranged);
-        task.tools = self.tools_of(&kept.offer.delegation);
-        task.delegator = Some(statement.key());
-        let (asked, lease_ms, on_silence) = (kept.bid_at, award.lease_ms, award.on_silence);
-        task.lent = Some(Lent { asked, lease_ms, on_silence });
-        task.deadline_ms = self.deadline_of(award, &kept.offer.delegation);
+        task.tools = Some(kept.offer.terms.tools);
+        task.place = Some(nonce);
+        let deadlines = [award.deadline_ms, Some(kept.offer.terms.deadline_ms)];
+        task.deadline_ms = deadlines.into_iter().flatten().min();
+        if statement.key() != self.key {
+            task.delegator = Some(statement.key());
+            let (asked, lease_ms, on_silence) = (kept.asked, award.lease_ms, award.on_silence);
+            task.lent = Some(Lent { asked, lease_ms, on_silence });
+        }
         self.enter(statement.id(), task);
         Ok(())
     }
 
-    fn deadline_of(&self, award: &Award, delegation: &StatementId) -> Option<u64> {
-        let delegation = match self.known.get(delegation).map(|s| &s.body) {
-            Some(Body::Delegation(delegation)) => Some(delegation.deadline_ms),
-            _ => None,
-        };
-        [award.deadline_ms, delegation].into_iter().flatten().min()
+    /// The chain that a delegation makes, every step checked.
+    fn promised_chain(&self, id: &StatementId) -> Result<Chain, String> {
+        let (tasks, registry) = (&self.known.tasks, &self.known.registry);
+        let said =
+            tasks.delegation(id).ok_or("the delegation of this award did not come with it")?;
+        let delegation = said.body;
+        let above = tasks.chain_of(registry, &delegation.from).map_err(|gap| gap.to_string())?;
+        let parent = registry.credential(&delegation.from);
+        if parent.map(|issued| issued.credential.key) != Some(said.key()) {
+            return Err("the delegation is not signed by the credential that it names".into());
+        }
+        if let Some(held) = tasks.acting_delegation(registry, &delegation.from) {
+            check_narrows(held.body, delegation).map_err(|error| error.to_string())?;
+        }
+        let acting = above.acting().ok_or("nobody stands behind the delegation")?;
+        let link = Link::promised(delegation, acting).granted(said.statement.epoch);
+        above.extended(link).map_err(|error| error.to_string())
     }
 
     fn refuse_award(&mut self, statement: &Arc<Verified<Statement>>, reason: &str) {
@@ -237,9 +377,27 @@ impl Engine {
         self.work.offers.places = kept;
         let cut: BTreeMap<[u8; 16], Kept> = cut;
         for (nonce, kept) in cut {
-            self.refuse_offer(kept.link, nonce, "an order against this chain stands".into());
+            let reason = "an order against this chain stands";
+            match kept.award.and_then(|award| self.known.get(&award).cloned()) {
+                Some(statement) => self.refuse_award(&statement, reason),
+                None if kept.link == self.key => self.on_no_place(kept.link, nonce, reason),
+                None => self.refuse_offer(kept.link, nonce, reason.into()),
+            }
         }
     }
+}
+
+/// Whether a Yes is recorded.
+#[derive(Clone, Copy)]
+enum Asking {
+    /// For a bid: nothing is granted yet.
+    First,
+    /// With the start.
+    WithAward,
+}
+
+fn no_of(verdict: &Verdict, act: &Act) -> String {
+    format!("{} on {}: {} (rule {})", act.action, act.target, verdict.why, verdict.rule)
 }
 
 fn check_argv(argv: &[String]) -> Result<(), String> {

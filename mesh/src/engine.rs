@@ -12,6 +12,7 @@ use crate::known::{Folded, Known};
 use crate::lease::Holder;
 use crate::limits::WRITE_AGAIN_MS;
 use crate::output::{Answer, Event, Output, Record, Refusal, Urgency};
+use crate::presence::Present;
 use crate::spread::Links;
 use crate::stop::Stops;
 use crate::task::Work;
@@ -35,6 +36,9 @@ pub struct Config {
     pub ring: String,
     /// What configuration shortens; it can only tighten.
     pub tighten: Option<Autonomy>,
+    /// Words for what this device can do. Where there are none at all it says nothing of itself,
+    /// and takes only work for which it was named.
+    pub capabilities: Option<Vec<String>>,
 }
 
 /// What was on disk when the engine started.
@@ -58,6 +62,7 @@ pub struct Engine {
     pub(crate) holder: Holder,
     pub(crate) work: Work,
     pub(crate) stops: Stops,
+    pub(crate) present: Present,
     pub(crate) view: Arc<GateView>,
     pub(crate) pictured: Option<Pictured>,
     outbox: VecDeque<Output>,
@@ -78,8 +83,6 @@ pub(crate) enum Effect {
     Spread(StatementId),
     /// Send these to one device, whole.
     Push(PublicKey, Vec<StatementId>),
-    /// Send the offer of this nonce.
-    SendOffer([u8; 16]),
     /// Start this award's warden.
     Start(StatementId),
     /// Answer a question.
@@ -127,10 +130,9 @@ impl Engine {
     /// When to call again with `Deadline` if nothing else happens.
     pub fn next_deadline(&self) -> Option<BootTime> {
         let again = self.again.iter().map(|again| again.at).min();
-        [self.next_draw(), self.links.next_deadline(), self.work.next_deadline(), again]
-            .into_iter()
-            .flatten()
-            .min()
+        let (links, work) = (self.links.next_deadline(), self.work.next_deadline());
+        let all = [self.next_draw(), links, work, again, self.next_presence()];
+        all.into_iter().flatten().min()
     }
 
     /// The picture the gate judges by, as of the last call.
@@ -163,6 +165,7 @@ impl Engine {
             holder: Holder::default(),
             work: Work::default(),
             stops: Stops::default(),
+            present: Present::default(),
             view: Arc::new(GateView::empty()),
             pictured: None,
             config,
@@ -193,6 +196,7 @@ impl Engine {
             Input::Ask { ask, request } => self.on_ask(ask, *request),
             Input::Task { award, event } => self.on_task(award, event),
             Input::Inspected { nonce, program } => self.on_inspected(nonce, program),
+            Input::Present { load, addresses } => self.on_present(load, addresses),
             Input::Deadline => {}
         }
     }
@@ -219,6 +223,7 @@ impl Engine {
         self.draw_leases();
         self.repair_due();
         self.tend_tasks();
+        self.tend_presence();
     }
 
     /// Publishes the gate's picture, closes the batch, checks what must always hold.
@@ -274,9 +279,7 @@ impl Engine {
         let (asked, rest): (Vec<Effect>, Vec<Effect>) =
             effects.into_iter().partition(|effect| match effect {
                 Effect::Answer(..) | Effect::Permit(..) | Effect::Grant(..) => true,
-                Effect::Spread(_) | Effect::Push(..) | Effect::SendOffer(_) | Effect::Start(_) => {
-                    false
-                }
+                Effect::Spread(_) | Effect::Push(..) | Effect::Start(_) => false,
             });
         for effect in asked {
             match &effect {
@@ -302,7 +305,6 @@ impl Engine {
         match effect {
             Effect::Spread(id) => self.spread(id, None),
             Effect::Push(link, ids) => self.push(link, &ids),
-            Effect::SendOffer(nonce) => self.send_offer(nonce),
             Effect::Start(award) => self.start(award),
             Effect::Grant(ask, grant) => self.hand_over(ask, *grant),
             Effect::Answer(ask, answer) => self.answer(ask, Ok(*answer)),
@@ -358,6 +360,11 @@ impl Engine {
     /// Does this once everything this call writes is on disk.
     pub(crate) fn once_written(&mut self, effect: Effect) {
         self.effects.push(effect);
+    }
+
+    /// The same, before everything else that waits for it.
+    pub(crate) fn first_once_written(&mut self, effect: Effect) {
+        self.effects.insert(0, effect);
     }
 }
 

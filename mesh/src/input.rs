@@ -76,6 +76,13 @@ pub enum Input {
         /// SHA-256 of the program, or why there is none.
         program: Result<[u8; 32], String>,
     },
+    /// How this device stands, measured now and then.
+    Present {
+        /// Thousandths of one core, on average over its cores.
+        load: u64,
+        /// Where it can be reached.
+        addresses: Vec<String>,
+    },
     /// The deadline that was asked for has come.
     Deadline,
 }
@@ -142,7 +149,7 @@ pub enum Request {
     Run(Run),
     /// May this task act?
     Act(Act),
-    /// Give work to a named device.
+    /// Give work to a device, named or found.
     Offload(Offload),
     /// How far an order has come.
     Progress {
@@ -186,13 +193,15 @@ pub struct Run {
     pub manifest: [u8; 32],
 }
 
-/// Work that is to run on another device.
+/// Work that is to run on another device, or on any.
 #[derive(Debug, Clone)]
 pub struct Offload {
     /// The task that gives it; absent for a task of the device's owner.
     pub parent: Option<StatementId>,
-    /// Who is to do it.
-    pub device: DeviceId,
+    /// Who is to do it; absent where any device that can may.
+    pub device: Option<DeviceId>,
+    /// What that device must be able to do.
+    pub needs: Vec<String>,
     /// The agent that is to run there.
     pub agent: String,
     /// The command line, program first.

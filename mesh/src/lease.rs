@@ -243,9 +243,10 @@ impl Engine {
             Talk::Draw(draw) => self.on_draw(link, draw),
             Talk::Answer(answer) => self.on_answer(link, answer.clone()),
             Talk::TaskAnswer(answer) => self.on_task_answer(link, answer),
-            Talk::Offer(offer) => self.on_offer(link, offer.clone()),
+            Talk::Offer(offer) => self.on_offer(link, (**offer).clone()),
             Talk::Bid(bid) => self.on_bid(link, bid),
             Talk::Refuse(refuse) => self.on_refuse(link, refuse),
+            Talk::Standing(offer) => self.on_standing_offer(link, offer),
         }
     }
 
@@ -336,6 +337,7 @@ impl Engine {
         if alive && self.gave(&award, &link) && !self.is_cut(&award) {
             let answer = TaskAnswer { nonce, holder: link, award };
             self.say_to(link, Talk::TaskAnswer(answer));
+            self.note_lent(&award);
         }
     }
 

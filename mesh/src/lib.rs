@@ -10,16 +10,20 @@
 //! `gate::decide` are pure, so any thread may run them. Only our own fault may panic; a bad peer
 //! costs a named refusal.
 //!
-//! Reading order: `input`, `output`, `engine`; then `stop`, `lease`, `task` and `offload`,
-//! `spread`; then `gate` and `act`. Below: `wire`, `time`, `chance`, `limits`.
+//! Reading order: `input`, `output`, `engine`; then `stop`, `lease`, `task`; then work between
+//! devices, `offload` with `errand`, `candidates`, `standing_offers` and `presence` on the giver's
+//! side, `arriving` on the other; then `spread`, `gate` and `act`. Below: `wire`, `time`,
+//! `chance`, `limits`.
 
 mod act;
 mod arriving;
 mod ask;
 mod author;
 mod bodies;
+mod candidates;
 mod chance;
 mod engine;
+mod errand;
 pub mod gate;
 pub mod input;
 mod invariant;
@@ -31,9 +35,11 @@ pub mod names;
 mod offload;
 pub mod output;
 pub mod policy_report;
+mod presence;
 mod repair;
 mod spread;
 pub mod standing;
+mod standing_offers;
 pub mod status;
 mod stop;
 mod task;

@@ -63,6 +63,46 @@ pub const RESERVATIONS_MAX: usize = 64;
 /// Places kept for one link: one peer cannot take them all.
 pub const RESERVATIONS_PER_LINK_MAX: usize = 16;
 
+/// Candidates asked at once: beyond three the wait grows hardly shorter and the places idle.
+pub const OFFERS_AT_ONCE: usize = 3;
+
+/// Pieces of work that wait for somebody to begin them: each holds a caller at a door.
+pub const ERRANDS_MAX: usize = 256;
+
+/// How long an asker waits for the lease of a silent award to end before somebody else is asked,
+/// milliseconds. Where the lease is longer he is told so, and the award is cancelled.
+pub const REAWARD_WAIT_MS: u64 = 60_000;
+
+/// Pieces of work that one standing offer lets a device award at once: a burst, not a share.
+pub const STANDING_PLACES: u64 = 4;
+
+/// How long a standing offer stands, milliseconds. It is renewed by use alone, so a link without
+/// work carries none of it.
+pub const STANDING_MS: u64 = 60_000;
+
+/// Places of all standing offers of one device: half of what it keeps for offers.
+pub const STANDING_PLACES_MAX: u64 = 32;
+
+/// From this load on a device takes no work it was not named for, thousandths of one core on
+/// average over its cores.
+pub const LOAD_FULL: u64 = 750;
+
+/// The steps in which a load is said, thousandths: fewer changes are news to the whole fleet.
+pub const LOAD_STEP: u64 = 250;
+
+/// The highest load that is said, thousandths: above it all are equally full.
+pub const LOAD_MAX: u64 = 4_000;
+
+/// The shortest pause between two words of a device about itself, milliseconds. One is about 350
+/// bytes on each link that lacks it: 300 bytes a second leave room for fifty busy devices a minute.
+pub const PRESENCE_EVERY_MS: u64 = 60_000;
+
+/// Addresses and capabilities that a device says of itself, each: a statement of about 1 KiB.
+pub const PRESENCE_ITEMS_MAX: usize = 16;
+
+/// Characters of one address or capability.
+pub const PRESENCE_CHARS_MAX: usize = 128;
+
 /// Pieces of work that one task may give away: a receipt that lists them all fits a statement.
 pub const MADE_MAX: usize = 256;
 

@@ -1,142 +1,71 @@
-//! Work given to another device: offer, bid, award. `arriving` is the other side of it.
+//! Work given away: who gives it, on what terms, and the award. `errand` finds somebody for it,
+//! `arriving` is the other side.
 //!
-//! Each side asks its own gate. The delegation is signed by the delegating credential's key and
-//! only narrows; before the award leaves, the giver is looked at once more.
+//! Nothing is signed before somebody has room: an offer carries the terms, and only with the award
+//! the credential, the delegation and the award are written together and leave together. So a
+//! start costs one write on each side, and whoever merely bid holds nothing. Each side asks its own
+//! gate; the giver asks twice, and what it recorded is the answer that came with the grant.
 //!
-//! Refused here: choosing among candidates; the giver names the device.
+//! Refused here: signing more than the giver holds (INV-TASK-1), and awarding what was stopped
+//! since the offer.
 
-use crate::arriving::Kept;
 use crate::author::Words;
-use crate::engine::{Effect, Engine};
-use crate::gate::{Act, Decision, GateTask, Origin};
-use crate::input::{AnswerAt, AskId, Offload, Run};
+use crate::engine::Engine;
+use crate::errand::{Errand, Given, Giver, Heard, Holding};
+use crate::gate::{Act, Decision, GateTask, Origin, Verdict};
+use crate::input::{AskId, Offload, Run};
 use crate::limits::{
-    DELEGATION_BUDGET, DELEGATION_DEPTH, DELEGATION_MS, MADE_MAX, OFFER_ANSWER_MS,
+    DELEGATION_BUDGET, DELEGATION_DEPTH, DELEGATION_MS, ERRANDS_MAX, MADE_MAX, OFFER_ANSWER_MS,
 };
-use crate::output::{Answer, Ended, Offloaded, Refusal, RefusalKind};
+use crate::output::{How, Refusal, RefusalKind};
 use crate::task::{Papers, Task, argv_hash};
 use crate::time::BootTime;
-use crate::wire::{self, Lane};
-use belay_identity::body::{Award, Body, Delegation, Made};
+use belay_identity::body::{Award, Body, Delegation, Made, OnSilence};
 use belay_identity::chain::check_narrows;
-use belay_identity::lease::{Bid, Offer, Refuse, Talk};
-use belay_identity::principal::{AgentId, Principal};
-use belay_identity::{Chain, PublicKey, Scope, SecretKey, Statement, StatementId, Verified, sign};
-use std::collections::BTreeMap;
-
-/// What is being arranged, on both sides.
-#[derive(Default)]
-pub(crate) struct Offers {
-    made: BTreeMap<[u8; 16], Offered>,
-    awaited: BTreeMap<StatementId, Awaited>,
-    pub(crate) places: BTreeMap<[u8; 16], Kept>,
-}
-
-/// An offer of ours whose bid is on its way.
-struct Offered {
-    ask: AskId,
-    want: Offload,
-    link: PublicKey,
-    credential: StatementId,
-    delegation: StatementId,
-    tree: StatementId,
-    until: BootTime,
-}
-
-/// An award of ours somebody at a door waits for.
-struct Awaited {
-    ask: AskId,
-    answer: AnswerAt,
-    until: Option<BootTime>,
-}
-
-impl Offers {
-    pub(crate) fn next_deadline(&self) -> Option<BootTime> {
-        let made = self.made.values().map(|made| made.until);
-        let awaited = self.awaited.values().filter_map(|awaited| awaited.until);
-        made.chain(awaited).chain(self.places.values().map(|kept| kept.until)).min()
-    }
-}
-
-/// Who delegates: the papers of a running task, or fresh ones of the device's owner.
-struct Giver {
-    task: Option<StatementId>,
-    papers: Papers,
-    delegation: Option<Delegation>,
-}
+use belay_identity::lease::Terms;
+use belay_identity::principal::{AgentId, DeviceId, Principal};
+use belay_identity::{Chain, PublicKey, Scope, SecretKey, StatementId};
 
 impl Engine {
-    /// Somebody here gives work to a named device.
+    /// Somebody here gives work away.
     pub(crate) fn on_offload(&mut self, ask: AskId, want: Offload) {
-        if let Err(refusal) = self.arrange_offload(ask, want) {
-            self.answer_orders();
-            self.answer(ask, Err(refusal));
+        match self.arrange_offload(ask, want) {
+            Ok(errand) => self.go_on(errand),
+            Err(refusal) => self.answer(ask, Err(refusal)),
         }
     }
 
-    fn arrange_offload(&mut self, ask: AskId, want: Offload) -> Result<(), Refusal> {
-        let link = self.reachable(&want)?;
-        let (chain, tools) = self.giving_chain(&want)?;
-        let act = Act {
-            task: want.parent.unwrap_or(StatementId([0; 32])),
-            action: "work.offload".into(),
-            target: want.device.name().to_owned(),
-            args: want
-                .argv
-                .first()
-                .map(|p| ("program".to_owned(), p.clone()))
-                .into_iter()
-                .collect(),
-        };
-        self.ask_gate(&chain, tools, &act)?;
+    fn arrange_offload(&mut self, ask: AskId, want: Offload) -> Result<u64, Refusal> {
+        if self.work.offers.waiting() >= ERRANDS_MAX {
+            let why = format!("{ERRANDS_MAX} pieces of work wait here to be begun already");
+            return Err(Refusal::new(RefusalKind::Failed, why, "wait until one is taken"));
+        }
         let giver = self.giver(&want)?;
-        let delegation = self.delegate(&giver, &want)?;
-        let nonce = self.chance.bytes16();
-        let made = Offered {
-            ask,
-            link,
-            credential: giver.papers.credential,
-            delegation,
-            tree: giver.papers.tree,
-            until: self.now.boot.plus_ms(OFFER_ANSWER_MS),
-            want: Offload { parent: giver.task, ..want },
-        };
-        self.work.offers.made.insert(nonce, made);
-        self.once_written(Effect::SendOffer(nonce));
-        Ok(())
+        let terms = self.terms(&giver, &want)?;
+        let mut errand = Errand::new(ask, want, giver, terms);
+        match errand.want.device.clone() {
+            Some(device) => errand.queue.push_back(device),
+            None => {
+                match self.has_no_room(&errand.want.needs) {
+                    None => errand.queue.extend(self.own_id()),
+                    Some(why) => errand.note(self.own_name(), RefusalKind::Denied, why),
+                }
+                let others = self.candidates(&errand.want.needs);
+                errand.queue.extend(others);
+            }
+        }
+        Ok(self.work.offers.begin(errand))
     }
 
-    fn reachable(&self, want: &Offload) -> Result<PublicKey, Refusal> {
-        if self.own_id().as_ref() == Some(&want.device) {
-            let why = format!("{} is this device", want.device.name());
-            let hint = "run it here with `belay agent run -- CMD`";
-            return Err(Refusal::new(RefusalKind::WrongUse, why, hint));
-        }
-        let Some(device) = self.known.registry.device_by_id(&want.device) else {
-            let why = format!("no device {} is known in this fleet", want.device.name());
-            let hint = "see `belay status` for the devices there are";
-            return Err(Refusal::new(RefusalKind::WrongUse, why, hint));
-        };
-        if self.links.is_known(&device.key) {
-            return Ok(device.key);
-        }
-        let why = format!("{} cannot be reached from here now", want.device.name());
-        Err(Refusal::new(RefusalKind::Unreachable, why, "try again when it is linked"))
-    }
-
-    /// Who would give, for the gate: nothing is minted before it has said yes.
-    fn giving_chain(&self, want: &Offload) -> Result<(Chain, Option<Vec<String>>), Refusal> {
-        match want.parent.and_then(|parent| self.work.task(&parent)) {
-            Some(task) => Ok((task.chain.clone(), task.tools.clone())),
-            None => Ok((self.promised(&self.root_link(&root_run(want))?), None)),
-        }
+    pub(crate) fn own_name(&self) -> String {
+        self.own_id().map(|id| id.name().to_owned()).unwrap_or_default()
     }
 
     fn giver(&mut self, want: &Offload) -> Result<Giver, Refusal> {
         let Some(award) = want.parent else {
             let link = self.root_link(&root_run(want))?;
-            let papers = self.mint(Chain::default(), link, None, Vec::new())?;
-            return Ok(Giver { task: None, papers, delegation: None });
+            let draft = self.draft(Chain::default(), link, None)?;
+            return Ok(Giver { task: None, holding: Holding::Drafted(draft), above: None });
         };
         let gone = || {
             let why = "the task that gives this work has ended";
@@ -153,8 +82,8 @@ impl Engine {
             secret: SecretKey::from_seed(&task.secret.seed()),
             tree: task.tree,
         };
-        let delegation = self.delegation_of(&papers.credential);
-        Ok(Giver { task: Some(award), papers, delegation })
+        let above = self.delegation_of(&papers.credential);
+        Ok(Giver { task: Some(award), holding: Holding::Signed(papers), above })
     }
 
     fn delegation_of(&self, credential: &StatementId) -> Option<Delegation> {
@@ -165,19 +94,19 @@ impl Engine {
         }
     }
 
-    /// Signs a delegation that holds no more than its giver does (INV-TASK-1).
-    fn delegate(&mut self, giver: &Giver, want: &Offload) -> Result<StatementId, Refusal> {
+    /// What the delegation will say: no more than its giver holds (INV-TASK-1). The device is
+    /// filled in for each that is asked.
+    fn terms(&self, giver: &Giver, want: &Offload) -> Result<Terms, Refusal> {
         let domain = self.domain().ok_or_else(crate::task::not_enrolled)?;
         let agent = AgentId::new(&domain, &want.agent).map_err(|error| {
             Refusal::new(RefusalKind::WrongUse, error.to_string(), "choose another with --name")
         })?;
-        let above = giver.delegation.as_ref();
+        let above = giver.above.as_ref();
         let task = giver.task.and_then(|award| self.work.task(&award));
         let task_ends_ms = task.and_then(|task| task.deadline_ms).unwrap_or(u64::MAX);
-        let delegation = Delegation {
-            from: giver.papers.credential,
+        let terms = Terms {
             agent,
-            device: want.device.clone(),
+            device: self.own_id().ok_or_else(crate::task::not_enrolled)?,
             tools: match (&*want.tools, above) {
                 ([], Some(above)) => above.tools.clone(),
                 ([], None) => vec!["*".to_owned()],
@@ -191,15 +120,52 @@ impl Engine {
                 .min(task_ends_ms),
         };
         if let Some(above) = above {
-            check_narrows(above, &delegation).map_err(|error| {
+            check_narrows(above, &terms.under(above.from)).map_err(|error| {
                 let hint = "ask the agent above for a wider delegation, or do less";
                 Refusal::new(RefusalKind::Denied, error.to_string(), hint)
             })?;
         }
-        let acting = giver.papers.chain.acting().map(|link| link.agent.clone());
-        let author = acting.map(Principal::Agent).ok_or_else(crate::task::not_enrolled)?;
-        let words = Words::new(Scope::Tree(giver.papers.tree), delegation);
-        Ok(self.say_as(&giver.papers.secret, author, words))
+        Ok(terms)
+    }
+
+    /// May this work go to that device? Asked before the offer; a No is recorded.
+    pub(crate) fn may_offer(&mut self, errand: u64, device: &DeviceId) -> Result<(), Refusal> {
+        let Some((task, act)) = self.giving_act(errand, device) else { return Ok(()) };
+        let verdict = self.weigh_own_first(task, &act);
+        permitted(&verdict, &act)
+    }
+
+    /// The same with the award, recorded in its write.
+    fn may_award(&mut self, errand: u64, device: &DeviceId) -> Result<(), Refusal> {
+        let Some((task, act)) = self.giving_act(errand, device) else { return Ok(()) };
+        self.ask_gate_as(task, &act)
+    }
+
+    fn giving_act(&self, errand: u64, device: &DeviceId) -> Option<(GateTask, Act)> {
+        let errand = self.work.offers.errand(errand)?;
+        let chain = errand.giver.chain().clone();
+        let parent = errand.giver.task;
+        let tools = parent.and_then(|parent| self.work.task(&parent)?.tools.clone());
+        let program = errand.want.argv.first().map(|p| ("program".to_owned(), p.clone()));
+        let act = Act {
+            task: parent.unwrap_or(StatementId([0; 32])),
+            action: "work.offload".into(),
+            target: device.name().to_owned(),
+            args: program.into_iter().collect(),
+        };
+        Some((self.own_act(&chain, tools), act))
+    }
+
+    fn own_act(&self, chain: &Chain, tools: Option<Vec<String>>) -> GateTask {
+        GateTask {
+            cut: self.cut_of(chain),
+            credential_until_ms: u64::MAX,
+            budget_left: u64::MAX,
+            ending: false,
+            chain: chain.clone(),
+            tools,
+            origin: Origin::Here,
+        }
     }
 
     /// Asks the gate about an act of this node itself; a No is a refusal that names its rule.
@@ -209,183 +175,121 @@ impl Engine {
         tools: Option<Vec<String>>,
         act: &Act,
     ) -> Result<(), Refusal> {
-        let origin = Origin::Here;
-        self.ask_gate_as(
-            GateTask {
-                cut: self.cut_of(chain),
-                credential_until_ms: u64::MAX,
-                budget_left: u64::MAX,
-                ending: false,
-                chain: chain.clone(),
-                tools,
-                origin,
-            },
-            act,
-        )
+        self.ask_gate_as(self.own_act(chain, tools), act)
     }
 
     pub(crate) fn ask_gate_as(&mut self, task: GateTask, act: &Act) -> Result<(), Refusal> {
         let verdict = self.judge_own(task, act);
-        let kind = match verdict.decision {
-            Decision::Permit => return Ok(()),
-            Decision::Ask => RefusalKind::ApprovalNeeded,
-            Decision::Deny => RefusalKind::Denied,
-        };
-        let why =
-            format!("{} on {}: {} (rule {})", act.action, act.target, verdict.why, verdict.rule);
-        Err(Refusal::new(kind, why, verdict.hint))
+        permitted(&verdict, act)
     }
 
-    /// The delegation is on disk: send what proves it, then the offer, in one lane and in order.
-    pub(crate) fn send_offer(&mut self, nonce: [u8; 16]) {
-        let Some(made) = self.work.offers.made.get(&nonce) else { return };
-        let (link, delegation, argv) = (made.link, made.delegation, made.want.argv.clone());
-        let papers = self.papers_behind(delegation);
-        self.push(link, &papers);
-        let offer = Talk::Offer(Offer { nonce, delegation, argv });
-        self.say_in_bulk(link, offer);
-    }
-
-    /// A delegation and every credential and delegation above it, the user's first.
-    fn papers_behind(&self, delegation: StatementId) -> Vec<StatementId> {
-        let mut papers = vec![delegation];
-        let mut next = Some(delegation);
-        while let Some(id) = next.take() {
-            let Some(Body::Delegation(body)) = self.known.get(&id).map(|s| &s.body) else { break };
-            papers.push(body.from);
-            next = self.known.get(&body.from).and_then(|c| c.refs.first().copied());
-            papers.extend(next);
-            if papers.len() > 2 * belay_identity::limits::CHAIN_LINKS_MAX {
-                break;
+    /// Signs the delegation and the award and sends both as soon as both are on disk.
+    pub(crate) fn award(&mut self, id: u64, to: &DeviceId, link: PublicKey, over: Over) {
+        if let Err(refusal) = self.may_still_give(id).and_then(|()| self.may_award(id, to)) {
+            return self.give_up(id, refusal);
+        }
+        match self.sign_award(id, to, link, over) {
+            Ok((award, papers)) if link != self.key => {
+                self.push_first(link, papers.into_iter().chain([award]).collect());
             }
+            Ok(_) => {}
+            Err(refusal) => self.give_up(id, refusal),
         }
-        papers.reverse();
-        papers.dedup();
-        papers
     }
 
-    fn say_in_bulk(&mut self, link: PublicKey, talk: Talk) {
-        let signed = sign(talk, &self.config.device, &self.config.fleet);
-        let (kind, body) = wire::write_talk(&signed);
-        self.send(link, Lane::Bulk, kind, body);
-    }
-
-    /// A place is kept for us: award.
-    pub(crate) fn on_bid(&mut self, link: PublicKey, bid: &Bid) {
-        if bid.offerer != self.key {
-            return;
-        }
-        if self.work.offers.made.get(&bid.nonce).is_none_or(|made| made.link != link) {
-            return;
-        }
-        let Some(made) = self.work.offers.made.remove(&bid.nonce) else { return };
-        if !self.may_still_give(&made) {
-            let why = "whoever gives this work has been stopped since the offer";
-            let refusal = Refusal::new(RefusalKind::Denied, why, "nothing to do: it was stopped");
-            return self.answer(made.ask, Err(refusal));
-        }
+    fn sign_award(
+        &mut self,
+        id: u64,
+        to: &DeviceId,
+        link: PublicKey,
+        over: Over,
+    ) -> Result<(StatementId, Vec<StatementId>), Refusal> {
+        let mut signed = self.issue_root(id)?;
+        let gone = crate::task::not_enrolled;
+        let errand = self.work.offers.errand(id).ok_or_else(gone)?;
+        let Holding::Signed(papers) = &errand.giver.holding else { return Err(gone()) };
+        let (credential, tree, fence) = (papers.credential, papers.tree, errand.fence);
+        let secret = SecretKey::from_seed(&papers.secret.seed());
+        let acting = papers.chain.acting().map(|link| link.agent.clone());
+        let terms = Terms { device: to.clone(), ..errand.terms.clone() };
+        let (argv, on_silence) = (argv_hash(&errand.want.argv), errand.want.on_silence);
+        let parent = errand.giver.task;
+        let author = acting.map(Principal::Agent).ok_or_else(gone)?;
+        let words = Words::new(Scope::Tree(tree), terms.under(credential));
+        let delegation = self.say_as(&secret, author, words);
+        signed.push(delegation);
         let lease_ms = self.autonomy().map_or(0, |autonomy| autonomy.unsealed_run_ms);
+        let until = match on_silence {
+            OnSilence::End => Some(over.lease_from.plus_ms(with_drift(lease_ms))),
+            OnSilence::RunToDeadline => None,
+        };
         let award = Award {
-            credential: made.credential,
-            delegation: Some(made.delegation),
-            executor: made.want.device.clone(),
-            fence: 1,
-            argv: argv_hash(&made.want.argv),
-            on_silence: made.want.on_silence,
+            credential,
+            delegation: Some(delegation),
+            executor: to.clone(),
+            fence,
+            argv,
+            on_silence,
             lease_ms,
             deadline_ms: None,
         };
-        let executor = award.executor.clone();
-        let Some(id) = self.say(Words::new(Scope::Tree(made.tree), award)) else { return };
-        if let Some(task) = made.want.parent.and_then(|parent| self.work.task_mut(&parent)) {
-            task.made.push(Made { award: id, executor });
+        let heard = Heard::NothingUntil(self.now.boot.plus_ms(OFFER_ANSWER_MS));
+        let given = |award| Given { award, device: to.clone(), how: over.how, heard, until };
+        let award = self.say(Words::new(Scope::Tree(tree), award)).ok_or_else(gone)?;
+        self.work.offers.give(id, given(award));
+        if let Some(task) = parent.and_then(|parent| self.work.task_mut(&parent)) {
+            task.made.push(Made { award, executor: to.clone() });
         }
-        let until = Some(self.now.boot.plus_ms(OFFER_ANSWER_MS));
-        let awaited = Awaited { ask: made.ask, answer: made.want.answer, until };
-        self.work.offers.awaited.insert(id, awaited);
-        self.push_once_written(Some(link), id);
+        if link == self.key {
+            self.take_own(award);
+        }
+        Ok((award, signed))
+    }
+
+    /// Signs the first credential of a new tree, once there is somebody to do its work.
+    fn issue_root(&mut self, id: u64) -> Result<Vec<StatementId>, Refusal> {
+        let Some(errand) = self.work.offers.errand(id) else { return Ok(Vec::new()) };
+        let Holding::Drafted(draft) = &errand.giver.holding else { return Ok(Vec::new()) };
+        let draft = draft.again();
+        let papers = self.issue(draft, Vec::new())?;
+        let credential = papers.credential;
+        self.work.offers.hold(id, papers);
+        Ok(vec![credential])
     }
 
     /// The second look before an award: no order, cancel or end came since the offer.
-    fn may_still_give(&self, made: &Offered) -> bool {
-        let (tasks, registry) = (&self.known.tasks, &self.known.registry);
-        let chain = tasks.chain_of(registry, &made.credential);
-        let free = chain.is_ok_and(|chain| self.cut_of(&chain).is_none());
+    fn may_still_give(&self, id: u64) -> Result<(), Refusal> {
+        let Some(errand) = self.work.offers.errand(id) else { return Ok(()) };
         let lives = |task: &Task| task.ending.is_none() && task.paused.is_none();
-        let parent = made.want.parent.map(|parent| self.work.task(&parent).is_some_and(lives));
-        free && parent.unwrap_or(true)
-    }
-
-    pub(crate) fn on_refuse(&mut self, link: PublicKey, refuse: &Refuse) {
-        if refuse.offerer != self.key {
-            return;
+        let parent = errand.giver.task.map(|task| self.work.task(&task).is_some_and(lives));
+        if self.cut_of(errand.giver.chain()).is_none() && parent.unwrap_or(true) {
+            return Ok(());
         }
-        let Some(made) = self.work.offers.made.remove(&refuse.nonce).filter(|m| m.link == link)
-        else {
-            return;
-        };
-        let why = format!("{} refuses: {}", made.want.device.name(), refuse.reason);
-        let refusal =
-            Refusal::new(RefusalKind::Denied, why, "the reason names what would change it");
-        self.answer(made.ask, Err(refusal));
+        let why = "whoever gives this work has been stopped since the offer";
+        Err(Refusal::new(RefusalKind::Denied, why, "nothing to do: it was stopped"))
     }
+}
 
-    /// Something was said of an award that we made: tell whoever waits.
-    pub(crate) fn on_award_news(&mut self, award: &StatementId, statement: &Verified<Statement>) {
-        let Some(awaited) = self.work.offers.awaited.get_mut(award) else { return };
-        let ask = awaited.ask;
-        let answer = match &statement.body {
-            Body::Started(_) if awaited.answer == AnswerAt::End => {
-                awaited.until = None;
-                return;
-            }
-            Body::Started(_) => Ok(Answer::Offloaded(Offloaded { award: *award, ended: None })),
-            Body::Refused(refused) => {
-                let why = format!("refused: {}", refused.reason);
-                Err(Refusal::new(RefusalKind::Denied, why, "the reason names what would change it"))
-            }
-            Body::Receipt(receipt) => Ok(Answer::Offloaded(Offloaded {
-                award: *award,
-                ended: Some(Ended {
-                    outcome: receipt.outcome,
-                    cause: receipt.cause,
-                    exit: receipt.exit,
-                    signal: receipt.signal,
-                    tail: receipt.tail.clone().map(|tail| tail.0).unwrap_or_default(),
-                }),
-            })),
-            _ => return,
-        };
-        self.work.offers.awaited.remove(award);
-        self.answer(ask, answer);
-    }
+/// What an award rests on: how the device was found, and from when on at the latest its lease
+/// counts.
+pub(crate) struct Over {
+    pub(crate) how: How,
+    pub(crate) lease_from: BootTime,
+}
 
-    /// Forgets places nobody took up, and answers for offers nobody answered.
-    pub(crate) fn lapse_offers(&mut self) {
-        let now = self.now.boot;
-        self.work.offers.places.retain(|_, kept| kept.until > now);
-        let offers = &mut self.work.offers;
-        let late: Vec<AskId> = offers
-            .made
-            .values()
-            .filter(|made| made.until <= now)
-            .map(|made| made.ask)
-            .chain(
-                offers
-                    .awaited
-                    .values()
-                    .filter(|a| a.until.is_some_and(|u| u <= now))
-                    .map(|a| a.ask),
-            )
-            .collect();
-        offers.made.retain(|_, made| made.until > now);
-        offers.awaited.retain(|_, awaited| awaited.until.is_none_or(|until| until > now));
-        for ask in late {
-            let why = "the device did not answer in time";
-            let hint = "it may be cut off; `belay status` says when it was last heard";
-            self.answer(ask, Err(Refusal::new(RefusalKind::Unreachable, why, hint)));
-        }
-    }
+/// What another device's clock may call so many milliseconds.
+fn with_drift(ms: u64) -> u64 {
+    ms.saturating_add(ms.saturating_mul(2 * crate::limits::CLOCK_PPM) / 1_000_000 + 1)
+}
+
+fn permitted(verdict: &Verdict, act: &Act) -> Result<(), Refusal> {
+    let kind = match verdict.decision {
+        Decision::Permit => return Ok(()),
+        Decision::Ask => RefusalKind::ApprovalNeeded,
+        Decision::Deny => RefusalKind::Denied,
+    };
+    let why = format!("{} on {}: {} (rule {})", act.action, act.target, verdict.why, verdict.rule);
+    Err(Refusal::new(kind, why, verdict.hint.clone()))
 }
 
 /// Work that the device's owner gives himself: a tree without a process of its own.

@@ -9,7 +9,7 @@ use crate::time::BootTime;
 use crate::wire::{FrameKind, Lane};
 use belay_identity::body::{Cause, Outcome};
 use belay_identity::principal::{DeviceId, OperatorId};
-use belay_identity::{FleetId, Incarnation, PublicKey, StatementId};
+use belay_identity::{FleetId, Incarnation, PublicKey, StatementId, codes};
 use std::sync::Arc;
 
 /// One thing to do.
@@ -198,8 +198,37 @@ pub struct RunGrant {
 pub struct Offloaded {
     /// The award.
     pub award: StatementId,
+    /// The device that took it.
+    pub device: DeviceId,
+    /// How it came to it.
+    pub how: How,
+    /// Who was asked before, or beside, and why it is not they.
+    pub tried: Vec<Tried>,
     /// The outcome, once it has ended.
     pub ended: Option<Ended>,
+}
+
+codes! {
+    /// How work came to its device.
+    pub enum How {
+        /// It fits here.
+        Here = 1 "here",
+        /// The device was named, and bid.
+        Named = 2 "named",
+        /// The device had said that it may be awarded at once.
+        Standing = 3 "standing",
+        /// It was offered to several, and this one bid first.
+        Negotiated = 4 "negotiated",
+    }
+}
+
+/// A device that did not take the work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// Its name.
+    pub device: String,
+    /// Why not.
+    pub refusal: Refusal,
 }
 
 /// The end of a task as its receipt tells it.
@@ -267,6 +296,8 @@ pub enum Event {
     Ending(StatementId, Cause),
     /// A task has ended.
     Ended(StatementId, Outcome),
+    /// A result came for work that was cancelled or given anew; it is dropped, and why.
+    ResultDropped(StatementId, String),
     /// A write failed.
     DiskFailed(String),
     /// A peer showed statements of this device that it had lost: its state was set back.

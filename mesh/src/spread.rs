@@ -146,6 +146,7 @@ impl Engine {
 
     pub(crate) fn on_link_down(&mut self, link: PublicKey) {
         self.links.links.remove(&link);
+        self.work.offers.standing.forget(&link);
         self.links.wants.values_mut().for_each(|want| want.from.retain(|from| *from != link));
     }
 
@@ -213,6 +214,7 @@ impl Engine {
     /// A second hello on one link: the peer's process is new, and its old connection has not timed
     /// out yet. It knows nothing of what was said before.
     fn greet_again(&mut self, link: PublicKey) {
+        self.work.offers.standing.forget(&link);
         self.send_hello(link);
         let Some(state) = self.links.links.get_mut(&link) else { return };
         state.has = Recent::default();

@@ -9,13 +9,13 @@
 
 use crate::author::Words;
 use crate::engine::{Effect, Engine};
+use crate::errand::Offers;
 use crate::gate::{Act, Decision};
 use crate::input::{AskId, Run, TaskEvent};
 use crate::lease::Lease;
 use crate::limits::{
     CREDENTIAL_MS, CREDENTIAL_RENEW_MS, FEED_AHEAD_MS, PAUSE_LOOK_MS, STOP_GRACE_MS, TASKS_MAX,
 };
-use crate::offload::Offers;
 use crate::output::{Answer, Output, Refusal, RefusalKind, RunGrant};
 use crate::time::BootTime;
 use belay_identity::body::{
@@ -55,6 +55,8 @@ pub(crate) struct Task {
     pub(crate) tools: Option<Vec<String>>,
     pub(crate) delegator: Option<PublicKey>,
     pub(crate) lent: Option<Lent>,
+    /// The place that was kept here for it; none for work that was not offered.
+    pub(crate) place: Option<[u8; 16]>,
     pub(crate) deadline_ms: Option<u64>,
     pub(crate) phase: Phase,
     pub(crate) ending: Option<(Cause, Option<StatementId>)>,
@@ -177,6 +179,13 @@ impl Task {
             Phase::Arranged | Phase::Ending => false,
         }
     }
+}
+
+/// A credential that is not signed yet, and the chain that it would end.
+pub(crate) struct Draft {
+    pub(crate) credential: Credential,
+    pub(crate) secret: SecretKey,
+    pub(crate) chain: Chain,
 }
 
 /// What makes a task, before its award has an id.
@@ -307,6 +316,17 @@ impl Engine {
         tree: Option<StatementId>,
         refs: Vec<StatementId>,
     ) -> Result<Papers, Refusal> {
+        let draft = self.draft(above, link, tree)?;
+        self.issue(draft, refs)
+    }
+
+    /// Draws up a credential that nobody has signed: it may still come to nothing.
+    pub(crate) fn draft(
+        &mut self,
+        above: Chain,
+        link: Link,
+        tree: Option<StatementId>,
+    ) -> Result<Draft, Refusal> {
         let secret = SecretKey::from_seed(&self.chance.bytes32());
         let generations = self.generations(&link);
         let credential = Credential {
@@ -326,7 +346,17 @@ impl Engine {
             Refusal::new(RefusalKind::Denied, error.to_string(), "delegate less deep")
         };
         let chain = above.extended(link).map_err(wrong)?;
-        let until = self.wall_now_ms().saturating_add(CREDENTIAL_MS);
+        Ok(Draft { credential, secret, chain })
+    }
+
+    /// Signs a credential as it was drawn up.
+    pub(crate) fn issue(
+        &mut self,
+        draft: Draft,
+        refs: Vec<StatementId>,
+    ) -> Result<Papers, Refusal> {
+        let Draft { credential, secret, chain } = draft;
+        let (until, tree) = (self.wall_now_ms().saturating_add(CREDENTIAL_MS), credential.tree);
         let words = Words::new(Scope::Fleet, credential).answering(refs).until(until);
         let credential = self.say(words).ok_or_else(not_enrolled)?;
         Ok(Papers { chain, credential, secret, tree: tree.unwrap_or(credential) })
@@ -359,6 +389,11 @@ impl Engine {
         if task.ending.is_some() {
             return;
         }
+        // INV-TASK-2
+        assert!(
+            task.delegator.is_none() || task.place.is_some(),
+            "INV-TASK-2: an award starts only in a place that this process kept for it"
+        );
         task.phase = Phase::Starting;
         let argv = task.argv.clone();
         let agent = task.chain.acting().map(|l| l.agent.name().to_owned()).unwrap_or_default();
@@ -395,6 +430,12 @@ impl Engine {
         }
     }
 
+    /// Sends statements whole to one device as soon as they are on disk, before anybody hears of
+    /// them by id.
+    pub(crate) fn push_first(&mut self, to: PublicKey, ids: Vec<StatementId>) {
+        self.first_once_written(Effect::Push(to, ids));
+    }
+
     /// Sends a statement whole to one device as soon as it is on disk.
     pub(crate) fn push_once_written(&mut self, to: Option<PublicKey>, id: StatementId) {
         if let Some(link) = to {
@@ -404,7 +445,7 @@ impl Engine {
 
     /// Feeds what may go on, ends what may not, renews credentials, forgets old offers.
     pub(crate) fn tend_tasks(&mut self) {
-        self.lapse_offers();
+        self.tend_offers();
         let awards: Vec<StatementId> = self.work.tasks.keys().copied().collect();
         for award in awards {
             self.renew_credential(&award);
@@ -510,6 +551,7 @@ impl Task {
             tools: None,
             delegator: None,
             lent: None,
+            place: None,
             deadline_ms: None,
             phase,
             ending: None,

@@ -60,6 +60,8 @@ codes! {
         Refuse = 10 "refuse",
         /// Policies, each named by its hash.
         Bodies = 11 "bodies",
+        /// Work may be awarded at once.
+        Standing = 12 "standing",
     }
 }
 
@@ -209,7 +211,8 @@ fn decode(fleet: &FleetId, kind: FrameKind, body: &[u8]) -> Result<Frame, WireEr
         | FrameKind::Answer
         | FrameKind::Offer
         | FrameKind::Bid
-        | FrameKind::Refuse => {
+        | FrameKind::Refuse
+        | FrameKind::Standing => {
             Ok(Frame::Talk(Box::new(Signed::<Talk>::parse(body)?.verify(fleet)?)))
         }
         FrameKind::Bodies => {
@@ -256,6 +259,7 @@ pub fn write_talk(talk: &Verified<Talk>) -> (FrameKind, Vec<u8>) {
         Talk::Offer(_) => FrameKind::Offer,
         Talk::Bid(_) => FrameKind::Bid,
         Talk::Refuse(_) => FrameKind::Refuse,
+        Talk::Standing(_) => FrameKind::Standing,
     };
     (kind, talk.bytes().to_vec())
 }

@@ -58,7 +58,8 @@ pub(crate) struct RunAsk {
 /// Work for another device.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OffloadAsk {
-    pub(crate) device: String,
+    pub(crate) device: Option<String>,
+    pub(crate) needs: Vec<String>,
     pub(crate) agent: String,
     pub(crate) argv: Vec<String>,
     pub(crate) tools: Vec<String>,
@@ -102,7 +103,17 @@ pub(crate) struct VerdictSaid {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct OffloadSaid {
     pub(crate) award: String,
+    pub(crate) device: String,
+    pub(crate) how: String,
+    pub(crate) tried: Vec<TriedSaid>,
     pub(crate) ended: Option<EndedSaid>,
+}
+
+/// A device that did not take the work.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TriedSaid {
+    pub(crate) device: String,
+    pub(crate) why: String,
 }
 
 /// How a task ended.

@@ -183,16 +183,19 @@ pub(crate) struct Act {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Give work to another device.
+    /// Give work to a device, named or found.
     Offload(Offload),
 }
 
 /// `belay task offload`
 #[derive(Args)]
 pub(crate) struct Offload {
-    /// The device.
+    /// The device; unless given, this one if the work fits, else the first that takes it.
     #[arg(long, value_name = "DEVICE")]
-    pub(crate) to: String,
+    pub(crate) to: Option<String>,
+    /// Something the device must be able to do; may be given several times.
+    #[arg(long = "need", value_name = "CAPABILITY")]
+    pub(crate) needs: Vec<String>,
     /// The agent's name there; the program's file name unless given.
     #[arg(long)]
     pub(crate) name: Option<String>,

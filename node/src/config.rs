@@ -21,6 +21,9 @@ pub struct NodeFile {
     pub fleet: String,
     /// Links.
     pub mesh: MeshFile,
+    /// What this device lends.
+    #[serde(default, skip_serializing_if = "DeviceFile::is_default")]
+    pub device: DeviceFile,
     /// What is shortened.
     #[serde(default, skip_serializing_if = "EnforceFile::is_empty")]
     pub enforce: EnforceFile,
@@ -45,6 +48,28 @@ pub struct PeerFile {
     pub key: String,
     /// QUIC multiaddresses.
     pub addresses: Vec<String>,
+}
+
+/// What this device can do for others.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeviceFile {
+    /// Words for what it can do, as `belay task offload --need` asks for them.
+    pub capabilities: Vec<String>,
+    /// False where it takes only work for which it was named.
+    pub lends: bool,
+}
+
+impl Default for DeviceFile {
+    fn default() -> Self {
+        Self { capabilities: Vec::new(), lends: true }
+    }
+}
+
+impl DeviceFile {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// What is shortened; absent keys leave the release as it is.
@@ -74,6 +99,8 @@ pub(crate) struct NodeConfig {
     pub(crate) listen: Vec<Multiaddr>,
     pub(crate) peers: Vec<(PublicKey, Vec<Multiaddr>)>,
     pub(crate) tighten: Option<Autonomy>,
+    /// None where this device takes only work for which it was named.
+    pub(crate) capabilities: Option<Vec<String>>,
 }
 
 const NAME: &str = "node.toml";
@@ -110,6 +137,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<NodeConfig, Fault> {
         listen: addresses(&file.mesh.listen)?,
         peers: file.mesh.peers.iter().map(peer).collect::<Result<_, Fault>>()?,
         tighten: file.enforce.tighten().map_err(bad)?,
+        capabilities: file.device.lends.then_some(file.device.capabilities),
     })
 }
 

@@ -129,6 +129,7 @@ impl Shell {
             seed: clock::draw(),
             ring: DEFAULT_RING.to_owned(),
             tighten: config.tighten.clone(),
+            capabilities: config.capabilities.clone(),
         };
         Ok(Self {
             engine: Engine::new(engine, clock::now(), restored),

@@ -127,6 +127,7 @@ impl Host {
             seed: self.dice.bytes(),
             ring: RING.to_owned(),
             tighten: None,
+            capabilities: None,
         };
         let founding = self.life == 0 && member.has_policy;
         self.engine = Some(if founding {

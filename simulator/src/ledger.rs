@@ -9,12 +9,17 @@ use crate::limits::CLOCK_PPM_BOTH;
 use crate::plan::Plan;
 use belay_identity::body::{Award, Delegation, Term};
 use belay_identity::principal::{AgentId, DeviceId};
-use belay_identity::{Body, FleetId, PublicKey, Signed, Statement, StatementId, Verified};
+use belay_identity::{
+    Body, Class, FleetId, Incarnation, PublicKey, Signed, Statement, StatementId, Verified,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
 type Held = Arc<Verified<Statement>>;
+
+/// Of each host and author the register that counts, with what makes it the greatest.
+type Registers = BTreeMap<(usize, PublicKey), (u64, u64, Incarnation, StatementId)>;
 
 /// Everything that is true.
 pub(crate) struct Ledger {
@@ -27,6 +32,9 @@ pub(crate) struct Ledger {
     pub(crate) needed: usize,
     pub(crate) beacons: usize,
     said: HashSet<StatementId>,
+    /// Registers in mind, and those on disk.
+    held: Registers,
+    written: Registers,
     devices: BTreeMap<DeviceId, usize>,
     keys: BTreeMap<PublicKey, usize>,
 }
@@ -98,6 +106,8 @@ impl Ledger {
             needed: plan.fleet.beacons - plan.fleet.quorum + 1 + plan.fleet.liars,
             beacons: plan.fleet.beacons,
             said: HashSet::new(),
+            held: Registers::new(),
+            written: Registers::new(),
             devices: members().map(|(node, member)| (member.id.clone(), node)).collect(),
             keys: members().map(|(node, member)| (member.key, node)).collect(),
         }
@@ -151,7 +161,8 @@ impl Ledger {
 
     /// A host has taken a statement in.
     pub(crate) fn taken(&mut self, node: usize, id: StatementId, now: Time) {
-        add(&mut self.hosts[node].holds, &id);
+        let read = self.statements.get(&id);
+        count(&mut self.hosts[node].holds, &mut self.held, node, id, read);
         let Some(statement) = self.statements.get(&id).cloned() else { return };
         match &statement.body {
             Body::Award(award) => self.award(id, award),
@@ -186,7 +197,8 @@ impl Ledger {
 
     /// A host's disk has acknowledged a statement.
     pub(crate) fn on_disk(&mut self, node: usize, id: StatementId, now: Time) {
-        add(&mut self.hosts[node].on_disk, &id);
+        let read = self.statements.get(&id);
+        count(&mut self.hosts[node].on_disk, &mut self.written, node, id, read);
         let (beacons, needed) = (self.beacons, self.needed);
         let Some(order) = self.orders.get_mut(&id) else { return };
         order.disks.insert(node);
@@ -207,6 +219,9 @@ impl Ledger {
     pub(crate) fn restarted(&mut self, node: usize) {
         let truth = &mut self.hosts[node];
         truth.holds = truth.on_disk;
+        self.held.retain(|(of, _), _| *of != node);
+        let written = self.written.iter().filter(|((of, _), _)| *of == node);
+        self.held.extend(written.map(|(place, rank)| (*place, *rank)));
         let said = &self.said;
         // What was neither on disk nor heard by anybody was never said.
         self.orders.retain(|id, _| said.contains(id));
@@ -290,6 +305,31 @@ impl Ledger {
         let lease = self.policy_run;
         order.in_force.map(|at| at + lease + lease / 1_000_000 * CLOCK_PPM_BOTH + MS)
     }
+}
+
+/// Counts a statement into what a host holds; of a register only the greatest is held.
+fn count(
+    sum: &mut ([u8; 32], u64),
+    registers: &mut Registers,
+    node: usize,
+    id: StatementId,
+    statement: Option<&Held>,
+) {
+    let Some(word) = statement.filter(|word| word.class == Class::Presence) else {
+        return add(sum, &id);
+    };
+    let rank = (word.incarnation.counter, word.seq, word.incarnation, id);
+    match registers.get(&(node, word.key())).copied() {
+        Some(old) if old >= rank => return,
+        Some((.., old)) => {
+            // The sum is exclusive-or: what is added twice is gone.
+            add(sum, &old);
+            sum.1 -= 2;
+        }
+        None => {}
+    }
+    registers.insert((node, word.key()), rank);
+    add(sum, &id);
 }
 
 fn add(sum: &mut ([u8; 32], u64), id: &StatementId) {

@@ -263,7 +263,8 @@ fn is_for_one(kind: FrameKind) -> bool {
         | FrameKind::Answer
         | FrameKind::Offer
         | FrameKind::Bid
-        | FrameKind::Refuse => true,
+        | FrameKind::Refuse
+        | FrameKind::Standing => true,
         FrameKind::Hello
         | FrameKind::Bye
         | FrameKind::Statements

@@ -44,6 +44,7 @@ impl Counts {
             | Event::Ordered(_)
             | Event::Ending(..)
             | Event::Ended(..)
+            | Event::ResultDropped(..)
             | Event::DiskFailed(_) => {}
         }
     }

@@ -20,7 +20,7 @@ fn the_same_words_give_the_same_bytes() {
 #[test]
 fn every_kind_has_its_bytes() {
     let names: Vec<String> = golden::samples().into_iter().map(|sample| sample.name).collect();
-    let talks = ["draw", "answer", "task-answer", "offer", "bid", "refuse"];
+    let talks = ["draw", "answer", "task-answer", "offer", "bid", "refuse", "standing-offer"];
     for kind in Body::KINDS.iter().copied().chain(talks).chain(["case", "invite-file"]) {
         assert!(names.iter().any(|name| name == kind), "no golden bytes of {kind}");
     }

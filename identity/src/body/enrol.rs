@@ -97,7 +97,7 @@ record! {
         1 => addresses: Vec<String>,
         /// Words for what it can do.
         2 => capabilities: Vec<String>,
-        /// Load in thousandths of one core.
+        /// Load in thousandths of one core, on average over its cores.
         3 => load: u64,
     }
 }

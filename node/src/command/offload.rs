@@ -1,4 +1,4 @@
-//! `belay task offload`: gives work to a named device.
+//! `belay task offload`: gives work to a device, named or found.
 
 use super::agent::name_of;
 use super::door;
@@ -19,6 +19,7 @@ pub(crate) fn run(context: &Context, offload: &Offload) -> Result<ExitCode, Faul
     let program = offload.argv.first().map(String::as_str).unwrap_or_default();
     let ask = Ask::Offload(OffloadAsk {
         device: offload.to.clone(),
+        needs: offload.needs.clone(),
         agent: offload.name.clone().unwrap_or_else(|| name_of(Path::new(program))),
         argv: offload.argv.clone(),
         tools: offload.tools.clone(),
@@ -30,11 +31,14 @@ pub(crate) fn run(context: &Context, offload: &Offload) -> Result<ExitCode, Faul
         door.wait_at_most(WAIT_MAX)?;
     }
     let said: OffloadSaid = door.call(&ask)?;
+    for tried in &said.tried {
+        talk(format_args!("belay: not on {}: {}", tried.device, tried.why));
+    }
     let (words, code) = match &said.ended {
-        None => (format!("{} runs on {} as task {}", program, offload.to, said.award), 0),
+        None => (format!("{} runs on {} as task {}", program, said.device, said.award), 0),
         Some(ended) => {
             let exit = ended.exit.map(|exit| format!(", exit status {exit}")).unwrap_or_default();
-            talk(format_args!("belay: {}: {} ({}){exit}", offload.to, ended.outcome, ended.cause));
+            talk(format_args!("belay: {}: {} ({}){exit}", said.device, ended.outcome, ended.cause));
             (ended.tail.clone(), code_of(ended))
         }
     };

@@ -139,7 +139,12 @@ fn found_here(path: &Path, up: &Up) -> Result<SecretKey, Fault> {
     )?;
     write_first(&state, &founded.statements, Some(founded.body))?;
     let mesh = MeshFile { listen: vec![listen], peers: Vec::new() };
-    let file = NodeFile { fleet: founded.fleet.to_hex(), mesh, enforce: Default::default() };
+    let file = NodeFile {
+        fleet: founded.fleet.to_hex(),
+        mesh,
+        device: Default::default(),
+        enforce: Default::default(),
+    };
     config::write(path, &file)?;
     talk(release_words(&source));
     Ok(device)
@@ -181,7 +186,12 @@ fn join(path: &Path, up: &Up, file: &Path) -> Result<SecretKey, Fault> {
     let peers = opened.file.peers.iter();
     let peers = peers.map(|p| PeerFile { key: p.key.to_hex(), addresses: p.addresses.clone() });
     let mesh = MeshFile { listen: vec![listen], peers: peers.collect() };
-    let file = NodeFile { fleet: opened.fleet.to_hex(), mesh, enforce: Default::default() };
+    let file = NodeFile {
+        fleet: opened.fleet.to_hex(),
+        mesh,
+        device: Default::default(),
+        enforce: Default::default(),
+    };
     config::write(path, &file)?;
     Ok(device)
 }

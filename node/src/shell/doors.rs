@@ -182,15 +182,16 @@ impl Shell {
             Refusal::new(RefusalKind::WrongUse, error.to_string(), "see `belay status`")
         };
         let domain = TrustDomain::new(&self.engine.domain_name()).map_err(bad)?;
-        let device = DeviceId::new(&domain, &ask.device).map_err(bad)?;
+        let device = ask.device.as_ref().map(|name| DeviceId::new(&domain, name).map_err(bad));
+        let device = device.transpose()?;
         let on_silence = OnSilence::from_word(&ask.on_silence).unwrap_or(OnSilence::End);
         let answer = if ask.wait { AnswerAt::End } else { AnswerAt::Start };
-        let OffloadAsk { agent, argv, tools, .. } = ask;
+        let OffloadAsk { agent, argv, tools, needs, .. } = ask;
         if argv.is_empty() {
             let hint = "name a command after --";
             return Err(Refusal::new(RefusalKind::WrongUse, "there is nothing to run", hint));
         }
-        let want = Offload { parent, device, agent, argv, tools, on_silence, answer };
+        let want = Offload { parent, device, needs, agent, argv, tools, on_silence, answer };
         Ok(Todo::ask(Request::Offload(want)))
     }
 

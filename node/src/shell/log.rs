@@ -59,6 +59,7 @@ impl Log {
             Event::Ordered(id) => format!("order {id} is held here"),
             Event::Ending(award, cause) => format!("task {award} is told to end: {cause}"),
             Event::Ended(award, outcome) => format!("task {award} has ended: {outcome}"),
+            Event::ResultDropped(award, why) => format!("result of task {award} dropped: {why}"),
             Event::DiskFailed(why) => return self.disk_failed(why),
             Event::SetBack => "peers hold statements of this device that it had lost: \
                                a new incarnation begins"

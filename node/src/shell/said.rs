@@ -5,7 +5,7 @@ use crate::api::policy::PolicySaid;
 use crate::api::standing::StandingSaid;
 use crate::api::{
     BranchSaid, DeviceSaid, EndedSaid, LeaseSaid, OffloadSaid, OrderSaid, PlaceSaid, ProgressSaid,
-    ReleaseSaid, StatusSaid, TaskSaid, VerdictSaid, to_text,
+    ReleaseSaid, StatusSaid, TaskSaid, TriedSaid, VerdictSaid, to_text,
 };
 use belay_crdt::case::{Branch, BranchState};
 use belay_identity::StatementId;
@@ -141,6 +141,13 @@ fn verdict_said(verdict: Verdict) -> VerdictSaid {
 fn offload_said(offloaded: Offloaded) -> OffloadSaid {
     OffloadSaid {
         award: offloaded.award.to_hex(),
+        device: offloaded.device.name().to_owned(),
+        how: offloaded.how.as_str().to_owned(),
+        tried: offloaded
+            .tried
+            .into_iter()
+            .map(|tried| TriedSaid { device: tried.device, why: tried.refusal.why })
+            .collect(),
         ended: offloaded.ended.map(|ended| EndedSaid {
             outcome: ended.outcome.as_str().to_owned(),
             cause: ended.cause.as_str().to_owned(),

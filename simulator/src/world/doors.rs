@@ -192,7 +192,8 @@ impl World {
             let name = format!("{root}-{}-{child}", level + 1);
             let offload = Offload {
                 parent: Some(award),
-                device: self.fleet.devices[peer].id.clone(),
+                device: Some(self.fleet.devices[peer].id.clone()),
+                needs: Vec::new(),
                 agent: name,
                 argv: vec!["work".into()],
                 tools: Vec::new(),

@@ -27,7 +27,8 @@ pub fn lane(kind: FrameKind) -> Lane {
         | FrameKind::Answer
         | FrameKind::Offer
         | FrameKind::Bid
-        | FrameKind::Refuse => Lane::Urgent,
+        | FrameKind::Refuse
+        | FrameKind::Standing => Lane::Urgent,
     }
 }
 
@@ -44,6 +45,7 @@ fn body(kind: FrameKind) -> Vec<u8> {
         FrameKind::Offer => talk("offer"),
         FrameKind::Bid => talk("bid"),
         FrameKind::Refuse => talk("refuse"),
+        FrameKind::Standing => talk("standing-offer"),
         FrameKind::Bodies => write_list(&[Bytes(vec![0xa0]), Bytes(vec![0xa1, 0x01, 0x60])]),
     }
 }

@@ -238,7 +238,7 @@ fn invite(device_name: Option<belay_identity::principal::DeviceId>) -> Body {
         .into()
 }
 
-fn credential(tree: Option<belay_identity::StatementId>) -> Body {
+pub(super) fn credential(tree: Option<belay_identity::StatementId>) -> Body {
     Credential {
         key: public(10),
         agent: agent("scout"),

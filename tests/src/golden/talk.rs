@@ -1,8 +1,11 @@
 //! One sample of everything that two devices say to each other about leases and offers.
 
-use super::{fleet, id, key, public};
-use belay_identity::body::ReleaseVersion;
-use belay_identity::lease::{Answer, Bid, Draw, Offer, Refuse, Talk, TaskAnswer};
+use super::statements::credential;
+use super::{agent, device, fleet, id, key, public};
+use belay_identity::body::{Body, ReleaseVersion};
+use belay_identity::lease::{
+    Answer, Bid, Draw, Offer, Refuse, StandingOffer, Talk, TaskAnswer, Terms,
+};
 use belay_identity::{Class, Incarnation, LogHead, Scope, Verified, sign};
 
 /// Every talk, by name; `-bare` where what may be absent is.
@@ -25,21 +28,61 @@ pub fn talks() -> Vec<(String, Verified<Talk>)> {
         upstream_age_ms: 1_500,
         wall_ms: 1_790_000_000_000,
     };
-    let bare = Answer { heads: Vec::new(), release: None, version: None, ..answer.clone() };
-    let argv = vec!["ls".into(), "-l".into(), "ä".into()];
+    let bare_answer = Answer { heads: Vec::new(), release: None, version: None, ..answer.clone() };
+    let offer = offer(nonce);
+    let Body::Credential(root) = credential(None) else { panic!("a sample of a credential") };
+    let bare = Offer {
+        from: None,
+        root: Some(root),
+        needs: Vec::new(),
+        named: true,
+        standing: None,
+        ..offer.clone()
+    };
+    let standing = StandingOffer {
+        nonce: [0x57; 16],
+        holder: public(7),
+        incarnation: Incarnation { counter: 3, drawn: [0x1c; 16] },
+        places: 4,
+        lasts_ms: 60_000,
+    };
     [
         ("draw", Talk::Draw(Draw { nonce, award: Some(id(0xa3)), heads: [0xdd; 32] })),
         ("draw-bare", Talk::Draw(Draw { nonce, award: None, heads: [0xdd; 32] })),
         ("answer", Talk::Answer(answer)),
-        ("answer-bare", Talk::Answer(bare)),
+        ("answer-bare", Talk::Answer(bare_answer)),
         ("task-answer", Talk::TaskAnswer(TaskAnswer { nonce, holder: public(8), award: id(0xa3) })),
-        ("offer", Talk::Offer(Offer { nonce, delegation: id(0xa4), argv })),
+        ("offer", Talk::Offer(Box::new(offer))),
+        ("offer-bare", Talk::Offer(Box::new(bare))),
         ("bid", Talk::Bid(Bid { nonce, offerer: public(7), reserved_ms: 10_000 })),
         (
             "refuse",
             Talk::Refuse(Refuse { nonce, offerer: public(7), reason: "no room; later".into() }),
         ),
+        ("standing-offer", Talk::Standing(standing)),
     ]
     .map(|(name, talk)| (name.to_owned(), sign(talk, &key(8), &fleet())))
     .into()
+}
+
+fn offer(nonce: [u8; 16]) -> Offer {
+    let terms = Terms {
+        agent: agent("helper"),
+        device: device("robot"),
+        tools: vec!["local.read".into(), "tool.*".into()],
+        data: 2,
+        depth: 3,
+        budget: 500,
+        deadline_ms: 1_790_000_600_000,
+    };
+    Offer {
+        nonce,
+        from: Some(id(0xa4)),
+        root: None,
+        terms,
+        argv: vec!["ls".into(), "-l".into(), "ä".into()],
+        needs: vec!["camera".into(), "gpu".into()],
+        named: false,
+        standing: Some([0x57; 16]),
+    }
 }

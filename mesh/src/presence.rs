@@ -1,0 +1,88 @@
+//! What this device says of itself: where it can be reached, what it can do, how busy it is.
+//!
+//! It is said once a device is a member, and again when it has changed by a named step, never more
+//! often than a named interval: an idle fleet says nothing. The load is rounded to the step, so
+//! that what is said is news. Refused here: measuring; the shell hands the figures in.
+
+use crate::author::Words;
+use crate::engine::Engine;
+use crate::limits::{
+    LOAD_MAX, LOAD_STEP, PRESENCE_CHARS_MAX, PRESENCE_EVERY_MS, PRESENCE_ITEMS_MAX,
+};
+use crate::time::BootTime;
+use belay_identity::Scope;
+use belay_identity::body::{Body, Presence};
+
+/// What was measured last, and when it was last said.
+#[derive(Default)]
+pub(crate) struct Present {
+    load: u64,
+    addresses: Vec<String>,
+    next: BootTime,
+}
+
+impl Engine {
+    /// Says anew what has changed, if that is due.
+    pub(crate) fn tend_presence(&mut self) {
+        if self.now.boot < self.present.next {
+            return;
+        }
+        let Some(presence) = self.news_of_itself() else { return };
+        self.outlive_own_presence();
+        self.present.next = self.now.boot.plus_ms(PRESENCE_EVERY_MS);
+        self.say(Words::new(Scope::Fleet, presence));
+    }
+
+    pub(crate) fn on_present(&mut self, load: u64, addresses: Vec<String>) {
+        self.present.load = load.min(LOAD_MAX);
+        self.present.addresses = bounded(addresses);
+    }
+
+    /// How busy this device is, thousandths of one core on average over its cores.
+    pub(crate) fn own_load(&self) -> u64 {
+        self.present.load
+    }
+
+    pub(crate) fn next_presence(&self) -> Option<BootTime> {
+        self.news_of_itself().map(|_| self.present.next)
+    }
+
+    /// What this device would say of itself now, where it differs from what the fleet holds of it.
+    fn news_of_itself(&self) -> Option<Presence> {
+        let capabilities = bounded(self.config.capabilities.clone()?);
+        let device = self.known.registry.device_by_key(&self.key)?;
+        if self.device_cut(&device.id) {
+            return None;
+        }
+        let said = self.known.presences.by(&self.key).map(|held| &held.body);
+        let load = (self.present.load + LOAD_STEP / 2) / LOAD_STEP * LOAD_STEP;
+        let addresses = self.present.addresses.clone();
+        let Some(Body::Presence(said)) = said else {
+            return Some(Presence { addresses, capabilities, load });
+        };
+        let same = (&said.addresses, &said.capabilities) == (&addresses, &capabilities);
+        // A load that wavers around half a step is no news.
+        let moved = said.load.abs_diff(self.present.load) >= LOAD_STEP;
+        (!same || moved).then_some(Presence { addresses, capabilities, load })
+    }
+
+    /// Of a register the greatest life counts: a word of this device from a life that its disk has
+    /// forgotten would silence this one.
+    fn outlive_own_presence(&mut self) {
+        let Some(held) = self.known.presences.by(&self.key) else { return };
+        let theirs = held.incarnation;
+        if theirs != self.incarnation && theirs.counter >= self.incarnation.counter {
+            self.incarnation.counter = theirs.counter;
+            self.begin_incarnation();
+        }
+    }
+}
+
+/// Sorted, each once, each short, and not too many.
+fn bounded(mut words: Vec<String>) -> Vec<String> {
+    words.retain(|word| !word.is_empty() && word.chars().count() <= PRESENCE_CHARS_MAX);
+    words.sort();
+    words.dedup();
+    words.truncate(PRESENCE_ITEMS_MAX);
+    words
+}
