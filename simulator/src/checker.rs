@@ -7,6 +7,7 @@ mod gate;
 mod lease;
 mod log;
 mod net;
+mod place;
 mod set;
 mod set_time;
 mod stop_end;
@@ -18,7 +19,8 @@ use crate::clock::Time;
 use crate::ledger::Ledger;
 use crate::limits::VIOLATIONS_TOLD_MAX;
 use belay_crdt::case::Case;
-use belay_identity::{Statement, StatementId, Verified};
+use belay_identity::lease::Talk;
+use belay_identity::{PublicKey, Statement, StatementId, Verified};
 use belay_mesh::wire::Lane;
 
 /// Something that happened, seen from outside.
@@ -37,6 +39,10 @@ pub(crate) enum Sight<'a> {
     Digest { node: usize, digest: [u8; 32] },
     /// A frame left a host.
     Sent { node: usize, lane: Lane, bytes: usize },
+    /// A host, under this key, said something of leases or offers.
+    Talked { node: usize, key: PublicKey, talk: &'a Talk },
+    /// A host's node began a new life.
+    Restarted { node: usize },
     /// How many links a host holds.
     Links { node: usize, links: usize },
     /// An operator read a case.
@@ -97,6 +103,7 @@ impl Checkers {
             Box::new(stop_end::StopEnd),
             Box::new(stop_whole::StopWhole),
             Box::new(task::Task),
+            Box::new(place::Place::default()),
         ];
         Self { all: all.into_iter().map(|checker| (checker, Tally::default())).collect() }
     }

@@ -3,11 +3,11 @@
 //! Its disk acknowledges writes in order after a while; a crash forgets what was not on disk, and
 //! of what was on its way a first part may have arrived. Refused here: deciding; it only keeps.
 
-use crate::clock::{HostClock, MS, SECOND, Time};
+use crate::clock::{HostClock, SECOND, Time};
 use crate::dice::Dice;
 use crate::fleet::{Fleet, RING};
 use crate::ledger::Ledger;
-use crate::plan::Plan;
+use crate::plan::{LendPlan, Plan};
 use crate::planted::{Planted, Wrapper};
 use crate::tree::Tree;
 use crate::world::Ticket;
@@ -42,6 +42,9 @@ pub(crate) struct Host {
     policies: Vec<Vec<u8>>,
     asks_made: u64,
     dice: Dice,
+    /// What it can do, and how busy it is.
+    capabilities: Option<Vec<String>>,
+    loads: Dice,
 }
 
 /// What the world waits for at a door.
@@ -80,6 +83,8 @@ pub(crate) struct Grow {
     pub(crate) run_on: bool,
     /// Where it runs, the origin first.
     pub(crate) path: Vec<usize>,
+    /// When it was asked for.
+    pub(crate) at: Time,
 }
 
 impl Host {
@@ -115,6 +120,8 @@ impl Host {
             policies: Vec::new(),
             asks_made: 0,
             dice,
+            capabilities: plan.lend.as_ref().map(|lend| capabilities(lend, seed, node)),
+            loads: Dice::of(seed, &format!("load {node}")),
         }
     }
 
@@ -127,7 +134,7 @@ impl Host {
             seed: self.dice.bytes(),
             ring: RING.to_owned(),
             tighten: None,
-            capabilities: None,
+            capabilities: self.capabilities.clone(),
         };
         let founding = self.life == 0 && member.has_policy;
         self.engine = Some(if founding {
@@ -243,14 +250,24 @@ impl Host {
     }
 
     /// How long a program takes to be looked up.
-    pub(crate) fn lookup(&mut self) -> Time {
-        self.dice.between(MS / 10, MS)
+    pub(crate) fn lookup(&mut self, plan: &Plan) -> Time {
+        self.dice.between(plan.disk.lookup.low, plan.disk.lookup.high)
+    }
+
+    /// How busy it is now.
+    pub(crate) fn load(&mut self, lend: &LendPlan) -> u64 {
+        self.loads.below(lend.load_max + 1)
     }
 
     /// When a tree's first act comes.
     pub(crate) fn first_act(&mut self, plan: &Plan) -> Time {
         1 + self.dice.below(plan.task.act_every.0)
     }
+}
+
+fn capabilities(lend: &LendPlan, seed: u64, node: usize) -> Vec<String> {
+    let mut dice = Dice::of(seed, &format!("capabilities {node}"));
+    lend.capabilities.iter().filter(|_| dice.happens(lend.share.0)).cloned().collect()
 }
 
 fn signed(drawn: u64, middle: u64) -> i64 {

@@ -61,6 +61,8 @@ pub(crate) struct Task {
     pub(crate) agents: Vec<AgentId>,
     /// True once the award is on its maker's disk, or another host has it.
     pub(crate) said: bool,
+    /// When its warden was told to start it.
+    pub(crate) told: Option<Time>,
     /// When its tree began.
     pub(crate) began: Option<Time>,
     /// When it last did something that can be seen outside it.
@@ -257,8 +259,8 @@ impl Ledger {
             return;
         }
         let agents = self.agents_of(award);
-        let (said, began, acted, emptied) = (false, None, None, None);
-        self.tasks.insert(id, Task { node, agents, said, began, acted, emptied });
+        let (said, told, began, acted, emptied) = (false, None, None, None, None);
+        self.tasks.insert(id, Task { node, agents, said, told, began, acted, emptied });
     }
 
     /// Walks from an award up to the user's own credential.

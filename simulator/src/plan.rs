@@ -4,7 +4,7 @@
 
 mod script;
 
-pub use script::{Cut, Gives, Heal, Hit, Order, Run, Step, Suspend};
+pub use script::{Cut, Gives, Heal, Hit, Lend, Order, Run, Step, Suspend};
 
 use crate::clock::Time;
 use crate::limits::{BEACONS_MAX, DEGREE_MAX, NODES_MAX, QUIET_MIN, SEATS_MAX};
@@ -33,6 +33,9 @@ pub struct Plan {
     pub task: TaskPlan,
     /// How wrong their clocks are.
     pub clock: ClockPlan,
+    /// What devices say that they can do; absent where they take only work for which they are
+    /// named.
+    pub lend: Option<LendPlan>,
     /// What happens at chance moments.
     #[serde(default)]
     pub weather: WeatherPlan,
@@ -97,6 +100,29 @@ pub struct NetworkPlan {
 pub struct DiskPlan {
     /// How long a write takes to be on disk.
     pub write: Between,
+    /// How long a program takes to be looked up.
+    #[serde(default = "lookup")]
+    pub lookup: Between,
+}
+
+fn lookup() -> Between {
+    Between { low: crate::clock::MS / 10, high: crate::clock::MS }
+}
+
+/// What devices say of themselves.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LendPlan {
+    /// Words for what they can do.
+    pub capabilities: Vec<String>,
+    /// The share of devices that has each.
+    pub share: Share,
+    /// How often they look how busy they are.
+    pub load_every: Span,
+    /// Until when that changes: a change is said up to a minute later.
+    pub load_until: Span,
+    /// How busy they are at most, thousandths of a core.
+    pub load_max: u64,
 }
 
 /// What runs on devices.
@@ -237,6 +263,10 @@ impl Plan {
                 format!("{} beacons have {seats} seats; name more beacons", fleet.beacons),
             ),
             (self.task.act_every.0 == 0, "trees that act without pause".to_owned()),
+            (
+                self.lend.as_ref().is_some_and(|lend| lend.load_every.0 == 0),
+                "devices that look how busy they are without pause".to_owned(),
+            ),
             (self.clock.ppm > 200, format!("clocks wrong by {} ppm; 200 at most", self.clock.ppm)),
         ];
         match refusals.into_iter().find(|(refused, _)| *refused) {
@@ -247,7 +277,10 @@ impl Plan {
 
     fn leaves_quiet(&self) -> Result<(), PlanError> {
         let weather = self.weather.when.high + self.weather.lasts.high;
-        let last = self.script.iter().map(Step::ends).chain([weather]).max().unwrap_or(0);
+        let said = belay_mesh::limits::PRESENCE_EVERY_MS * crate::clock::MS;
+        let loads = self.lend.as_ref().map_or(0, |lend| lend.load_until.0 + said);
+        let steps = self.script.iter().map(Step::ends);
+        let last = steps.chain([weather, loads]).max().unwrap_or(0);
         let second = crate::clock::SECOND;
         if last + QUIET_MIN <= self.duration.0 {
             return Ok(());

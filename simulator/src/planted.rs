@@ -11,7 +11,7 @@ use belay_mesh::gate::{Decision, Verdict};
 use belay_mesh::input::{AskId, TaskEvent};
 use belay_mesh::output::{Answer, Record};
 use belay_mesh::wire::Frame;
-use belay_mesh::{Output, Request};
+use belay_mesh::{BootTime, Output, Request};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ belay_identity::codes! {
         Forgotten = 5 "hold-lifted-by-replay",
         /// A case reads complete without one of its open branches.
         LeftOut = 6 "branch-left-out",
+        /// A node that starts again takes up what an earlier life of it was awarded.
+        TakenUp = 7 "award-taken-up-again",
     }
 }
 
@@ -39,6 +41,7 @@ pub(crate) struct Wrapper {
     planted: Option<Planted>,
     judged: BTreeMap<AskId, Verdict>,
     asked: Option<AskId>,
+    started: Vec<(StatementId, BootTime, u64)>,
 }
 
 impl Planted {
@@ -51,6 +54,7 @@ impl Planted {
             Self::Shallow => "INV-STOP-2",
             Self::Forgotten => "INV-SET-3",
             Self::LeftOut => "INV-STOP-3",
+            Self::TakenUp => "INV-TASK-2",
         }
     }
 }
@@ -95,6 +99,11 @@ impl Wrapper {
         }
     }
 
+    /// What a node that starts again is taken to start besides.
+    pub(crate) fn taken_up(&mut self) -> Vec<(StatementId, BootTime, u64)> {
+        std::mem::take(&mut self.started)
+    }
+
     /// An output as the defect lets it out.
     pub(crate) fn output(&mut self, output: &mut Output) {
         match (self.planted, output) {
@@ -110,6 +119,9 @@ impl Wrapper {
             }
             (Some(Planted::LeftOut), Output::Answer { answer: Ok(answer), .. }) => {
                 leave_out(answer)
+            }
+            (Some(Planted::TakenUp), Output::Start { award, until, lapse_grace_ms, .. }) => {
+                self.started.push((*award, *until, *lapse_grace_ms));
             }
             _ => {}
         }

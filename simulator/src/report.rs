@@ -6,7 +6,7 @@ use crate::ledger::{Ledger, Order};
 use crate::network::Network;
 use crate::plan::Plan;
 use belay_identity::StatementId;
-use belay_mesh::output::{Event, Refusal};
+use belay_mesh::output::{Event, How, Refusal};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -29,6 +29,7 @@ pub(crate) struct Counts {
     pub(crate) hangups: u64,
     pub(crate) refusals: BTreeMap<String, u64>,
     pub(crate) complete: BTreeMap<StatementId, Time>,
+    pub(crate) starts: BTreeMap<How, Vec<Time>>,
     pub(crate) odd: Vec<String>,
     pub(crate) spinning: Option<usize>,
 }
@@ -107,6 +108,9 @@ pub struct Report {
     pub refusals: BTreeMap<String, u64>,
     /// Work that found nobody to be handed to.
     pub stranded: u64,
+    /// From the asking for an offload to the start of its warden, milliseconds, by how the device
+    /// was found.
+    pub offload_start_ms: BTreeMap<String, Spread>,
 }
 
 /// What one checker found.
@@ -194,6 +198,11 @@ impl Report {
             statements: ledger.statements.len() as u64,
             refusals: counts.refusals,
             stranded: counts.stranded,
+            offload_start_ms: counts
+                .starts
+                .into_iter()
+                .map(|(how, took)| (how.as_str().to_owned(), Spread::of(took)))
+                .collect(),
         }
     }
 

@@ -4,9 +4,12 @@
 use crate::{Plan, Planted, Report, run};
 
 mod adversary;
+mod lab;
+mod offload;
 
 const WALK: &str = include_str!("../../configs/plans/walk.toml");
 const WEATHER: &str = include_str!("../../configs/plans/weather.toml");
+const OFFLOAD: &str = include_str!("../../configs/plans/offload.toml");
 const STOP: &str = include_str!("../../configs/plans/stop.toml");
 
 fn plan(text: &str) -> Plan {
@@ -93,6 +96,11 @@ fn a_hold_lifted_by_a_restart_is_found() {
 #[test]
 fn a_branch_left_out_is_found() {
     assert_found(Planted::LeftOut, 1);
+}
+
+#[test]
+fn an_award_taken_up_by_a_later_life_is_found() {
+    assert_found(Planted::TakenUp, 1);
 }
 
 /// Goal: a plan that cannot be is refused by name, and says what to change.

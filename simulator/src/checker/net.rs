@@ -30,6 +30,8 @@ impl Checker for Net {
             | Sight::LetGoOn { .. }
             | Sight::Acted { .. }
             | Sight::Digest { .. }
+            | Sight::Talked { .. }
+            | Sight::Restarted { .. }
             | Sight::CaseRead { .. }
             | Sight::End { .. } => {}
         }

@@ -34,6 +34,8 @@ impl Checker for Set {
             | Sight::LetGoOn { .. }
             | Sight::Acted { .. }
             | Sight::Sent { .. }
+            | Sight::Talked { .. }
+            | Sight::Restarted { .. }
             | Sight::Links { .. }
             | Sight::CaseRead { .. } => {}
         }

@@ -28,6 +28,8 @@ impl Checker for StopEnd {
             | Sight::LetGoOn { .. }
             | Sight::Digest { .. }
             | Sight::Sent { .. }
+            | Sight::Talked { .. }
+            | Sight::Restarted { .. }
             | Sight::Links { .. }
             | Sight::CaseRead { .. } => {}
         }

@@ -32,6 +32,8 @@ impl Checker for StopWhole {
             | Sight::Acted { .. }
             | Sight::Digest { .. }
             | Sight::Sent { .. }
+            | Sight::Talked { .. }
+            | Sight::Restarted { .. }
             | Sight::Links { .. } => {}
         }
     }

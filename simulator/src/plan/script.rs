@@ -13,6 +13,8 @@ pub struct Step {
     pub at: Option<Span>,
     /// An agent is started and hands work on.
     pub run: Option<Run>,
+    /// A device's owner gives work to whoever takes it.
+    pub offload: Option<Lend>,
     /// An operator gives an order.
     pub order: Option<Order>,
     /// An operator lifts the hold on an agent.
@@ -46,6 +48,22 @@ pub struct Run {
     /// What happens below when those above fall silent.
     #[serde(default)]
     pub silence: Gives,
+}
+
+/// Work is given away at a device, and nobody is named.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lend {
+    /// The agent that is to do it.
+    pub agent: String,
+    /// Where it is given away.
+    pub node: usize,
+    /// What the device must be able to do.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// How many pieces, all at once.
+    #[serde(default = "one")]
+    pub times: usize,
 }
 
 /// What happens to work whose giver is silent.
@@ -130,7 +148,8 @@ impl Step {
     pub(crate) fn door(&self) -> Option<usize> {
         let run = self.run.as_ref().map(|run| run.node);
         let order = self.order.iter().chain(&self.lift).map(|order| order.from).next();
-        run.or(order).or(self.restart.as_ref().map(|hit| hit.node))
+        let lend = self.offload.as_ref().map(|lend| lend.node);
+        run.or(order).or(lend).or(self.restart.as_ref().map(|hit| hit.node))
     }
 
     /// Why it cannot be done in this plan, after these steps.
@@ -140,6 +159,7 @@ impl Step {
         }
         let given = [
             self.run.is_some(),
+            self.offload.is_some(),
             self.order.is_some(),
             self.lift.is_some(),
             self.cut.is_some(),
@@ -150,10 +170,10 @@ impl Step {
         ];
         match given.iter().filter(|given| **given).count() {
             1 => {}
-            0 => return Err(
-                "it says nothing; give one of run, order, lift, cut, heal, crash, restart, suspend"
-                    .into(),
-            ),
+            0 => {
+                let words = "run, offload, order, lift, cut, heal, crash, restart, suspend";
+                return Err(format!("it says nothing; give one of {words}"));
+            }
             _ => return Err("it says several things; give each a step of its own".into()),
         }
         self.nodes_exist(plan)?;
@@ -177,6 +197,7 @@ impl Step {
         let cut = self.cut.iter().flat_map(|cut| cut.nodes.iter().copied());
         let one = [
             self.run.as_ref().map(|run| run.node),
+            self.offload.as_ref().map(|lend| lend.node),
             self.order.as_ref().map(|order| order.from),
             self.lift.as_ref().map(|order| order.from),
             self.crash.as_ref().map(|hit| hit.node),

@@ -5,14 +5,16 @@
 
 use super::{What, World};
 use crate::checker::Sight;
+use crate::clock::Time;
 use crate::host::{Asked, Grow, Intent, ORDERS};
 use crate::limits::READ_EVERY;
+use crate::plan::Lend;
 use belay_identity::body::{Hold, Lift, OnSilence, Pause, Reason, Subject, Term};
 use belay_identity::principal::Principal;
 use belay_identity::{Body, Scope, Statement, StatementId, sign};
 use belay_mesh::gate::{Act, Decision};
 use belay_mesh::input::{AnswerAt, AskId, Offload, Run};
-use belay_mesh::output::{Answer, Place, Refusal};
+use belay_mesh::output::{Answer, Offloaded, Place, Refusal};
 use belay_mesh::{Input, Request};
 
 impl World {
@@ -44,6 +46,31 @@ impl World {
         };
         self.counts.runs += 1;
         self.ask(node, Asked::Grow(grow), Request::Run(run));
+    }
+
+    /// A device's owner gives work to whoever takes it.
+    pub(super) fn lend(&mut self, lend: &Lend) {
+        let (agent, node, level, depth, fan) = (lend.agent.clone(), lend.node, 0, 0, 1);
+        let grow = Grow { agent, level, depth, fan, run_on: false, path: vec![node], at: self.now };
+        let want = Offload {
+            parent: None,
+            device: None,
+            needs: lend.needs.clone(),
+            agent: lend.agent.clone(),
+            argv: vec!["work".into()],
+            tools: Vec::new(),
+            on_silence: OnSilence::End,
+            answer: AnswerAt::Start,
+        };
+        self.ask(node, Asked::Grow(grow), Request::Offload(want));
+    }
+
+    /// How long it took from the asking to the warden's start.
+    fn note_start(&mut self, offloaded: &Offloaded, asked: Time) {
+        if let Some(at) = self.ledger.tasks.get(&offloaded.award).and_then(|task| task.told) {
+            let took = at.saturating_sub(asked);
+            self.counts.starts.entry(offloaded.how).or_default().push(took);
+        }
     }
 
     pub(super) fn ask_act(&mut self, node: usize, award: StatementId) {
@@ -80,6 +107,7 @@ impl World {
             }
             (Asked::Grow(grow), Ok(Answer::Offloaded(offloaded))) => {
                 self.counts.offloads += 1;
+                self.note_start(&offloaded, grow.at);
                 let runs = grow.path.last().copied().unwrap_or(node);
                 self.hand_on(runs, offloaded.award, &grow);
             }
@@ -188,7 +216,7 @@ impl World {
             let level = grow.level + 1;
             let root = grow.agent.split(':').next().unwrap_or_default();
             let path = grow.path.iter().copied().chain([peer]).collect();
-            let below = Grow { level, path, ..grow.clone() };
+            let below = Grow { level, path, at: self.now, ..grow.clone() };
             let name = format!("{root}-{}-{child}", level + 1);
             let offload = Offload {
                 parent: Some(award),

@@ -4,7 +4,7 @@ use super::{What, World};
 use crate::checker::Sight;
 use belay_identity::{PublicKey, StatementId};
 use belay_mesh::output::Record;
-use belay_mesh::wire::{FrameKind, Lane};
+use belay_mesh::wire::{Frame, FrameKind, Lane};
 use belay_mesh::{BootTime, Input, Output};
 
 impl World {
@@ -53,7 +53,7 @@ impl World {
             }
             Output::Answer { ask, answer } => self.answered(node, ask, answer),
             Output::Inspect { nonce, .. } => {
-                let at = self.now + self.hosts[node].lookup();
+                let at = self.now + self.hosts[node].lookup(&self.plan);
                 self.schedule(at, node, What::Inspected(nonce));
             }
             Output::Start { award, until, lapse_grace_ms, .. } => {
@@ -74,6 +74,12 @@ impl World {
         self.checkers.see(self.now, &Sight::Sent { node, lane, bytes }, &self.ledger);
         let Some(to) = self.ledger.node_of(&link) else { return };
         let carried = self.network.check(&self.fleet.id, lane, kind, body);
+        if let Ok(checked) = &*carried.frame
+            && let Frame::Talk(talk) = checked.as_inner()
+        {
+            let sight = Sight::Talked { node, key: self.fleet.devices[node].key, talk };
+            self.checkers.see(self.now, &sight, &self.ledger);
+        }
         let session = self.network.link(node, to).session;
         if let Some(at) = self.network.send(node, to, self.now, carried.clone()) {
             self.schedule(at, to, What::Frame { from: node, session, frame: carried });
@@ -113,7 +119,8 @@ impl World {
         let host = &mut self.hosts[node];
         host.plant(&self.plan, now, award, until, grace_ms);
         let act = host.first_act(&self.plan);
-        if let Some(task) = self.ledger.tasks.get(&award) {
+        if let Some(task) = self.ledger.tasks.get_mut(&award) {
+            task.told.get_or_insert(now);
             host.depth = host.depth.max(task.agents.len().saturating_sub(1));
         }
         self.schedule(now + act, node, What::Act(award));

@@ -1,6 +1,7 @@
 //! What happens to hosts and links: the script's steps, chance cuts, sleeps and crashes.
 
 use super::{What, World};
+use crate::checker::Sight;
 use crate::clock::Time;
 use crate::dice::Dice;
 use crate::host::{Grow, Intent};
@@ -32,6 +33,8 @@ pub(crate) enum Happens {
     Restart,
     /// This device sleeps until then.
     Sleep(Time),
+    /// A device looks how busy it is.
+    Look,
     /// An agent is started though an order may stand against it.
     Try(String),
 }
@@ -42,6 +45,12 @@ impl World {
         for place in 0..self.plan.script.len() {
             let at = self.plan.script[place].begins();
             self.schedule(at, 0, What::Happens(Happens::Step(place)));
+        }
+        if let Some(lend) = &self.plan.lend {
+            let every = lend.load_every.0;
+            for node in 0..self.plan.nodes {
+                self.schedule(every, node, What::Happens(Happens::Look));
+            }
         }
         let weather = self.plan.weather.clone();
         let mut dice = Dice::of(self.seed, "weather");
@@ -71,7 +80,11 @@ impl World {
         let door = match &happens {
             Happens::Step(place) => self.plan.script[*place].door(),
             Happens::Restart | Happens::Try(_) => Some(node),
-            Happens::Cut(..) | Happens::Heal(_) | Happens::Crash | Happens::Sleep(_) => None,
+            Happens::Cut(..)
+            | Happens::Heal(_)
+            | Happens::Crash
+            | Happens::Sleep(_)
+            | Happens::Look => None,
         };
         if let Some(wakes) = door.and_then(|door| self.hosts[door].asleep) {
             // Nobody sits at a sleeping device.
@@ -84,9 +97,13 @@ impl World {
             Happens::Crash => self.crash(node),
             Happens::Restart => self.restart(node),
             Happens::Sleep(until) => self.sleep(node, until),
+            Happens::Look => return self.look_how_busy(node),
             Happens::Try(agent) => {
                 let (level, depth, fan, run_on) = (0, 0, 1, false);
-                self.run_agent(node, Grow { agent, level, depth, fan, run_on, path: vec![node] });
+                self.run_agent(
+                    node,
+                    Grow { agent, level, depth, fan, run_on, path: vec![node], at: self.now },
+                );
             }
         }
         self.weigh_hosts();
@@ -97,7 +114,10 @@ impl World {
             let run_on = run.silence == Gives::RunOn;
             let (level, path) = (0, vec![run.node]);
             let (agent, depth, fan) = (run.agent, run.depth, run.fan);
-            self.run_agent(run.node, Grow { agent, level, depth, fan, run_on, path });
+            self.run_agent(run.node, Grow { agent, level, depth, fan, run_on, path, at: self.now });
+        }
+        if let Some(lend) = step.offload {
+            (0..lend.times).for_each(|_| self.lend(&lend));
         }
         if let Some(order) = step.order {
             self.intend(order.from, Intent::Hold { agent: order.agent, pause: order.pause });
@@ -120,6 +140,19 @@ impl World {
         }
         if let Some(suspend) = step.suspend {
             self.sleep(suspend.node, self.now + suspend.lasts.0);
+        }
+    }
+
+    /// A device looks how busy it is, unless it sleeps or its node is dead.
+    fn look_how_busy(&mut self, node: usize) {
+        let Some(lend) = self.plan.lend.clone() else { return };
+        let load = self.hosts[node].load(&lend);
+        if self.hosts[node].asleep.is_none() {
+            self.give(node, Input::Present { load, addresses: Vec::new() });
+        }
+        let next = self.now + lend.load_every.0;
+        if next <= lend.load_until.0 {
+            self.schedule(next, node, What::Happens(Happens::Look));
         }
     }
 
@@ -243,9 +276,13 @@ impl World {
             return;
         }
         self.ledger.restarted(node);
+        self.checkers.see(self.now, &Sight::Restarted { node }, &self.ledger);
         self.hosts[node].start(&self.fleet, node, &self.ledger, self.now);
         self.drain(node);
         self.settle_orphans(node);
+        for (award, until, grace_ms) in self.hosts[node].wrapper.taken_up() {
+            self.start_tree(node, award, until, grace_ms);
+        }
         for peer in self.network.neighbours(node).to_vec() {
             let at = self.now + self.dice.below(REDIAL);
             self.schedule(at, node, What::Dial(peer));

@@ -1,0 +1,342 @@
+//! A few engines on a bench: every frame passes through the test's hands, every clock is one clock.
+//!
+//! Writes are on disk at once and programs are found at once, unless a test says otherwise; frames
+//! are delivered in order, and a test may drop those that it names. Nothing is sent behind its
+//! back. Refused here: chance and weather; the world has those.
+
+use crate::fleet::{Fleet, RING};
+use crate::plan::Plan;
+use belay_identity::body::{OnSilence, Seen};
+use belay_identity::{Body, Statement, StatementId, Verified};
+use belay_identity::{SecretKey, lease::Talk};
+use belay_mesh::input::{AnswerAt, AskId, Offload, TaskEvent};
+use belay_mesh::output::{Answer, Event, Offloaded, Record, Refusal};
+use belay_mesh::wire::{self, Frame, FrameKind, Lane};
+use belay_mesh::{BootTime, Config, Engine, Input, Now, Output, Request, Restored};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// A frame on its way.
+#[derive(Clone)]
+pub(super) struct Sent {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) lane: Lane,
+    pub(super) kind: FrameKind,
+    pub(super) body: Vec<u8>,
+}
+
+/// One device on the bench.
+pub(super) struct Device {
+    pub(super) engine: Engine,
+    statements: Vec<Arc<Verified<Statement>>>,
+    /// Awards whose program was started.
+    pub(super) started: Vec<StatementId>,
+    pub(super) events: Vec<Event>,
+    /// Starts nothing, though it is told to.
+    pub(super) idle: bool,
+    /// What it can do; none where it takes only work for which it was named.
+    pub(super) can: Option<Vec<String>>,
+    lives: u8,
+}
+
+/// The bench.
+pub(super) struct Lab {
+    pub(super) fleet: Fleet,
+    pub(super) devices: Vec<Device>,
+    pub(super) now_ms: u64,
+    wire: VecDeque<Sent>,
+    /// Every frame that was sent.
+    pub(super) sent: Vec<Sent>,
+    /// Says which frames are lost.
+    pub(super) loses: fn(&Lab, &Sent) -> bool,
+    /// Frames to and from these are lost.
+    pub(super) cut: BTreeSet<usize>,
+    pub(super) answers: BTreeMap<u64, Result<Box<Answer>, Refusal>>,
+    asks: u64,
+}
+
+const WALL_MS: u64 = crate::clock::WALL_AT_START_MS;
+
+impl Lab {
+    /// Devices that can do this, all linked with all; the first is the beacon.
+    pub(super) fn new(can: &[Option<&[&str]>]) -> Self {
+        let text = include_str!("../../../configs/plans/offload.toml");
+        let plan = Plan::read(text, Some(can.len())).unwrap();
+        let fleet = Fleet::found(&plan, 1).unwrap();
+        let words = |can: &&[&str]| can.iter().map(|word| (*word).to_owned()).collect();
+        let mut lab = Self {
+            devices: Vec::new(),
+            fleet,
+            now_ms: 0,
+            wire: VecDeque::new(),
+            sent: Vec::new(),
+            loses: |_, _| false,
+            cut: BTreeSet::new(),
+            answers: BTreeMap::new(),
+            asks: 0,
+        };
+        for (node, can) in can.iter().enumerate() {
+            let statements = lab.fleet.devices[node].disk.to_vec();
+            let can = can.as_ref().map(words);
+            let engine = lab.engine(node, 0, can.clone(), statements.clone());
+            let (started, events) = (Vec::new(), Vec::new());
+            let (idle, lives) = (false, 0);
+            let device = Device { engine, statements, started, events, idle, can, lives };
+            lab.devices.push(device);
+        }
+        for a in 0..can.len() {
+            for b in 0..can.len() {
+                if a != b {
+                    let link = lab.fleet.devices[b].key;
+                    lab.give(a, Input::LinkUp { link });
+                }
+            }
+        }
+        lab.run(1_500);
+        lab
+    }
+
+    fn engine(
+        &self,
+        node: usize,
+        life: u8,
+        can: Option<Vec<String>>,
+        statements: Vec<Arc<Verified<Statement>>>,
+    ) -> Engine {
+        let config = Config {
+            fleet: self.fleet.id,
+            device: SecretKey::from_seed(&self.fleet.devices[node].secret),
+            seed: [node as u8 * 16 + life + 1; 32],
+            ring: RING.to_owned(),
+            tighten: None,
+            capabilities: can,
+        };
+        let restored = Restored { statements, bodies: vec![self.fleet.policy.clone()] };
+        Engine::new(config, self.now(), restored)
+    }
+
+    fn now(&self) -> Now {
+        Now { boot: BootTime(self.now_ms * 1_000_000), wall_ms: WALL_MS + self.now_ms }
+    }
+
+    /// Gives one input and carries out what comes of it; frames wait on the wire.
+    pub(super) fn give(&mut self, node: usize, input: Input) {
+        let now = self.now();
+        let engine = &mut self.devices[node].engine;
+        engine.handle(now, input);
+        let outputs: Vec<Output> = std::iter::from_fn(|| engine.poll()).collect();
+        for output in outputs {
+            self.perform(node, output);
+        }
+    }
+
+    fn perform(&mut self, node: usize, output: Output) {
+        match output {
+            Output::Send { link, lane, kind, body } => {
+                let to = self.fleet.devices.iter().position(|device| device.key == link).unwrap();
+                let sent = Sent { from: node, to, lane, kind, body };
+                self.wire.push_back(sent.clone());
+                self.sent.push(sent);
+            }
+            Output::Persist { write, records, .. } => {
+                for record in records {
+                    if let Record::Statement { bytes, .. } = record {
+                        let read = belay_identity::Signed::<Statement>::parse(&bytes).unwrap();
+                        let read = read.verify(&self.fleet.id).unwrap();
+                        self.devices[node].statements.push(Arc::new(read));
+                    }
+                }
+                self.give(node, Input::Persisted { write });
+            }
+            Output::Inspect { nonce, .. } => {
+                self.give(node, Input::Inspected { nonce, program: Ok([7; 32]) });
+            }
+            Output::Start { award, .. } => {
+                self.devices[node].started.push(award);
+                if !self.devices[node].idle {
+                    self.give(node, Input::Task { award, event: TaskEvent::Started });
+                }
+            }
+            Output::End { award, .. } => self.ends(node, award),
+            Output::Answer { ask, answer } => drop(self.answers.insert(ask.0, answer)),
+            Output::Tell(event) => self.devices[node].events.push(event),
+            Output::Admit { .. }
+            | Output::Hangup { .. }
+            | Output::Feed { .. }
+            | Output::Freeze { .. } => {}
+        }
+    }
+
+    /// The tree of an award is empty.
+    pub(super) fn ends(&mut self, node: usize, award: StatementId) {
+        let event = TaskEvent::Exited { code: Some(0), signal: None };
+        self.give(node, Input::Task { award, event });
+        let (seen, tail) = (Seen::NoChildrenLeft, b"forty-two".to_vec());
+        self.give(node, Input::Task { award, event: TaskEvent::Empty { seen, tail } });
+    }
+
+    /// Delivers what is on the wire, until nothing is.
+    pub(super) fn settle(&mut self) {
+        while let Some(sent) = self.wire.pop_front() {
+            let cut = self.cut.contains(&sent.from) || self.cut.contains(&sent.to);
+            if !cut && !(self.loses)(self, &sent) {
+                self.deliver(&sent);
+            }
+        }
+    }
+
+    /// Delivers one frame.
+    pub(super) fn deliver(&mut self, sent: &Sent) {
+        let link = self.fleet.devices[sent.from].key;
+        let kind = u8::try_from(sent.kind.code()).unwrap();
+        let frame = wire::check(&self.fleet.id, sent.lane, kind, &sent.body).unwrap();
+        self.give(sent.to, Input::Frame { link, lane: sent.lane, frame });
+    }
+
+    /// Lets time pass in small steps, with everything that it brings.
+    pub(super) fn run(&mut self, ms: u64) {
+        self.settle();
+        let end = self.now_ms + ms;
+        while self.now_ms < end {
+            self.now_ms = (self.now_ms + 50).min(end);
+            for node in 0..self.devices.len() {
+                self.give(node, Input::Deadline);
+            }
+            self.settle();
+        }
+    }
+
+    /// A device's process ends and begins again over what was on its disk.
+    pub(super) fn restart(&mut self, node: usize) {
+        let device = &mut self.devices[node];
+        device.lives += 1;
+        let (life, can, statements) = (device.lives, device.can.clone(), device.statements.clone());
+        self.devices[node].engine = self.engine(node, life, can, statements);
+        let orphans: Vec<StatementId> = self.devices[node].engine.orphans().copied().collect();
+        for award in orphans {
+            let why = "no record of it was found".to_owned();
+            self.give(node, Input::Task { award, event: TaskEvent::NotProven { why } });
+        }
+        for peer in (0..self.devices.len()).filter(|peer| *peer != node) {
+            let link = self.fleet.devices[peer].key;
+            self.give(node, Input::LinkUp { link });
+        }
+    }
+
+    /// Gives work away at a device's door; says under which number its answer comes.
+    pub(super) fn offload(&mut self, node: usize, to: Option<usize>, needs: &[&str]) -> u64 {
+        self.offload_until(node, to, needs, AnswerAt::Start)
+    }
+
+    /// The same, answered at its start or its end.
+    pub(super) fn offload_until(
+        &mut self,
+        node: usize,
+        to: Option<usize>,
+        needs: &[&str],
+        answer: AnswerAt,
+    ) -> u64 {
+        let device = to.map(|to| self.fleet.devices[to].id.clone());
+        let needs = needs.iter().map(|need| (*need).to_owned()).collect();
+        let want = Offload { device, needs, answer, ..work() };
+        self.ask(node, want)
+    }
+
+    /// Gives away work that needs a camera, with a word on what it does when its giver is silent.
+    pub(super) fn offload_so(&mut self, node: usize, on_silence: OnSilence) -> u64 {
+        self.ask(node, Offload { needs: vec!["camera".into()], on_silence, ..work() })
+    }
+
+    fn ask(&mut self, node: usize, want: Offload) -> u64 {
+        self.asks += 1;
+        let request = Box::new(Request::Offload(want));
+        self.give(node, Input::Ask { ask: AskId(self.asks), request });
+        self.asks
+    }
+
+    /// How an offload was answered.
+    pub(super) fn offloaded(&mut self, ask: u64) -> Result<Offloaded, Refusal> {
+        match self.answers.remove(&ask).map(|answer| answer.map(|answer| *answer)) {
+            Some(Ok(Answer::Offloaded(offloaded))) => Ok(offloaded),
+            Some(Err(refusal)) => Err(refusal),
+            other => panic!("offload {ask} is answered by {other:?}"),
+        }
+    }
+
+    /// Frames of a type from one device to another, so far.
+    pub(super) fn frames(&self, from: usize, to: usize, kind: FrameKind) -> usize {
+        let such = |s: &&Sent| (s.from, s.to, s.kind) == (from, to, kind);
+        self.sent.iter().filter(such).count()
+    }
+
+    /// The statements that a frame carries.
+    pub(super) fn statements(&self, sent: &Sent) -> Vec<Arc<Verified<Statement>>> {
+        let kind = u8::try_from(sent.kind.code()).unwrap();
+        match wire::check(&self.fleet.id, sent.lane, kind, &sent.body).unwrap().into_inner() {
+            Frame::Statements(items) => items,
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a frame says of offers, if anything.
+    pub(super) fn talk(&self, sent: &Sent) -> Option<Verified<Talk>> {
+        let kind = u8::try_from(sent.kind.code()).unwrap();
+        match wire::check(&self.fleet.id, sent.lane, kind, &sent.body).unwrap().into_inner() {
+            Frame::Talk(talk) => Some(*talk),
+            _ => None,
+        }
+    }
+
+    /// True when a frame carries an award.
+    pub(super) fn has_award(&self, sent: &Sent) -> bool {
+        self.statements(sent).iter().any(|item| matches!(item.body, Body::Award(_)))
+    }
+
+    /// How busy a device is.
+    pub(super) fn load(&mut self, node: usize, load: u64) {
+        self.give(node, Input::Present { load, addresses: Vec::new() });
+    }
+
+    /// A statement that a device signs beside its log: another life of it, as far as anybody sees.
+    pub(super) fn forge(
+        &self,
+        node: usize,
+        like: &Statement,
+        body: Body,
+    ) -> Arc<Verified<Statement>> {
+        let drawn = [0xf0; 16];
+        let incarnation = belay_identity::Incarnation { counter: 99, drawn };
+        let author = self.fleet.devices[node].id.clone().into();
+        let (seq, prev, refs, expiry_ms) = (1, None, Vec::new(), None);
+        let statement =
+            Statement { incarnation, author, seq, prev, refs, expiry_ms, body, ..like.clone() };
+        let secret = SecretKey::from_seed(&self.fleet.devices[node].secret);
+        Arc::new(belay_identity::sign(statement, &secret, &self.fleet.id))
+    }
+
+    /// Hands statements to a device as if another had sent them.
+    pub(super) fn hand(&mut self, from: usize, to: usize, items: &[Arc<Verified<Statement>>]) {
+        let (kind, body) = wire::write_statements(items);
+        self.deliver(&Sent { from, to, lane: Lane::Bulk, kind, body });
+    }
+
+    /// What a device wrote, of one kind, the newest last.
+    pub(super) fn wrote(&self, node: usize, kind: &str) -> Vec<Arc<Verified<Statement>>> {
+        let all = self.devices[node].statements.iter();
+        all.filter(|item| item.body.kind() == kind).cloned().collect()
+    }
+}
+
+fn work() -> Offload {
+    Offload {
+        parent: None,
+        device: None,
+        needs: Vec::new(),
+        agent: "helper".into(),
+        argv: vec!["work".into()],
+        tools: Vec::new(),
+        on_silence: OnSilence::End,
+        answer: AnswerAt::Start,
+    }
+}
