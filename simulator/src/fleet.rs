@@ -252,7 +252,7 @@ fn policy_bytes() -> Vec<u8> {
 }
 
 /// One log while its first statements are signed.
-struct Log {
+pub(crate) struct Log {
     secret: SecretKey,
     author: Principal,
     incarnation: Incarnation,
@@ -263,13 +263,24 @@ struct Log {
 }
 
 impl Log {
-    fn new(secret: SecretKey, author: Principal, drawn: [u8; 16], fleet: FleetId) -> Self {
+    pub(crate) fn new(
+        secret: SecretKey,
+        author: Principal,
+        drawn: [u8; 16],
+        fleet: FleetId,
+    ) -> Self {
         let incarnation = Incarnation { counter: 1, drawn };
         let (expiry_ms, refs, said) = (None, Vec::new(), Vec::new());
         Self { secret, author, incarnation, fleet, expiry_ms, refs, said }
     }
 
-    fn say(&mut self, class: Class, body: Body) -> StatementId {
+    /// Everything that was said.
+    pub(crate) fn said(&self) -> &[Held] {
+        &self.said
+    }
+
+    /// Signs the next statement.
+    pub(crate) fn say(&mut self, class: Class, body: Body) -> StatementId {
         let statement = Statement {
             class,
             scope: Scope::Fleet,

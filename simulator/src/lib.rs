@@ -4,13 +4,14 @@
 //! clocks and process trees are pretended. Checkers watch everything that happens, one property
 //! each, and planted defects show that they can turn red.
 //!
-//! Reading order: `plan`, `fleet`; then `world` with `host`, `network` and `tree`; then `ledger`,
+//! Reading order: `command`, `plan`, `fleet`; then `world` with `host`, `network` and `tree`; then `ledger`,
 //! `checker` and its files, `planted`; last `report`. Below: `dice`, `clock`, `limits`, `trace`.
 //!
 //! Refused here: real time and real chance. One seed, one run.
 
 mod checker;
 mod clock;
+pub mod command;
 mod dice;
 mod fleet;
 mod host;

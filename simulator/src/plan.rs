@@ -2,6 +2,7 @@
 //!
 //! Refused here: unknown keys, and fleets that cannot be; each refusal says what to change.
 
+mod nearest;
 mod script;
 
 pub use script::{Cut, Gives, Heal, Hit, Lend, Order, Run, Step, Suspend};
@@ -221,8 +222,10 @@ pub enum PlanError {
 impl Plan {
     /// Reads a plan; `nodes` stands in for its own number.
     pub fn read(text: &str, nodes: Option<usize>) -> Result<Self, PlanError> {
-        let plan: Self =
-            toml::from_str(text).map_err(|error| PlanError::Text(error.to_string()))?;
+        let plan: Self = toml::from_str(text).map_err(|error| {
+            let meant = nearest::meant(error.message()).unwrap_or_default();
+            PlanError::Text(format!("{error}{meant}"))
+        })?;
         let plan = Self { nodes: nodes.unwrap_or(plan.nodes), ..plan };
         plan.fleet_can_be()?;
         for (index, step) in plan.script.iter().enumerate() {

@@ -4,6 +4,7 @@
 //! Refused here: a hook in the engine. What cannot be done from outside is not planted.
 
 use crate::clock::Time;
+use crate::report::Report;
 use belay_crdt::case::BranchState;
 use belay_identity::body::Seen;
 use belay_identity::{Body, Statement, StatementId, Verified};
@@ -45,6 +46,11 @@ pub(crate) struct Wrapper {
 }
 
 impl Planted {
+    /// True when its own checker is red.
+    pub fn is_red_in(self, report: &Report) -> bool {
+        report.invariants.iter().any(|i| i.id == self.breaks() && i.violations > 0)
+    }
+
     /// The invariant whose checker must turn red.
     pub fn breaks(self) -> &'static str {
         match self {

@@ -88,6 +88,8 @@ pub struct Report {
     pub wall_s: f64,
     /// The most memory it took, megabytes.
     pub rss_mb: u64,
+    /// The same for each device of one world, kilobytes.
+    pub rss_kb_per_node: u64,
     /// From the order's leaving to a complete case at home, milliseconds.
     pub case_complete_ms: Vec<f64>,
     /// Awards that were made.
@@ -188,6 +190,7 @@ impl Report {
             engine_inputs: counts.inputs,
             wall_s: 0.0,
             rss_mb: 0,
+            rss_kb_per_node: 0,
             case_complete_ms: complete.collect(),
             tasks: ledger.tasks.len() as u64,
             acts: counts.acts,
@@ -204,6 +207,13 @@ impl Report {
                 .map(|(how, took)| (how.as_str().to_owned(), Spread::of(took)))
                 .collect(),
         }
+    }
+
+    /// Notes what the run cost: seconds, and the most kilobytes of memory.
+    pub(crate) fn took(&mut self, wall_s: f64, rss_kb: u64) {
+        self.wall_s = wall_s;
+        self.rss_mb = rss_kb / 1024;
+        self.rss_kb_per_node = rss_kb / self.nodes as u64;
     }
 
     /// True when every invariant held.

@@ -112,6 +112,10 @@ fn bad_plans_are_named() {
     };
     let refusals = [
         (changed("nodes = 2", "nodes = 2\nnods = 3"), "unknown field `nods`"),
+        (changed("nodes = 2", "nodes = 2\nnods = 3"), "nearest real key to `nods` is `nodes`"),
+        (changed("beacons = 1", "becons = 1"), "nearest real key to `becons` is `beacons`"),
+        (changed("order = {", "ordre = {"), "nearest real key to `ordre` is `order`"),
+        (changed("latency", "latencies"), "nearest real key to `latencies` is `latency`"),
         (changed("nodes = 2", "nodes = 0"), "0 nodes"),
         (changed("beacons = 1", "beacons = 3"), "3 beacons among 2 nodes"),
         (changed("beacons = 1", "beacons = 1\nquorum = 2"), "a quorum of 2 among 1"),
