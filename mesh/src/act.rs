@@ -42,8 +42,9 @@ impl Engine {
             let refusal = Refusal::new(RefusalKind::Failed, why, "try again in a moment");
             return self.answer(ask, Err(refusal));
         }
-        let verdict = gate::decide(&self.view, &act, self.now);
-        self.audit(&act, &verdict);
+        let mut verdict = gate::decide(&self.view, &act, self.now);
+        let asker = self.view.tasks.get(&act.task).cloned();
+        self.audit(&act, asker.as_ref(), &mut verdict);
         self.work.count(&act, verdict.decision);
         if verdict.decision == Decision::Permit {
             let said = Said { verdict, by: self.view.judges(self.now) };
@@ -58,9 +59,11 @@ impl Engine {
     pub(crate) fn hand_out(&mut self, ask: AskId, waiting: Waiting) {
         self.republish();
         let Waiting { act, said } = waiting;
-        let verdict = gate::look_again(&self.view, &act, &said, self.now);
+        let mut verdict = gate::look_again(&self.view, &act, &said, self.now);
+        verdict.id = said.verdict.id;
         if verdict.decision != Decision::Permit {
-            self.audit(&act, &verdict);
+            let asker = self.view.tasks.get(&act.task).cloned();
+            self.audit(&act, asker.as_ref(), &mut verdict);
             self.work.withdraw(&act);
         }
         // INV-GATE-1
@@ -71,35 +74,42 @@ impl Engine {
         self.answer(ask, Ok(Answer::Verdict(verdict)));
     }
 
-    fn audit(&mut self, act: &Act, verdict: &Verdict) {
+    /// Names a decision, and lets it be written: for ever in the audit log, for a while beside it.
+    fn audit(&mut self, act: &Act, asker: Option<&GateTask>, verdict: &mut Verdict) {
+        let link = asker
+            .and_then(|task| Some((task.chain.acting()?, task.chain.links().len(), task.origin)));
+        let (id, number, told) = self.note_decision(act, link, verdict);
+        verdict.id = Some(id.0);
         self.write(Record::Audit {
             task: act.task,
             act: act.hash(),
-            verdict: verdict.clone(),
+            verdict: Box::new(verdict.clone()),
             wall_ms: self.now.wall_ms,
+            number,
+            told,
         });
     }
 
     /// Asks the gate about an act of this node itself: a run, an offload, arriving work.
     pub(crate) fn judge_own(&mut self, task: GateTask, act: &Act) -> Verdict {
-        let verdict = self.weigh_own(task, act);
-        self.audit(act, &verdict);
+        let mut verdict = self.weigh_own(&task, act);
+        self.audit(act, Some(&task), &mut verdict);
         verdict
     }
 
     /// The same before anything is granted: a No is recorded, a Yes is asked for again with the
     /// grant, and recorded in the same write.
     pub(crate) fn weigh_own_first(&mut self, task: GateTask, act: &Act) -> Verdict {
-        let verdict = self.weigh_own(task, act);
+        let mut verdict = self.weigh_own(&task, act);
         if verdict.decision != Decision::Permit {
-            self.audit(act, &verdict);
+            self.audit(act, Some(&task), &mut verdict);
         }
         verdict
     }
 
-    fn weigh_own(&self, task: GateTask, act: &Act) -> Verdict {
+    fn weigh_own(&self, task: &GateTask, act: &Act) -> Verdict {
         let mut view = self.picture();
-        view.tasks.insert(act.task, task);
+        view.tasks.insert(act.task, task.clone());
         gate::decide(&view, act, self.now)
     }
 

@@ -46,6 +46,27 @@ impl Engine {
                     self.known_order(order).and_then(|()| self.case_file(order)).map(Answer::Case);
                 self.answer(ask, answer);
             }
+            Request::Devices => {
+                let reports = self.device_reports();
+                self.answer(ask, Ok(Answer::Devices(reports)));
+            }
+            Request::Agents { name: None } => {
+                let reports = self.agent_reports();
+                self.answer(ask, Ok(Answer::Agents(reports)));
+            }
+            Request::Agents { name: Some(name) } => {
+                let report = self.agent_named(&name);
+                self.answer(ask, report.map(|report| Answer::Agents(vec![report])));
+            }
+            Request::Tasks { of } => {
+                let reports = self.task_reports(&of);
+                self.answer(ask, reports.map(Answer::Tasks));
+            }
+            Request::Cancel { award, by, reason } => self.on_cancel(ask, &award, by, reason),
+            Request::Why { of, asker } => {
+                let why = self.why(&of, asker);
+                self.answer(ask, why.map(Answer::Why));
+            }
             Request::Standing { subject } => {
                 let report = Box::new(self.standing_against(&subject));
                 self.answer(ask, Ok(Answer::Standing(report)));

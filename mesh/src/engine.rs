@@ -17,6 +17,7 @@ use crate::spread::Links;
 use crate::stop::Stops;
 use crate::task::Work;
 use crate::time::{BootTime, Now};
+use crate::why::Decisions;
 use belay_identity::body::{Autonomy, Cause};
 use belay_identity::{
     Class, FleetId, Incarnation, PublicKey, SecretKey, Statement, StatementId, Verified,
@@ -63,6 +64,7 @@ pub struct Engine {
     pub(crate) work: Work,
     pub(crate) stops: Stops,
     pub(crate) present: Present,
+    pub(crate) decisions: Decisions,
     pub(crate) view: Arc<GateView>,
     pub(crate) pictured: Option<Pictured>,
     outbox: VecDeque<Output>,
@@ -166,6 +168,7 @@ impl Engine {
             work: Work::default(),
             stops: Stops::default(),
             present: Present::default(),
+            decisions: Decisions::default(),
             view: Arc::new(GateView::empty()),
             pictured: None,
             config,

@@ -70,6 +70,8 @@ pub struct Verdict {
     pub hint: String,
     /// In observe mode: the rule that would have said No.
     pub would_deny: Option<String>,
+    /// The name under which this device keeps the decision; none while it is only judged.
+    pub id: Option<[u8; 16]>,
 }
 
 /// A No of one check, before the mode is asked.
@@ -161,6 +163,7 @@ fn judge(
             why: "permitted".into(),
             hint: String::new(),
             would_deny: None,
+            id: None,
         },
         Err(no) => no.under(mode, release),
     }
@@ -356,6 +359,7 @@ impl No {
             mode: Some(mode),
             why: self.why,
             hint: self.hint,
+            id: None,
         }
     }
 }
@@ -371,6 +375,7 @@ impl Verdict {
             why,
             hint: hint.into(),
             would_deny: None,
+            id: None,
         }
     }
 }

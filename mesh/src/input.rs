@@ -1,6 +1,8 @@
 //! Everything that can happen to a node.
 
 use crate::gate::Act;
+use crate::listing::TasksOf;
+use crate::why::WhyOf;
 use crate::wire::{Checked, Frame, Lane, WireError};
 use belay_identity::body::{OnSilence, Seen, Subject};
 use belay_identity::principal::DeviceId;
@@ -160,6 +162,34 @@ pub enum Request {
     Case {
         /// Which.
         order: StatementId,
+    },
+    /// The devices of the fleet.
+    Devices,
+    /// The agents known here, or the one of this name.
+    Agents {
+        /// Its name.
+        name: Option<String>,
+    },
+    /// Pieces of work.
+    Tasks {
+        /// Which.
+        of: TasksOf,
+    },
+    /// End one piece of work and everything below it.
+    Cancel {
+        /// The id of its award, or as many first digits as name only one.
+        award: String,
+        /// The task that asks, where an agent does.
+        by: Option<StatementId>,
+        /// Why, for people.
+        reason: String,
+    },
+    /// What stands behind an id.
+    Why {
+        /// Which.
+        of: WhyOf,
+        /// The task that asks, where an agent does.
+        asker: Option<StatementId>,
     },
     /// What stands against exactly this subject.
     Standing {

@@ -14,7 +14,7 @@ use crate::limits::{DRAW_EVERY_MS_MAX, DRAW_EVERY_MS_MIN, DRAWS_OPEN_MAX};
 use crate::time::{BootTime, Heard, Interval};
 use crate::wire::{self, Lane};
 use belay_crdt::set::heads_hash;
-use belay_identity::body::{Action, Autonomy, Release};
+use belay_identity::body::{Action, Autonomy, Release, ReleaseVersion};
 use belay_identity::lease::{Answer, Draw, Talk, TaskAnswer};
 use belay_identity::{LogHead, PublicKey, StatementId, Verified, sign};
 use std::collections::BTreeMap;
@@ -30,6 +30,10 @@ pub(crate) struct Holder {
     next_draw: BootTime,
     last_draw: BootTime,
     changes: u64,
+    /// When members last drew from this beacon.
+    drew: BTreeMap<PublicKey, BootTime>,
+    /// The releases by which beacons said they judge.
+    versions: BTreeMap<PublicKey, ReleaseVersion>,
 }
 
 struct Open {
@@ -100,6 +104,16 @@ impl Holder {
     /// Grows with every answer that freshens this device.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// When this member last drew a lease here.
+    pub(crate) fn drew_at(&self, device: &PublicKey) -> Option<BootTime> {
+        self.drew.get(device).copied()
+    }
+
+    /// The release by which this beacon last said it judges.
+    pub(crate) fn version_of(&self, beacon: &PublicKey) -> Option<ReleaseVersion> {
+        self.versions.get(beacon).cloned()
     }
 
     /// Everything the set holds is on disk: these are the heads a beacon may sign.
@@ -259,6 +273,7 @@ impl Engine {
         if !self.is_beacon(&self.key) || self.holder.disk_heads.is_empty() {
             return;
         }
+        self.holder.drew.insert(link, self.now.boot);
         let heads = if heads_hash(&self.holder.disk_heads) == draw.heads {
             Vec::new()
         } else {
@@ -287,6 +302,9 @@ impl Engine {
             return;
         }
         let heads = if answer.heads.is_empty() { &open.heads } else { &answer.heads };
+        if let Some(version) = &answer.version {
+            self.holder.versions.insert(link, version.clone());
+        }
         let acknowledged = heads.clone();
         self.holder.acknowledged.insert(link, acknowledged);
         self.note_in_force();

@@ -143,3 +143,9 @@ pub const DELEGATION_DEPTH: u64 = 8;
 
 /// Default number of permits of a delegation.
 pub const DELEGATION_BUDGET: u64 = 1_000_000;
+
+/// Decisions kept so that they can be explained: some minutes of a busy agent, 100 kB.
+pub const DECISIONS_KEPT: usize = 256;
+
+/// Characters kept of each text of a decision: what fits in three lines of a terminal.
+pub const DECISION_TEXT_CHARS_MAX: usize = 240;

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 const NEAREST_NAMES_MAX: usize = 3;
 
 /// The fewest hex digits by which an id may be named: 32 bits are not hit by accident.
-const ID_DIGITS_MIN: usize = 8;
+pub(crate) const ID_DIGITS_MIN: usize = 8;
 
 /// A term that nothing known here carries.
 #[derive(Debug, Clone, PartialEq, Eq)]

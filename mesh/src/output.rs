@@ -2,10 +2,12 @@
 
 use crate::gate::Verdict;
 use crate::input::{AskId, WriteId};
+use crate::listing::{AgentReport, DeviceReport, TaskReport};
 use crate::policy_report::PolicyReport;
 use crate::standing::StandingReport;
 use crate::status::{Progress, Status};
 use crate::time::BootTime;
+use crate::why::Why;
 use crate::wire::{FrameKind, Lane};
 use belay_identity::body::{Cause, Outcome};
 use belay_identity::principal::{DeviceId, OperatorId};
@@ -128,9 +130,13 @@ pub enum Record {
         /// Hash of the act.
         act: [u8; 32],
         /// The verdict.
-        verdict: Verdict,
+        verdict: Box<Verdict>,
         /// Own wall clock, Unix milliseconds.
         wall_ms: u64,
+        /// How many decisions this device has taken before it.
+        number: u64,
+        /// The decision with what mattered, for `Engine::recall`; only the last few are kept.
+        told: Vec<u8>,
     },
 }
 
@@ -155,6 +161,16 @@ pub enum Answer {
     Progress(Progress),
     /// A case file.
     Case(Vec<u8>),
+    /// The devices of the fleet.
+    Devices(Vec<DeviceReport>),
+    /// Agents.
+    Agents(Vec<AgentReport>),
+    /// Pieces of work.
+    Tasks(Vec<TaskReport>),
+    /// What stands behind an id.
+    Why(Why),
+    /// A cancel is on disk and on its way.
+    Cancelled(StatementId),
     /// What stands against whom.
     Standing(Box<StandingReport>),
     /// What judges here.

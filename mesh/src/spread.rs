@@ -27,6 +27,8 @@ pub(crate) struct Links {
     pub(crate) wants: BTreeMap<StatementId, Want>,
     pub(crate) next_repair: BootTime,
     refused_by: Option<(PublicKey, String)>,
+    /// When links to devices of the fleet ended; one entry for each device at most.
+    gone: BTreeMap<PublicKey, BootTime>,
 }
 
 /// One peer.
@@ -82,7 +84,8 @@ impl Recent {
 impl Links {
     pub(crate) fn new(now: BootTime) -> Self {
         let next_repair = now.plus_ms(REPAIR_EVERY_MS);
-        Self { links: BTreeMap::new(), wants: BTreeMap::new(), next_repair, refused_by: None }
+        let (links, wants, gone) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { links, wants, next_repair, refused_by: None, gone }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<BootTime> {
@@ -112,6 +115,17 @@ impl Links {
     /// The last word of a peer that refused this device, until one admits it.
     pub(crate) fn refusal(&self) -> Option<&str> {
         self.refused_by.as_ref().map(|(_, reason)| reason.as_str())
+    }
+
+    /// The last word of this peer, if it was the last that refused this device.
+    pub(crate) fn refusal_by(&self, link: &PublicKey) -> Option<&str> {
+        let by = self.refused_by.as_ref().filter(|(peer, _)| peer == link);
+        by.map(|(_, reason)| reason.as_str())
+    }
+
+    /// When the last link to this device of the fleet ended, in the life of this process.
+    pub(crate) fn gone_at(&self, link: &PublicKey) -> Option<BootTime> {
+        self.gone.get(link).copied()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -145,6 +159,9 @@ impl Engine {
     }
 
     pub(crate) fn on_link_down(&mut self, link: PublicKey) {
+        if self.links.is_known(&link) {
+            self.links.gone.insert(link, self.now.boot);
+        }
         self.links.links.remove(&link);
         self.work.offers.standing.forget(&link);
         self.links.wants.values_mut().for_each(|want| want.from.retain(|from| *from != link));

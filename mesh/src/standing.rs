@@ -131,7 +131,7 @@ impl Engine {
         }
     }
 
-    fn standing_order(&self, order: &Order) -> StandingOrder {
+    pub(crate) fn standing_order(&self, order: &Order) -> StandingOrder {
         StandingOrder {
             id: order.id,
             kind: order.kind,

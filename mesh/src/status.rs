@@ -175,7 +175,7 @@ impl Engine {
         LeaseLine { action, reach: self.reach(self.class_lease(action)) }
     }
 
-    fn reach(&self, lease: Lease) -> LeaseReach {
+    pub(crate) fn reach(&self, lease: Lease) -> LeaseReach {
         match lease {
             Lease::Own => LeaseReach::Unbounded,
             Lease::Until(end) if end > self.now.boot => {
@@ -200,6 +200,7 @@ impl Engine {
             Some(Body::Hold(hold)) => hold.subject.to_string(),
             Some(Body::Revoke(revoke)) => revoke.subject.to_string(),
             Some(Body::Drill(drill)) => drill.subject.to_string(),
+            Some(Body::Cancel(cancel)) => format!("task:{}", cancel.award),
             _ => String::new(),
         }
     }

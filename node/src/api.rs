@@ -2,8 +2,10 @@
 //!
 //! Refused here: deciding. The engine answers; this file only names the words.
 
+pub(crate) mod listing;
 pub(crate) mod policy;
 pub(crate) mod standing;
+pub(crate) mod why;
 
 use belay_identity::key::{hex, unhex};
 use belay_mesh::output::{Refusal, RefusalKind};
@@ -33,6 +35,16 @@ pub(crate) enum Ask {
     Progress { order: String },
     /// The case file of an order, in hex.
     Case { order: String },
+    /// The devices of the fleet.
+    Devices,
+    /// The agents known here, or one.
+    Agents { name: Option<String> },
+    /// Pieces of work: `open`, `all`, `tree` of an award, or of an `agent`.
+    Tasks { of: String, name: String },
+    /// End one piece of work and everything below it.
+    Cancel { award: String, reason: String },
+    /// What stands behind an id; the last decision without one.
+    Why { id: Option<String> },
     /// What stands against exactly this subject, as `stop` reads one.
     Standing { subject: Vec<String> },
     /// What stands of these orders.
@@ -97,6 +109,9 @@ pub(crate) struct VerdictSaid {
     pub(crate) why: String,
     pub(crate) hint: String,
     pub(crate) would_deny: Option<String>,
+    /// What `belay why` explains.
+    #[serde(default)]
+    pub(crate) id: Option<String>,
 }
 
 /// What became of an offload.

@@ -1,7 +1,9 @@
 //! The command line: the words, and which command answers them.
 
+pub(crate) mod developers;
 pub(crate) mod operators;
 
+pub(crate) use developers::{Cancel, Why};
 pub(crate) use operators::{Publish, Resume, Revoke};
 
 use crate::command;
@@ -38,11 +40,13 @@ enum Command {
     /// Devices of the fleet.
     #[command(subcommand)]
     Device(Device),
-    /// Agents on this device.
+    /// Agents: run one here, list them, look at one.
     #[command(subcommand)]
     Agent(Agent),
     /// May the calling agent do this?
     Act(Act),
+    /// What decided, who signed it, and what would change it.
+    Why(Why),
     /// Work on other devices.
     #[command(subcommand)]
     Task(Task),
@@ -119,6 +123,8 @@ pub(crate) struct Signing {
 enum Device {
     /// Write a one-use invite file for a new device.
     Invite(Invite),
+    /// Every device of the fleet, and whether it answers.
+    List,
 }
 
 /// `belay device invite`
@@ -150,6 +156,13 @@ pub(crate) struct Invite {
 enum Agent {
     /// Run an agent in this terminal.
     Run(Run),
+    /// Every agent known here.
+    List,
+    /// One agent: for whom, where, what stands against it, what it was told.
+    Show {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// `belay agent run`
@@ -185,6 +198,20 @@ pub(crate) struct Act {
 enum Task {
     /// Give work to a device, named or found.
     Offload(Offload),
+    /// What is under way.
+    List {
+        /// Also what has ended.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Who gave what to whom, with receipts.
+    Tree {
+        /// An award of the tree, or agent:NAME; every tree unless given.
+        #[arg(value_name = "AWARD|agent:NAME")]
+        of: Option<String>,
+    },
+    /// End one piece of work and everything below it.
+    Cancel(Cancel),
 }
 
 /// `belay task offload`
@@ -356,6 +383,13 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Up(up) => command::up::run(context, &up),
         Command::Down => command::down::run(context),
         Command::Status => command::status::run(context),
+        Command::Why(why) => command::why::run(context, &why),
+        Command::Device(Device::List) => command::device::list(context),
+        Command::Agent(Agent::List) => command::agents::list(context),
+        Command::Agent(Agent::Show { name }) => command::agents::show(context, &name),
+        Command::Task(Task::List { all }) => command::tasks::list(context, all),
+        Command::Task(Task::Tree { of }) => command::tasks::tree(context, of.as_deref()),
+        Command::Task(Task::Cancel(cancel)) => command::tasks::cancel(context, &cancel),
         Command::Device(Device::Invite(invite)) => command::invite::run(context, &invite),
         Command::Agent(Agent::Run(run)) => command::agent::run(context, &run),
         Command::Act(act) => command::act::run(context, &act),

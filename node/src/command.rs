@@ -2,6 +2,8 @@
 
 pub(crate) mod act;
 pub(crate) mod agent;
+pub(crate) mod agents;
+pub(crate) mod device;
 pub(crate) mod down;
 pub(crate) mod invite;
 pub(crate) mod key;
@@ -16,8 +18,10 @@ pub(crate) mod resume;
 pub(crate) mod revoke;
 pub(crate) mod status;
 pub(crate) mod stop;
+pub(crate) mod tasks;
 pub(crate) mod up;
 pub(crate) mod verify;
+pub(crate) mod why;
 
 use crate::cli::Context;
 use crate::door::{DoorClient, DoorName};

@@ -121,6 +121,7 @@ impl Shell {
         news: mpsc::Sender<News>,
     ) -> Result<Self, Fault> {
         let audit = replay.audit_tail.last().map_or(AuditHead::EMPTY, AuditHead::of);
+        let decisions = perform::kept_decisions(&replay.meta);
         let restored = restore(&config.fleet, &store, replay)?;
         let facts_root = facts_root(&device);
         let engine = Config {
@@ -131,8 +132,10 @@ impl Shell {
             tighten: config.tighten.clone(),
             capabilities: config.capabilities.clone(),
         };
+        let mut engine = Engine::new(engine, clock::now(), restored);
+        engine.recall(decisions);
         Ok(Self {
-            engine: Engine::new(engine, clock::now(), restored),
+            engine,
             fleet: config.fleet,
             log: log::Log::new(),
             state,

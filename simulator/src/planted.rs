@@ -139,7 +139,7 @@ impl Wrapper {
             _ => None,
         });
         if let (Some(ask), Some(verdict)) = (self.asked.take(), verdict) {
-            self.judged.insert(ask, verdict.clone());
+            self.judged.insert(ask, (**verdict).clone());
         }
     }
 }

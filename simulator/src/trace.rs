@@ -48,7 +48,7 @@ impl Trace {
                 self.hash.update(bytes);
             }
             Record::Body { hash, .. } => self.hash.update(hash),
-            Record::Audit { task, act, verdict, wall_ms } => {
+            Record::Audit { task, act, verdict, wall_ms, .. } => {
                 self.hash.update(task.0);
                 self.hash.update(act);
                 self.hash.update(wall_ms.to_be_bytes());

@@ -28,7 +28,11 @@ pub(crate) fn run(context: &Context, act: &Act) -> Result<ExitCode, Fault> {
         _ => ("denied", 3),
     };
     if code != 0 {
-        talk(format_args!("belay: {word}: {} ({by})\n  next: {}", verdict.why, verdict.hint));
+        let id = verdict.id.as_deref().and_then(|id| id.get(..16)).unwrap_or("--last");
+        let (why, hint) = (&verdict.why, &verdict.hint);
+        talk(format_args!(
+            "belay: {word}: {why} ({by})\n  next: {hint}; `belay why {id}` says more"
+        ));
     }
     let words = format!("{word}: {} {} ({by})", act.action, act.target);
     Shown::whole("belay.act.run/1", &verdict, words).show(context.format)?;

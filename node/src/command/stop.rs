@@ -173,6 +173,12 @@ fn words(progress: &ProgressSaid, took_ms: u64) -> String {
     } else {
         format!("{proven} of {all} branches of {subject} proven after {}.\n", span_words(took_ms))
     };
+    text += &branch_table(progress);
+    text + &bound_words(progress) + &format!("order {}\n", progress.order)
+}
+
+/// What became of every branch.
+pub(super) fn branch_table(progress: &ProgressSaid) -> String {
     let row = |branch: &BranchSaid| {
         let seen = branch.seen.as_deref().map(|seen| match seen {
             "not seen" => "nobody saw it end".to_owned(),
@@ -195,10 +201,10 @@ fn words(progress: &ProgressSaid, took_ms: u64) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = progress.branches.iter().map(row).collect();
-    if !rows.is_empty() {
-        text += &table(&["AGENT", "DEVICE", "OUTCOME", "HOW IT IS KNOWN"], &rows);
+    match rows.is_empty() {
+        true => String::new(),
+        false => table(&["AGENT", "DEVICE", "OUTCOME", "HOW IT IS KNOWN"], &rows),
     }
-    text + &bound_words(progress) + &format!("order {}\n", progress.order)
 }
 
 fn bound_words(progress: &ProgressSaid) -> String {

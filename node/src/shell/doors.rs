@@ -15,7 +15,9 @@ use belay_identity::principal::{DeviceId, TrustDomain};
 use belay_identity::{Class, PublicKey, Signed, Statement, StatementId, Verified};
 use belay_mesh::gate::Act;
 use belay_mesh::input::{AnswerAt, AskId, Offload, Run};
+use belay_mesh::listing::TasksOf;
 use belay_mesh::output::{Answer, Refusal, RefusalKind};
+use belay_mesh::why::WhyOf;
 use belay_mesh::{Input, Request};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -116,6 +118,14 @@ impl Shell {
                 let parent = Some(task.ok_or_else(below_no_warden)?);
                 self.offload(parent, ask)
             }
+            (DoorName::Agent, Asking::Plain(Ask::Why { id })) => {
+                let asker = Some(task.ok_or_else(below_no_warden)?);
+                Ok(Todo::ask(Request::Why { of: why_of(id), asker }))
+            }
+            (DoorName::Agent, Asking::Plain(Ask::Cancel { award, reason })) => {
+                let by = Some(task.ok_or_else(below_no_warden)?);
+                Ok(Todo::ask(Request::Cancel { award, by, reason }))
+            }
             (DoorName::Agent, _) => {
                 let why = "agents may only ask about themselves";
                 let hint = "operators and users ask at the operators' door, outside any agent";
@@ -145,6 +155,13 @@ impl Shell {
             Ask::Offload(ask) => self.offload(None, ask),
             Ask::Progress { order } => order_request(&order, |order| Request::Progress { order }),
             Ask::Case { order } => order_request(&order, |order| Request::Case { order }),
+            Ask::Devices => Ok(Todo::ask(Request::Devices)),
+            Ask::Agents { name } => Ok(Todo::ask(Request::Agents { name })),
+            Ask::Tasks { of, name } => tasks_request(&of, name),
+            Ask::Cancel { award, reason } => {
+                Ok(Todo::ask(Request::Cancel { award, by: None, reason }))
+            }
+            Ask::Why { id } => Ok(Todo::ask(Request::Why { of: why_of(id), asker: None })),
             Ask::Standing { subject } => self.standing_request(&subject),
             Ask::StandingNamed { ids } => Ok(Todo::ask(Request::StandingNamed { ids })),
             Ask::Policy { agent } => Ok(Todo::ask(Request::Policy { agent })),
@@ -250,6 +267,24 @@ fn place_request(key: &str, class: u64) -> Result<Todo, Refusal> {
     let hint = "use `belay` of the version that runs the node";
     let class = class.ok_or_else(|| Refusal::new(RefusalKind::WrongUse, "no such class", hint))?;
     Ok(Todo::ask(Request::Place { key, class }))
+}
+
+fn why_of(id: Option<String>) -> WhyOf {
+    id.map_or(WhyOf::Last, WhyOf::Id)
+}
+
+fn tasks_request(of: &str, name: String) -> Result<Todo, Refusal> {
+    let of = match of {
+        "open" => TasksOf::Open,
+        "all" => TasksOf::All,
+        "tree" => TasksOf::Tree(name),
+        "agent" => TasksOf::Agent(name),
+        _ => {
+            let hint = "use `belay` of the version that runs the node";
+            return Err(Refusal::new(RefusalKind::WrongUse, "no such list of tasks", hint));
+        }
+    };
+    Ok(Todo::ask(Request::Tasks { of }))
 }
 
 fn order_request(order: &str, make: fn(StatementId) -> Request) -> Result<Todo, Refusal> {

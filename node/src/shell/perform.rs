@@ -6,9 +6,11 @@ use crate::store::{self, Ack, AuditEntry};
 use crate::transport::{self, NetCommand, Unsent};
 use belay_mesh::Input;
 use belay_mesh::input::WriteId;
+use belay_mesh::limits::DECISIONS_KEPT;
 use belay_mesh::output::{Output, Record, Urgency};
 use belay_mesh::wire::Lane;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -74,7 +76,16 @@ impl Shell {
             Urgency::Reserved => store::Urgency::Reserved,
         };
         let before = self.audit.head();
-        let records = records.into_iter().map(|record| self.record(record)).collect();
+        let told = |record: &Record| match record {
+            Record::Audit { number, told, .. } => Some(kept_decision(*number, told)),
+            Record::Statement { .. } | Record::Body { .. } => None,
+        };
+        // What explains a decision never takes the space kept for orders and receipts.
+        let told: Vec<store::Record> = match urgency {
+            store::Urgency::Ordinary => records.iter().filter_map(told).collect(),
+            store::Urgency::Reserved => Vec::new(),
+        };
+        let records = records.into_iter().map(|record| self.record(record)).chain(told).collect();
         match self.store.submit(store::WriteId(write.0), urgency, records) {
             Ok(()) => {
                 self.audit.submitted(write, before);
@@ -159,6 +170,21 @@ impl Shell {
             let _ = news.send(News::Inspected(nonce, found)).await;
         });
     }
+}
+
+/// Decisions are kept in as many places as there are kept, the newest over the oldest.
+fn kept_decision(number: u64, told: &[u8]) -> store::Record {
+    let place = number % DECISIONS_KEPT as u64;
+    store::Record::Meta { key: format!("{DECISION}{place}"), value: told.to_vec() }
+}
+
+/// What the names of kept decisions begin with.
+const DECISION: &str = "decision/";
+
+/// The decisions that an earlier process kept.
+pub(super) fn kept_decisions(meta: &BTreeMap<String, Vec<u8>>) -> Vec<Vec<u8>> {
+    let kept = meta.iter().filter(|(key, _)| key.starts_with(DECISION));
+    kept.map(|(_, told)| told.clone()).collect()
 }
 
 /// A full disk is looked at again after this long.

@@ -1,8 +1,10 @@
 //! The engine's answers in the doors' words. Only translation.
 
 use super::Shell;
+use crate::api::listing::{AgentSaid, DeviceReportSaid, WorkSaid};
 use crate::api::policy::PolicySaid;
 use crate::api::standing::StandingSaid;
+use crate::api::why::WhySaid;
 use crate::api::{
     BranchSaid, DeviceSaid, EndedSaid, LeaseSaid, OffloadSaid, OrderSaid, PlaceSaid, ProgressSaid,
     ReleaseSaid, StatusSaid, TaskSaid, TriedSaid, VerdictSaid, to_text,
@@ -28,6 +30,11 @@ pub(super) fn answer(shell: &Shell, answer: Answer) -> Value {
         Answer::Offloaded(offloaded) => json(offload_said(offloaded)),
         Answer::Progress(progress) => json(progress_said(&progress)),
         Answer::Case(bytes) => json(to_text(&bytes)),
+        Answer::Devices(all) => json(all.iter().map(DeviceReportSaid::from).collect::<Vec<_>>()),
+        Answer::Agents(all) => json(all.iter().map(AgentSaid::from).collect::<Vec<_>>()),
+        Answer::Tasks(all) => json(all.iter().map(WorkSaid::from).collect::<Vec<_>>()),
+        Answer::Why(why) => json(WhySaid::from(&why)),
+        Answer::Cancelled(id) => json(id.to_hex()),
         Answer::Standing(report) => json(StandingSaid::from(&*report)),
         Answer::Policy(report) => json(PolicySaid::from(&*report)),
     }
@@ -135,6 +142,7 @@ fn verdict_said(verdict: Verdict) -> VerdictSaid {
         why: verdict.why,
         hint: verdict.hint,
         would_deny: verdict.would_deny,
+        id: verdict.id.map(|id| to_text(&id)),
     }
 }
 

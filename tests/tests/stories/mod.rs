@@ -10,6 +10,7 @@ mod bad_cases;
 mod bad_invites;
 mod bad_policies;
 mod bad_wire;
+mod developers;
 mod full_disk;
 mod killed;
 mod no_warden;

@@ -1,0 +1,292 @@
+//! Why: the last decisions of this device, and what stands behind an id that somebody asks about.
+//!
+//! The audit log keeps a row for ever and no argument; a few hundred decisions are kept beside it
+//! with what mattered, so that a No can be explained after it was given, also after a restart.
+//! Refused here: inventing. What the gate did not look at, nobody says it did; values of arguments
+//! are not kept at all.
+
+use crate::engine::Engine;
+use crate::gate::{Act, Decision, Origin, RuleLine, Verdict};
+use crate::limits::{DECISION_TEXT_CHARS_MAX, DECISIONS_KEPT};
+use crate::listing::TaskReport;
+use crate::output::{Refusal, RefusalKind};
+use crate::standing::StandingOrder;
+use belay_identity::body::{Mode, ReleaseVersion};
+use belay_identity::chain::Link;
+use belay_identity::{StatementId, codec, record};
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
+
+/// Names one decision of one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VerdictId(pub [u8; 16]);
+
+impl VerdictId {
+    /// The id in lowercase hex.
+    pub fn to_hex(self) -> String {
+        belay_identity::key::hex(&self.0)
+    }
+}
+
+record! {
+    /// One decision of the gate, with what mattered to it.
+    pub struct Decided("decision") {
+        /// Its name.
+        1 => id: [u8; 16],
+        /// How many this device has taken before it.
+        2 => number: u64,
+        /// Own wall clock, Unix milliseconds.
+        3 => wall_ms: u64,
+        /// The task that asked; zeros where the device's owner did.
+        4 => task: StatementId,
+        /// What, as class.verb.
+        5 => action: String,
+        /// On what.
+        6 => target: String,
+        /// The names of its arguments; their values are not kept.
+        7 => args: Vec<String>,
+        /// Who acted; empty where no such task ran.
+        8 => agent: String,
+        /// For whom.
+        9 => user: String,
+        /// In which project.
+        10 => project: String,
+        /// In which policy class.
+        11 => class: String,
+        /// How many links its chain had.
+        12 => depth: u64,
+        /// Whether it came from another device.
+        13 => arriving: bool,
+        /// What the gate said.
+        14 => decision: Decision,
+        /// The rule that decided.
+        15 => rule: String,
+        /// The release that holds it.
+        16 => release: Option<ReleaseVersion>,
+        /// The id of that release.
+        17 => release_id: Option<StatementId>,
+        /// The mode of the action class.
+        18 => mode: Option<Mode>,
+        /// Why.
+        19 => why: String,
+        /// What would change it.
+        20 => hint: String,
+        /// In observe mode: the rule that would have said No.
+        21 => would_deny: Option<String>,
+    }
+}
+
+/// The last decisions, oldest first.
+#[derive(Default)]
+pub(crate) struct Decisions {
+    made: u64,
+    kept: VecDeque<Decided>,
+}
+
+/// What is asked about.
+#[derive(Debug, Clone)]
+pub enum WhyOf {
+    /// The last No of this device, or its last decision where there was none.
+    Last,
+    /// An id, or as many first digits as name only one.
+    Id(String),
+}
+
+/// What stands behind an id.
+#[derive(Debug)]
+pub enum Why {
+    /// A decision of this device's gate.
+    Decision(Box<WhyDecision>),
+    /// An order.
+    Order(Box<WhyOrder>),
+    /// A piece of work.
+    Task(Box<TaskReport>),
+}
+
+/// A decision, and who answers for it.
+#[derive(Debug)]
+pub struct WhyDecision {
+    /// The decision.
+    pub decided: Decided,
+    /// The rule as its release has it, where that is still here.
+    pub rule: Option<RuleLine>,
+    /// Who signed the release.
+    pub signed: Vec<String>,
+    /// The order that decided, where one did.
+    pub order: Option<StandingOrder>,
+    /// Operators who can change the policy.
+    pub operators: Vec<String>,
+}
+
+/// An order, and what became of it.
+#[derive(Debug)]
+pub struct WhyOrder {
+    /// The order.
+    pub order: StandingOrder,
+    /// What answered it.
+    pub answered: Option<StatementId>,
+    /// Operators who can answer it.
+    pub operators: Vec<String>,
+}
+
+impl Engine {
+    /// Takes in what an earlier process had kept; what does not read is left out.
+    pub fn recall(&mut self, kept: impl IntoIterator<Item = Vec<u8>>) {
+        let read = |bytes: Vec<u8>| Decided::from_value(codec::read(&bytes).ok()?).ok();
+        let mut kept: Vec<Decided> = kept.into_iter().filter_map(read).collect();
+        kept.sort_by_key(|decided| decided.number);
+        let decisions = &mut self.decisions;
+        decisions.made = kept.last().map_or(0, |last| last.number + 1);
+        decisions.kept = kept.into();
+        decisions.forget_oldest();
+    }
+
+    /// Keeps a decision; its name, and the bytes to keep beside the audit row.
+    pub(crate) fn note_decision(
+        &mut self,
+        act: &Act,
+        asker: Option<(&Link, usize, Origin)>,
+        verdict: &Verdict,
+    ) -> (VerdictId, u64, Vec<u8>) {
+        let number = self.decisions.made;
+        let id = self.decision_id(number);
+        let link = |name: fn(&Link) -> &str| asker.map(|(l, ..)| name(l).to_owned());
+        let decided = Decided {
+            id: id.0,
+            number,
+            wall_ms: self.now.wall_ms,
+            task: act.task,
+            action: cut(&act.action),
+            target: cut(&act.target),
+            args: act.args.iter().map(|(name, _)| cut(name)).take(ARGS_KEPT).collect(),
+            agent: link(|l| l.agent.name()).unwrap_or_default(),
+            user: link(|l| l.user.name()).unwrap_or_default(),
+            project: link(|l| l.project.name()).unwrap_or_default(),
+            class: link(|l| l.class.name()).unwrap_or_default(),
+            depth: asker.map_or(0, |(_, depth, _)| depth as u64),
+            arriving: asker.is_some_and(|(.., origin)| origin == Origin::Arriving),
+            decision: verdict.decision,
+            rule: verdict.rule.clone(),
+            release: verdict.release.clone(),
+            release_id: verdict.release_id,
+            mode: verdict.mode,
+            why: cut(&verdict.why),
+            hint: cut(&verdict.hint),
+            would_deny: verdict.would_deny.clone(),
+        };
+        let bytes = codec::write(&decided.to_value());
+        self.decisions.made += 1;
+        self.decisions.kept.push_back(decided);
+        self.decisions.forget_oldest();
+        (id, number, bytes)
+    }
+
+    fn decision_id(&self, number: u64) -> VerdictId {
+        let hash = Sha256::new().chain_update(b"belay decision 1\0").chain_update(self.key.0);
+        let own = self.incarnation;
+        let hash = hash.chain_update(own.counter.to_be_bytes()).chain_update(own.drawn);
+        let hash = hash.chain_update(number.to_be_bytes()).finalize();
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash[..16]);
+        VerdictId(id)
+    }
+
+    /// The last decisions about an agent, newest first.
+    pub(crate) fn decisions_of(&self, agent: &str) -> impl Iterator<Item = &Decided> {
+        self.decisions.kept.iter().rev().filter(move |decided| decided.agent == agent)
+    }
+
+    /// What stands behind an id; an agent asks about its own decisions only.
+    pub(crate) fn why(&self, of: &WhyOf, asker: Option<StatementId>) -> Result<Why, Refusal> {
+        let own = |decided: &&Decided| asker.is_none_or(|task| decided.task == task);
+        let kept = || self.decisions.kept.iter().rev().filter(own);
+        let decided = match of {
+            WhyOf::Last => {
+                let no = |decided: &&Decided| {
+                    decided.decision != Decision::Permit || decided.would_deny.is_some()
+                };
+                Some(kept().find(no).or_else(|| kept().next()).ok_or_else(nothing_decided)?)
+            }
+            WhyOf::Id(digits) => {
+                let named = |d: &&Decided| VerdictId(d.id).to_hex().starts_with(digits.as_str());
+                kept().find(named).filter(|_| digits.len() >= crate::names::ID_DIGITS_MIN)
+            }
+        };
+        match (decided, of) {
+            (Some(decided), _) => Ok(Why::Decision(Box::new(self.why_decision(decided)))),
+            (None, WhyOf::Id(digits)) if asker.is_none() => self.why_statement(digits),
+            (None, WhyOf::Last | WhyOf::Id(_)) => Err(nothing_decided()),
+        }
+    }
+
+    fn why_decision(&self, decided: &Decided) -> WhyDecision {
+        let release = decided.release_id.and_then(|id| self.known.get(&id));
+        let header = release.and_then(|held| match &held.body {
+            belay_identity::Body::Release(header) => Some(header),
+            _ => None,
+        });
+        let body = header.and_then(|header| self.known.body(&header.body));
+        let lines = body.and_then(|body| crate::gate::rule_lines(&body.policy.rules).ok());
+        let name = decided.would_deny.as_ref().unwrap_or(&decided.rule);
+        let rule = lines.into_iter().flatten().find(|rule| rule.id == *name);
+        let approved = decided.release_id.map(|id| {
+            self.known.set.approvals(&id).map(|one| one.author.to_string()).collect::<Vec<_>>()
+        });
+        let author = release.map(|held| held.author.to_string());
+        let mut signed: Vec<String> = author.into_iter().collect();
+        signed.extend(approved.into_iter().flatten());
+        signed.dedup();
+        let order = name.strip_prefix("order:").and_then(|id| self.statement_named(id).ok());
+        let order = order.and_then(|id| self.known.orders.order(&id));
+        let role = belay_identity::body::Role::Policy;
+        let operators = self.known.authority.operators_at(role, self.known.epoch());
+        WhyDecision {
+            decided: decided.clone(),
+            rule,
+            signed,
+            order: order.map(|order| self.standing_order(order)),
+            operators: operators.into_iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn why_statement(&self, digits: &str) -> Result<Why, Refusal> {
+        let id = self.statement_named(digits)?;
+        if let Some(order) = self.known.orders.order(&id) {
+            let role = belay_identity::body::Role::Security;
+            let operators = self.known.authority.operators_at(role, self.known.epoch());
+            return Ok(Why::Order(Box::new(WhyOrder {
+                order: self.standing_order(order),
+                answered: self.known.orders.lifted_by(&id),
+                operators: operators.into_iter().map(ToString::to_string).collect(),
+            })));
+        }
+        if self.known.tasks.award(&id).is_some() {
+            return Ok(Why::Task(Box::new(self.task_report(&id))));
+        }
+        let kind = self.known.get(&id).map(|held| held.body.kind().to_owned()).unwrap_or_default();
+        let why = format!("{id} is a statement of kind {kind}, neither decision, order nor task");
+        let hint = "ask about an id that `act`, `status`, `stop` or `task list` printed";
+        Err(Refusal::new(RefusalKind::WrongUse, why, hint))
+    }
+}
+
+impl Decisions {
+    fn forget_oldest(&mut self) {
+        while self.kept.len() > DECISIONS_KEPT {
+            self.kept.pop_front();
+        }
+    }
+}
+
+/// Names of arguments kept with a decision; more are not what decides.
+const ARGS_KEPT: usize = 16;
+
+fn nothing_decided() -> Refusal {
+    let why = "no such decision is kept on this device";
+    let hint = "the last few hundred are; ask where the act was decided, with the id it printed";
+    Refusal::new(RefusalKind::WrongUse, why, hint)
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(DECISION_TEXT_CHARS_MAX).collect()
+}

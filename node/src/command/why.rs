@@ -1,0 +1,127 @@
+//! `belay why`: what decided, who signed it, what would change it, and the next command.
+
+use super::{agents_door, door};
+use crate::api::Ask;
+use crate::api::why::{DecidedSaid, WhyDecisionSaid, WhyOrderSaid, WhySaid};
+use crate::cli::{Context, Why};
+use crate::clock;
+use crate::door::DoorName;
+use crate::fault::Fault;
+use crate::screen::Shown;
+use std::process::ExitCode;
+
+pub(crate) fn run(context: &Context, ask: &Why) -> Result<ExitCode, Fault> {
+    let mut door = match std::env::var_os("BELAY_SOCKET") {
+        Some(_) => agents_door(context)?,
+        None => door(context, DoorName::Operator)?,
+    };
+    let said: WhySaid = door.call(&Ask::Why { id: ask.id.clone() })?;
+    let words = match (&said.decision, &said.order, &said.task) {
+        (Some(decision), ..) => decision_words(decision),
+        (None, Some(order), _) => order_words(order),
+        (None, None, Some(task)) => super::tasks::task_words(task),
+        (None, None, None) => String::new(),
+    };
+    Shown::whole("belay.why.run/1", &said, words).show(context.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn decision_words(why: &WhyDecisionSaid) -> String {
+    let decided = &why.decided;
+    let word = match (decided.decision.as_str(), &decided.would_deny) {
+        ("permit", Some(_)) => "Permitted, and only because the release observes",
+        ("permit", None) => "Permitted",
+        ("ask", _) => "Needs an approval",
+        _ => "Denied",
+    };
+    let who = match decided.agent.as_str() {
+        "" => "nobody that runs here".to_owned(),
+        agent => format!("agent:{agent}"),
+    };
+    let (action, target) = (&decided.action, &decided.target);
+    let mut text = format!("{word}: {action} on {target} by {who}.\n");
+    let mut line = |name: &str, value: String| text += &format!("  {name:<9} {value}\n");
+    line("why", decided.why.clone());
+    line("rule", rule_words(why));
+    if let Some(rule) = &why.rule {
+        line("reads", rule.text.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    if let Some(release) = &decided.release {
+        let mode = decided.mode.as_deref().unwrap_or("-");
+        line("release", format!("{release}, signed by {}, mode {mode}", why.signed.join(", ")));
+    }
+    if let Some(order) = &why.order {
+        let reason = match order.reason.as_str() {
+            "" => "no reason given",
+            reason => reason,
+        };
+        line("order", format!("{} on {} by {}: {reason}", order.kind, order.subject, order.author));
+    }
+    line("inputs", inputs_words(decided));
+    line("when", clock::rfc3339(decided.wall_ms));
+    if !decided.hint.is_empty() {
+        line("changes", decided.hint.clone());
+    }
+    line("next", next_words(why));
+    line("id", decided.id.clone());
+    text
+}
+
+fn rule_words(why: &WhyDecisionSaid) -> String {
+    let name = why.decided.would_deny.as_ref().unwrap_or(&why.decided.rule);
+    match &why.rule {
+        Some(rule) => format!("{name} ({} at policy.cedar:{})", rule.effect, rule.line),
+        None => format!("{name} (a check of the gate itself, no rule of the policy)"),
+    }
+}
+
+/// What the gate looked at, as far as it was kept.
+fn inputs_words(decided: &DecidedSaid) -> String {
+    if decided.agent.is_empty() {
+        return "no chain stood behind it".to_owned();
+    }
+    let args = match decided.args.as_slice() {
+        [] => "no arguments".to_owned(),
+        args => format!("arguments {} (values are not kept)", args.join(", ")),
+    };
+    let origin = if decided.arriving { "arrived from another device" } else { "began here" };
+    let DecidedSaid { user, project, class, depth, .. } = decided;
+    format!("user:{user}, project:{project}, class:{class}, {args}, {depth} links deep, {origin}")
+}
+
+fn next_words(why: &WhyDecisionSaid) -> String {
+    let who = why.operators.join(" or ");
+    match (&why.order, why.decided.decision.as_str(), &why.decided.would_deny) {
+        (Some(order), ..) => {
+            let id = order.id.get(..16).unwrap_or(&order.id);
+            format!("a security operator may lift it: belay resume {id}")
+        }
+        (None, "permit", None) => "nothing: it was permitted".to_owned(),
+        (None, ..) => format!("{who} may change the policy: belay policy publish FOLDER"),
+    }
+}
+
+fn order_words(why: &WhyOrderSaid) -> String {
+    let order = &why.order;
+    let state = match (&why.answered, order.in_force) {
+        (Some(by), _) => format!("answered by {by}: it stands no more"),
+        (None, true) => "stands, in force".to_owned(),
+        (None, false) => "stands, not yet in force".to_owned(),
+    };
+    let mut text = format!("A {} on {} by {}.\n", order.kind, order.subject, order.author);
+    let mut line = |name: &str, value: String| text += &format!("  {name:<9} {value}\n");
+    line("state", state);
+    if !order.reason.is_empty() {
+        line("reason", order.reason.clone());
+    }
+    if let Some(until) = order.until_ms {
+        line("until", clock::rfc3339(until));
+    }
+    let id = order.id.get(..16).unwrap_or(&order.id);
+    if why.answered.is_none() {
+        line("who", format!("{} may end it", why.operators.join(" or ")));
+        line("next", format!("belay resume {id}"));
+    }
+    line("proof", format!("belay prove {}", order.id));
+    text
+}
