@@ -4,8 +4,9 @@
 //! clocks and process trees are pretended. Checkers watch everything that happens, one property
 //! each, and planted defects show that they can turn red.
 //!
-//! Reading order: `command`, `plan`, `fleet`; then `world` with `host`, `network` and `tree`; then `ledger`,
-//! `checker` and its files, `planted`; last `report`. Below: `dice`, `clock`, `limits`, `trace`.
+//! Reading order: `command`, `plan`, `fleet`; then `world` with `host`, `network` and `tree`; then
+//! `ledger`, `checker` and its files, `planted`; last `report`. Below: `dice`, `clock`, `limits`,
+//! `trace`.
 //!
 //! Refused here: real time and real chance. One seed, one run.
 

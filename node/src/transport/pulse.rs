@@ -2,8 +2,8 @@
 //!
 //! QUIC notices a dead peer only after its idle time, which is longer than a short lease. So
 //! whoever was told something and stays quiet is asked to agree on a stream, which only a living
-//! process can, whatever else it has to say. Refused here: asking a link on which nothing was said, and
-//! doubting a peer that answers slowly but does.
+//! process can, whatever else it has to say. Refused here: asking a link on which nothing was said,
+//! and doubting a peer that answers slowly but does.
 
 use std::{
     sync::{

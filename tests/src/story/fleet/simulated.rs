@@ -100,7 +100,8 @@ impl Simulated {
         }
         let offload = Offload {
             parent: Some(award),
-            device: self.stage.device(node(&to.device)).clone(),
+            device: Some(self.stage.device(node(&to.device)).clone()),
+            needs: Vec::new(),
             agent: to.agent.clone(),
             argv: vec!["work".into()],
             tools: Vec::new(),
