@@ -7,6 +7,10 @@
 //! made owes one as well. INV-STOP-3: a case is never complete while a branch is unknown, left out,
 //! or below an award that its maker did not list.
 //!
+//! A device that is its own beacon needs nobody's word to begin something fresh, so each owes an
+//! answer to every hold and revoke, whether or not anything of its is known. What a device begins
+//! that waits for another's word, and has not heard the order, its lease bounds.
+//!
 //! A chain that cannot be followed to its end may match: its branch is missing until its device has
 //! answered. A credential that no enrolled device signed is missing too: nobody can answer for it.
 //!
@@ -126,6 +130,9 @@ pub enum MissingWhy {
     /// Its device said nothing.
     #[error("no receipt; wait for the device, or for the end of its lease")]
     Silent,
+    /// Its device is its own beacon and has not answered the order.
+    #[error("this device is its own beacon and has not confirmed the order; nothing bounds it yet")]
+    OwnBeacon,
     /// Somebody else signed the receipt.
     #[error("receipt {receipt} is not signed by the device that was to do the work")]
     WrongSigner {

@@ -5,11 +5,12 @@ use super::{Branch, BranchState, Case, Facts, MissingWhy, OrderFault};
 use crate::authority::Authority;
 use crate::orders::Orders;
 use crate::registry::{Issued, Registry, Run};
+use crate::releases::{ReleaseInForce, Releases};
 use crate::set::{Held, Set};
 use crate::tasks::{ChainGap, Reach, Said, Tasks};
 use belay_identity::body::{LogMark, Made, Outcome, Receipt, Subject, Term};
 use belay_identity::principal::DeviceId;
-use belay_identity::{Body, Incarnation, Scope, Statement, StatementId, Verified};
+use belay_identity::{Body, Incarnation, PublicKey, Scope, Statement, StatementId, Verified};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that is read; folded from one set.
@@ -98,8 +99,14 @@ impl<'a> Gathering<'a> {
     fn find_roots(&mut self) -> Result<(), OrderFault> {
         let order = self.known.set.get(&self.order).ok_or(OrderFault::NotHeld)?;
         match &order.body {
-            Body::Hold(hold) => self.roots_of(&hold.subject),
-            Body::Revoke(revoke) => self.roots_of(&revoke.subject),
+            Body::Hold(hold) => {
+                self.roots_of(&hold.subject);
+                self.ask_beacons();
+            }
+            Body::Revoke(revoke) => {
+                self.roots_of(&revoke.subject);
+                self.ask_beacons();
+            }
             Body::Drill(drill) => self.roots_of(&drill.subject),
             Body::Cancel(cancel) => self.open.push((cancel.award, None)),
             other => return Err(OrderFault::NotAnOrder(other.kind().to_owned())),
@@ -131,6 +138,40 @@ impl<'a> Gathering<'a> {
         }
         self.open.sort();
         self.open.reverse();
+    }
+
+    /// A device that is its own beacon may have begun something fresh that nobody has heard of, until
+    /// it has answered. What it then lists is followed like any other award.
+    fn ask_beacons(&mut self) {
+        let Known { orders, registry, tasks, .. } = self.known;
+        if orders.lifted_by(&self.order).is_some() {
+            return;
+        }
+        for key in own_beacons(&self.known) {
+            let device = registry.device_by_key(&key);
+            if device.is_some_and(|device| orders.beacon_silenced(&device.id).is_some()) {
+                continue;
+            }
+            let device = device.map(|device| device.id.clone());
+            self.needed.extend(device.iter().flat_map(|id| registry.papers_of(id)));
+            let by_it = |word: &Said<'_, Receipt>| {
+                device.as_ref().is_some_and(|id| registry.speaks_for(&word.key(), id))
+            };
+            let answers: Vec<_> = tasks.none_ran(&self.order).filter(by_it).collect();
+            self.needed.extend(answers.iter().map(Said::id));
+            let listed = answers.iter().flat_map(|word| &word.body.made);
+            self.open_below(listed, &BTreeSet::new(), None);
+            if answers.is_empty() {
+                self.branches.push(Branch {
+                    award: None,
+                    agent: None,
+                    device,
+                    parent: None,
+                    lease_ms: None,
+                    state: BranchState::Missing(MissingWhy::OwnBeacon),
+                });
+            }
+        }
     }
 
     fn root_run(&mut self, run: Run, gap: Option<ChainGap>) {
@@ -434,6 +475,23 @@ impl<'a> Gathering<'a> {
         }
         parents
     }
+}
+
+/// The devices whose own word is enough to go on, by every release that judges in some ring: beacons
+/// where a quorum is one.
+fn own_beacons(known: &Known<'_>) -> BTreeSet<PublicKey> {
+    let releases = Releases::fold(known.set, known.authority, known.orders);
+    let mut own = BTreeSet::new();
+    for ring in releases.rings() {
+        let alone = |release: &ReleaseInForce| {
+            let header = &release.header;
+            let alone = if header.quorum <= 1 { header.beacons.as_slice() } else { &[] };
+            alone.iter().copied().collect::<BTreeSet<PublicKey>>()
+        };
+        let all = releases.judging(ring).all().iter().map(alone);
+        own.extend(all.reduce(|one, other| &one & &other).unwrap_or_default());
+    }
+    own
 }
 
 fn matches(reach: &Reach, subject: &Subject) -> Match {

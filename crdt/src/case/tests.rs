@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod beacons;
+
 use super::scenario::{Frame, Papers, Scenario, Views, agent_term, device, domain};
 use super::{
     Branch, BranchState, Case, CaseError, CaseFile, Found, MissingWhy, OrderFault, Report, verify,

@@ -1,0 +1,107 @@
+//! Devices that are their own beacons: each owes every order an answer (INV-STOP-3).
+
+use super::{Fleet, running};
+use crate::case::scenario::{Frame, Scenario, agent_term, secret};
+use crate::case::{BranchState, CaseFile, MissingWhy, verify};
+use belay_identity::body::{Approve, Autonomy, Release, ReleaseVersion};
+use belay_identity::{Body, StatementId};
+
+/// Olga publishes who gives leases, and how many of them it takes.
+fn publish(scenario: &mut Scenario, beacons: &[&str], quorum: u64) -> StatementId {
+    let autonomy = Autonomy {
+        local_ms: 1,
+        tool_ms: 1,
+        outward_ms: 1,
+        work_ms: 1,
+        motion_ms: 1,
+        unsealed_run_ms: 1,
+        lapse_grace_ms: 1,
+    };
+    let release = Release {
+        version: ReleaseVersion { epoch: 1, number: 1 },
+        ring: "default".into(),
+        body: [1; 32],
+        beacons: beacons.iter().map(|name| secret(name).public()).collect(),
+        quorum,
+        liars: 0,
+        autonomy,
+        adopt_by_ms: 1,
+        language: 1,
+        drafts: Vec::new(),
+    };
+    let id = scenario.olga(Frame::default(), Body::Release(release));
+    scenario.olga(Frame::default(), Body::Approve(Approve { of: id }));
+    id
+}
+
+/// helper's tree was stopped and every device of it has answered; "spare" runs nothing of it.
+fn stopped_with_spare(quorum: u64) -> (Fleet, StatementId) {
+    let mut fleet = running();
+    fleet.scenario.enrol("spare");
+    publish(&mut fleet.scenario, &["laptop", "spare"], quorum);
+    let order = fleet.stop();
+    fleet.answer(order, &super::ALL);
+    fleet.scenario.none_ran("laptop", &[], order);
+    (fleet, order)
+}
+
+/// Goal: a case waits for a beacon that may have begun what nobody has heard of, offline too.
+/// Method: everything known has answered; then the spare beacon does.
+#[test]
+fn a_case_waits_for_every_device_that_is_its_own_beacon() {
+    let (mut fleet, order) = stopped_with_spare(1);
+    let case = fleet.scenario.case(order);
+    assert!(!case.complete);
+    let missing: Vec<_> = case.missing().map(|(branch, why)| (&branch.device, why)).collect();
+    let spare = Some(super::device("spare"));
+    assert_eq!(missing, [(&spare, &MissingWhy::OwnBeacon)]);
+    let file = CaseFile::of(&case, &fleet.scenario.set()).to_bytes();
+    assert!(!verify(&file, Some(fleet.scenario.fleet)).unwrap().case.complete);
+
+    fleet.scenario.none_ran("spare", &[], order);
+    let case = fleet.scenario.case(order);
+    assert!(case.complete && case.proven, "{:?}", case.branches);
+    let file = CaseFile::of(&case, &fleet.scenario.set()).to_bytes();
+    assert!(verify(&file, Some(fleet.scenario.fleet)).unwrap().case.complete);
+}
+
+/// Goal: what such a device began and lists is missing until it is held, and then must have ended.
+/// Method: the spare beacon's answer comes before its award, the award before its receipt.
+#[test]
+fn what_a_beacon_lists_is_followed() {
+    let (mut fleet, order) = stopped_with_spare(1);
+    let fresh = fleet.scenario.root_agent("helper", "spare");
+    let award = fleet.scenario.award(&fresh, None, "spare");
+    fleet.scenario.none_ran("spare", &[(award, "spare")], order);
+    let early = fleet.scenario.set_without(&[fresh.id, award]);
+    let state = |set| {
+        let case = crate::case::scenario::Views::of(set).case(order);
+        let branch = case.branches.iter().find(|branch| branch.award == Some(award)).unwrap();
+        (case.complete, branch.state.clone())
+    };
+    let unheld = BranchState::Missing(MissingWhy::AwardNotHeld);
+    assert_eq!(state(early), (false, unheld));
+    let silent = BranchState::Missing(MissingWhy::Silent);
+    assert_eq!(state(fleet.scenario.set()), (false, silent));
+    fleet.scenario.receipt(award, fresh.tree, "spare", &[], order);
+    assert!(state(fleet.scenario.set()).0);
+}
+
+/// Goal: a beacon that another one must freshen owes nothing of its own, and one that was left out
+/// of a case file is missed. Method: a quorum of two; then a file without the spare's enrolment.
+#[test]
+fn only_who_is_alone_owes_an_answer_and_leaving_him_out_is_seen() {
+    let (fleet, order) = stopped_with_spare(2);
+    assert!(fleet.scenario.case(order).complete);
+    let (mut fleet, order) = stopped_with_spare(1);
+    fleet.scenario.none_ran("spare", &[], order);
+    let is_spare = |held: &&crate::set::Held| match &held.body {
+        Body::Enrol(enrol) => enrol.device == super::device("spare"),
+        _ => false,
+    };
+    let enrol = fleet.scenario.said.iter().find(is_spare).unwrap().id();
+    let without = fleet.scenario.set_without(&[enrol]);
+    assert!(!crate::case::scenario::Views::of(without).case(order).complete);
+    let of_nobody = fleet.scenario.hold(vec![agent_term("nobody")]);
+    assert!(!fleet.scenario.case(of_nobody).complete);
+}
