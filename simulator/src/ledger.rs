@@ -5,7 +5,7 @@
 //! that a checker never asks an engine about itself. Refused here: judging; checkers do.
 
 use crate::clock::{MS, Time};
-use crate::limits::CLOCK_PPM_BOTH;
+use crate::limits::{CLOCK_PPM_BOTH, ONE_EVENT};
 use crate::plan::Plan;
 use belay_identity::body::{Award, Delegation, Term};
 use belay_identity::principal::{AgentId, DeviceId};
@@ -90,6 +90,8 @@ pub(crate) struct Order {
     pub(crate) disks: BTreeSet<usize>,
     /// When so many beacons had it on disk that no quorum can freshen a device without it.
     pub(crate) in_force: Option<Time>,
+    /// The earliest "cannot act after" that a screen has printed.
+    pub(crate) printed: Option<Time>,
     /// When a lift named it.
     pub(crate) lifted: Option<Time>,
 }
@@ -180,6 +182,7 @@ impl Ledger {
                         taken: BTreeMap::new(),
                         disks: BTreeSet::new(),
                         in_force: None,
+                        printed: None,
                         lifted: None,
                     };
                     let order = self.orders.entry(id).or_insert(fresh);
@@ -300,6 +303,21 @@ impl Ledger {
         self.orders
             .iter()
             .filter(move |(_, order)| order.lifted.is_none() && agents.contains(&order.agent))
+    }
+
+    /// A screen says that nothing an order matches acts after this moment.
+    pub(crate) fn print(&mut self, order: &StatementId, bound: Time) {
+        if let Some(order) = self.orders.get_mut(order) {
+            order.printed = Some(order.printed.map_or(bound, |printed| printed.min(bound)));
+        }
+    }
+
+    /// The bound that an act of this award leaves too late for, if there is one: what the world
+    /// computes, or what a screen has printed, to one event.
+    pub(crate) fn passed(&self, award: &StatementId, now: Time) -> Option<Time> {
+        let bounds = |order| [self.bound(order), order.printed].into_iter().flatten();
+        let mut bounds = self.against(award).flat_map(|(_, order)| bounds(order));
+        bounds.find(|bound| now > bound + ONE_EVENT)
     }
 
     /// After this moment nothing that the order matches may act anywhere.

@@ -78,7 +78,7 @@ pub struct Report {
     pub stop_ms: Spread,
     /// After in force nothing acts longer than this, milliseconds.
     pub lease_bound_ms: f64,
-    /// Acts that left a process after the bound that the world computes.
+    /// Acts that left a process after the bound that the world computes, or that a screen printed.
     pub actions_after_bound: u64,
     /// Events of the world.
     pub events: u64,

@@ -348,11 +348,8 @@ impl World {
             self.counts.acts += 1;
             self.ledger.acted(&award, self.now);
             self.checkers.see(self.now, &Sight::Acted { award }, &self.ledger);
-            let bound =
-                self.ledger.against(&award).filter_map(|(_, order)| self.ledger.bound(order));
-            if bound.min().is_some_and(|bound| self.now > bound + crate::limits::ONE_EVENT) {
-                self.counts.acts_after_bound += 1;
-            }
+            let late = self.ledger.passed(&award, self.now).is_some();
+            self.counts.acts_after_bound += u64::from(late);
             self.ask_act(node, award);
         }
         self.schedule(self.now + self.plan.task.act_every.0, node, What::Act(award));

@@ -5,7 +5,7 @@
 
 use super::{What, World};
 use crate::checker::Sight;
-use crate::clock::Time;
+use crate::clock::{MS, Time};
 use crate::host::{Asked, Grow, Intent, ORDERS};
 use crate::limits::READ_EVERY;
 use crate::plan::Lend;
@@ -15,6 +15,7 @@ use belay_identity::{Body, Scope, Statement, StatementId, sign};
 use belay_mesh::gate::{Act, Decision};
 use belay_mesh::input::{AnswerAt, AskId, Offload, Run};
 use belay_mesh::output::{Answer, Offloaded, Place, Refusal};
+use belay_mesh::status::Progress;
 use belay_mesh::{Input, Request};
 
 impl World {
@@ -122,6 +123,7 @@ impl World {
                 }
             }
             (Asked::Case(order), Ok(Answer::Progress(progress))) => {
+                self.note_printed(node, &order, &progress);
                 let case = progress.case;
                 let sight = Sight::CaseRead { order, case: &case };
                 self.checkers.see(self.now, &sight, &self.ledger);
@@ -139,6 +141,17 @@ impl World {
                 self.counts.odd.push(format!("{asked:?} is answered by {answer:?}"));
             }
         }
+    }
+
+    /// What a screen prints as "cannot act after", in the world's time: from when the order was seen
+    /// in force, by the same wall clock.
+    fn note_printed(&mut self, node: usize, order: &StatementId, progress: &Progress) {
+        let (Some(seen_ms), Some(bound_ms)) = (progress.in_force_ms, progress.bound_ms) else {
+            return;
+        };
+        let ago_ms = self.hosts[node].now(self.now).wall_ms.saturating_sub(seen_ms);
+        let bound = (self.now + bound_ms * MS).saturating_sub(ago_ms * MS);
+        self.ledger.print(order, bound);
     }
 
     /// The operator's own process signs and hands in.
