@@ -474,8 +474,12 @@ impl Engine {
             return self.end_task(*award, Cause::Deadline, None);
         }
         let grown = until.since_ms(task.fed);
-        if until <= task.fed || (now < task.feed_at && grown < FEED_AHEAD_MS / 3) {
-            task.feed_at = task.feed_at.max(now.plus_ms(STOP_GRACE_MS));
+        let due = now >= task.feed_at;
+        if until <= task.fed || (!due && grown < FEED_AHEAD_MS / 3) {
+            // Only what was due is put off: a busy task must not put its own feed off for ever.
+            if due {
+                task.feed_at = now.plus_ms(STOP_GRACE_MS);
+            }
             return;
         }
         task.fed = until;
