@@ -67,16 +67,21 @@ pub(crate) struct Member {
 impl Fleet {
     /// Founds the fleet of a plan.
     pub(crate) fn found(plan: &Plan, seed: u64) -> Result<Self, NameError> {
-        Self::found_with(plan, seed, policy_bytes())
+        Self::found_with(plan, seed, policy_bytes(), |node| format!("d{node}"))
     }
 
-    /// Founds it with another policy than that of every plan.
-    pub(crate) fn found_with(plan: &Plan, seed: u64, policy: Vec<u8>) -> Result<Self, NameError> {
+    /// Founds it with another policy than that of every plan, and these names.
+    pub(crate) fn found_with(
+        plan: &Plan,
+        seed: u64,
+        policy: Vec<u8>,
+        name: impl Fn(usize) -> String,
+    ) -> Result<Self, NameError> {
         let mut dice = Dice::of(seed, "keys");
         let domain = TrustDomain::new("sim.belay")?;
         let (root, operator) = (key(&mut dice), key(&mut dice));
         let secrets: Vec<[u8; 32]> = (0..plan.nodes).map(|_| dice.bytes()).collect();
-        let ids = (0..plan.nodes).map(|node| DeviceId::new(&domain, &format!("d{node}")));
+        let ids = (0..plan.nodes).map(|node| DeviceId::new(&domain, &name(node)));
         let ids: Vec<DeviceId> = ids.collect::<Result<_, _>>()?;
         let mut first = FirstWords::new(domain.clone(), root, operator, &mut dice)?;
         let joins = plan.nodes - plan.fleet.joins;

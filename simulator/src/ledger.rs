@@ -4,10 +4,12 @@
 //! Everything here is read from what hosts wrote and what trees did, by plain code of its own, so
 //! that a checker never asks an engine about itself. Refused here: judging; checkers do.
 
+mod carried;
+
 use crate::clock::{MS, Time};
 use crate::limits::{CLOCK_PPM_BOTH, ONE_EVENT};
 use crate::plan::Plan;
-use belay_identity::body::{Award, Delegation, Term};
+use belay_identity::body::{Award, Delegation, Subject, Term};
 use belay_identity::principal::{AgentId, DeviceId};
 use belay_identity::{
     Body, Class, FleetId, Incarnation, PublicKey, Signed, Statement, StatementId, Verified,
@@ -59,6 +61,8 @@ pub(crate) struct Task {
     pub(crate) node: usize,
     /// The agents of its chain, the user's first; as far as the awards tell.
     pub(crate) agents: Vec<AgentId>,
+    /// Everything that the links of its chain carry.
+    pub(crate) terms: Vec<Term>,
     /// True once the award is on its maker's disk, or another host has it.
     pub(crate) said: bool,
     /// When its warden was told to start it.
@@ -75,7 +79,7 @@ pub(crate) struct Task {
 #[derive(Debug, Clone)]
 pub(crate) struct Order {
     /// Whom it names.
-    pub(crate) agent: AgentId,
+    pub(crate) subject: Subject,
     /// True where it freezes instead of ending.
     pub(crate) pause: bool,
     /// Where its operator sits.
@@ -171,25 +175,14 @@ impl Ledger {
         match &statement.body {
             Body::Award(award) => self.award(id, award),
             Body::Hold(hold) => {
-                let from = self.keys_home(&hold.home);
-                if let [Term::Agent(agent)] = hold.subject.terms() {
-                    let fresh = Order {
-                        agent: agent.clone(),
-                        pause: hold.pause.is_some(),
-                        from,
-                        given: now,
-                        connected: self.well(),
-                        taken: BTreeMap::new(),
-                        disks: BTreeSet::new(),
-                        in_force: None,
-                        printed: None,
-                        lifted: None,
-                    };
-                    let order = self.orders.entry(id).or_insert(fresh);
-                    order.taken.entry(node).or_insert(now);
-                }
+                let order = self.ordered(&hold.subject, hold.pause.is_some(), &hold.home, now);
+                self.orders.entry(id).or_insert(order).taken.entry(node).or_insert(now);
             }
-            Body::Lift(_) => {
+            Body::Revoke(revoke) => {
+                let order = self.ordered(&revoke.subject, false, &revoke.home, now);
+                self.orders.entry(id).or_insert(order).taken.entry(node).or_insert(now);
+            }
+            Body::Lift(_) | Body::Restore(_) => {
                 for held in &statement.refs {
                     if let Some(order) = self.orders.get_mut(held) {
                         order.lifted.get_or_insert(now);
@@ -247,8 +240,28 @@ impl Ledger {
         }
     }
 
-    fn keys_home(&self, home: &DeviceId) -> usize {
-        self.devices.get(home).copied().unwrap_or(0)
+    fn ordered(&self, subject: &Subject, pause: bool, home: &DeviceId, now: Time) -> Order {
+        Order {
+            subject: subject.clone(),
+            pause,
+            from: self.devices.get(home).copied().unwrap_or(0),
+            given: now,
+            connected: self.well(),
+            taken: BTreeMap::new(),
+            disks: BTreeSet::new(),
+            in_force: None,
+            printed: None,
+            lifted: None,
+        }
+    }
+
+    /// True while an order stands against a device: its links carry leases and orders only.
+    pub(crate) fn is_held(&self, node: usize) -> bool {
+        let mut standing = self.orders.values().filter(|order| order.lifted.is_none());
+        standing.any(|order| match order.subject.terms() {
+            [Term::Device(device)] => self.devices.get(device) == Some(&node),
+            [..] => false,
+        })
     }
 
     /// The host of a device key.
@@ -261,29 +274,9 @@ impl Ledger {
         if self.tasks.contains_key(&id) {
             return;
         }
-        let agents = self.agents_of(award);
+        let carried::Carried { agents, terms } = self.carried(award);
         let (said, told, began, acted, emptied) = (false, None, None, None, None);
-        self.tasks.insert(id, Task { node, agents, said, told, began, acted, emptied });
-    }
-
-    /// Walks from an award up to the user's own credential.
-    fn agents_of(&self, award: &Award) -> Vec<AgentId> {
-        let mut agents = Vec::new();
-        let mut credential = award.credential;
-        if let Some(delegation) = award.delegation.and_then(|id| self.delegation(&id)) {
-            agents.push(delegation.agent.clone());
-            credential = delegation.from;
-        }
-        for _ in 0..64 {
-            let Some(statement) = self.statements.get(&credential) else { break };
-            let Body::Credential(body) = &statement.body else { break };
-            agents.push(body.agent.clone());
-            let above = statement.refs.first().and_then(|id| self.delegation(id));
-            let Some(above) = above else { break };
-            credential = above.from;
-        }
-        agents.reverse();
-        agents
+        self.tasks.insert(id, Task { node, agents, terms, said, told, began, acted, emptied });
     }
 
     /// A delegation by its id.
@@ -299,10 +292,9 @@ impl Ledger {
         &self,
         award: &StatementId,
     ) -> impl Iterator<Item = (&StatementId, &Order)> {
-        let agents = self.tasks.get(award).map(|task| task.agents.as_slice()).unwrap_or_default();
-        self.orders
-            .iter()
-            .filter(move |(_, order)| order.lifted.is_none() && agents.contains(&order.agent))
+        let task = self.tasks.get(award);
+        let matches = move |order: &Order| task.is_some_and(|task| order.matches(task));
+        self.orders.iter().filter(move |(_, order)| order.lifted.is_none() && matches(order))
     }
 
     /// A screen says that nothing an order matches acts after this moment.

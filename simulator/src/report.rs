@@ -260,7 +260,7 @@ fn stops(ledger: &Ledger) -> Vec<Time> {
     for order in ledger.orders.values() {
         for task in ledger.tasks.values() {
             let connected = order.connected.contains(&task.node);
-            if connected && task.agents.contains(&order.agent) {
+            if connected && order.matches(task) {
                 let after = task.emptied.filter(|at| *at >= order.given);
                 stops.extend(after.map(|at| at - order.given));
             }

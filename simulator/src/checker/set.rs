@@ -43,7 +43,8 @@ impl Checker for Set {
 }
 
 fn all_equal(now: Time, ledger: &Ledger, tally: &mut Tally) {
-    let mut well = ledger.hosts.iter().enumerate().filter(|(_, host)| !host.unwell);
+    let hears = |node: usize| !ledger.hosts[node].unwell && !ledger.is_held(node);
+    let mut well = ledger.hosts.iter().enumerate().filter(|(node, _)| hears(*node));
     let Some((first, model)) = well.next() else { return };
     for (node, host) in well {
         tally.expect(host.holds == model.holds, now, || {

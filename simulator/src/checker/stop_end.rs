@@ -63,7 +63,10 @@ fn at_end(now: Time, cases: &[(StatementId, Option<Case>)], ledger: &Ledger, tal
             });
         }
     }
-    for (order, case) in cases {
+    // Who runs after an answer by name is matched by the order's words and under it no more.
+    let answered =
+        |order: &StatementId| ledger.orders.get(order).is_some_and(|order| order.lifted.is_some());
+    for (order, case) in cases.iter().filter(|(order, _)| !answered(order)) {
         let complete = case.as_ref().is_some_and(|case| case.complete);
         tally.expect(complete, now, || match case {
             None => format!("the case of order {order:?} cannot be read at home"),

@@ -41,12 +41,13 @@ impl Checker for StopWhole {
 
 fn whole(now: Time, order: &StatementId, case: &Case, ledger: &Ledger, tally: &mut Tally) {
     let Some(truth) = ledger.orders.get(order) else { return };
-    if !case.complete {
+    // Who runs after an answer by name is matched by the order's words and under it no more.
+    if !case.reads_complete() || truth.lifted.is_some() {
         return tally.expect(true, now, String::new);
     }
     let named: BTreeSet<StatementId> = case.branches.iter().filter_map(|b| b.award).collect();
     for (award, task) in &ledger.tasks {
-        if !task.said || !task.agents.contains(&truth.agent) {
+        if !task.said || !truth.matches(task) {
             continue;
         }
         let lives = task.began.is_some() && task.emptied.is_none();

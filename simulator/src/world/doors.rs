@@ -200,7 +200,8 @@ impl World {
             }
             Intent::Lift { agent } => {
                 let agent = self.fleet.agent(agent).ok()?;
-                let holds = self.ledger.orders.iter().filter(|(_, order)| order.agent == agent);
+                let holds =
+                    self.ledger.orders.iter().filter(|(_, order)| order.agent() == Some(&agent));
                 let refs = holds.map(|(id, _)| *id).collect();
                 Some((Lift { reason: Reason("the script says so".into()) }.into(), refs))
             }

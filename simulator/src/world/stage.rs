@@ -10,7 +10,7 @@
 use super::weather::Happens;
 use super::{What, World};
 use crate::checker::Sight;
-use crate::clock::{SECOND, Time};
+use crate::clock::{MS, Time, WALL_AT_START_MS};
 use crate::fleet::Fleet;
 use crate::host::Asked;
 use crate::ledger::{Ledger, Task};
@@ -23,7 +23,7 @@ use belay_identity::principal::{DeviceId, NameError, Principal, TrustDomain};
 use belay_identity::{Class, Scope, Statement, StatementId, sign};
 use belay_mesh::Request;
 use belay_mesh::gate::Decision;
-use belay_mesh::output::{Answer, Place, Refusal};
+use belay_mesh::output::{Answer, Refusal};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -56,16 +56,19 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A world of this plan, founded with this policy instead of the simulator's own. The devices
-    /// that join by invite are switched off at first; [`Stage::restart`] switches one on.
+    /// A world of this plan, founded with this policy instead of the simulator's own, whose devices
+    /// are called so. Those that join by invite are switched off at first; [`Stage::restart`]
+    /// switches one on.
     pub fn set(
         plan: &Plan,
         policy: &Policy,
+        names: &[&str],
         seed: u64,
         planted: Option<Planted>,
     ) -> Result<Self, NameError> {
         let mut world = World::new(plan, seed, planted)?;
-        world.fleet = Fleet::found_with(plan, seed, policy.to_bytes())?;
+        let name = |node: usize| names.get(node).map_or(format!("d{node}"), ToString::to_string);
+        world.fleet = Fleet::found_with(plan, seed, policy.to_bytes(), name)?;
         world.ledger = Ledger::new(plan, &world.fleet);
         world.begin();
         for newcomer in plan.nodes - plan.fleet.joins..plan.nodes {
@@ -77,6 +80,11 @@ impl Stage {
     /// The world's time from its beginning.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.world.now)
+    }
+
+    /// The true wall time, Unix milliseconds; every host's own is a little wrong.
+    pub fn wall_ms(&self) -> u64 {
+        WALL_AT_START_MS + self.world.now / MS
     }
 
     /// Lets so much time pass.
@@ -120,7 +128,7 @@ impl Stage {
     pub fn say(
         &mut self,
         node: usize,
-        body: impl FnOnce(&Place) -> Body,
+        body: Body,
         answers: Vec<StatementId>,
         with: Vec<Vec<u8>>,
     ) -> Result<StatementId, NoAnswer> {
@@ -129,7 +137,6 @@ impl Stage {
         let Answer::Place(place) = place else { return Err(odd(&place)) };
         let stranger = || NoAnswer::Odd("this host knows no operator by that key".into());
         let operator = place.operator.clone().ok_or_else(stranger)?;
-        let body = body(&place);
         let expires = matches!(body, Body::Release(_));
         let statement = Statement {
             class: Class::AuthorityMinus,
@@ -210,7 +217,7 @@ impl Stage {
 
     /// Lets the world come to rest and reports what its checkers have found.
     pub fn end(mut self) -> Report {
-        self.world.play_until(self.world.now.saturating_add(QUIET_MIN + 10 * SECOND));
+        self.world.play_until(self.world.now.saturating_add(QUIET_MIN));
         self.world.end()
     }
 }

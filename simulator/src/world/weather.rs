@@ -287,8 +287,8 @@ impl World {
             let at = self.now + self.dice.below(REDIAL);
             self.schedule(at, node, What::Dial(peer));
         }
-        let agents: Vec<String> =
-            self.ledger.orders.values().map(|order| order.agent.name().to_owned()).collect();
+        let agents = self.ledger.orders.values().filter_map(|order| order.agent());
+        let agents: Vec<String> = agents.map(|agent| agent.name().to_owned()).collect();
         for agent in agents {
             self.schedule(self.now + 1, node, What::Happens(Happens::Try(agent)));
         }
