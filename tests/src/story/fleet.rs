@@ -51,6 +51,10 @@ pub trait Fleet {
     fn begun(&mut self, tasks: &[Task]) -> Option<Result<(), Refused>>;
     /// The operator gives an order on a device; its id once that device has it on disk.
     fn order(&mut self, at: &str, order: &Order) -> Result<String, Refused>;
+    /// The operator answers every order on exactly this subject, on a device that knows them.
+    fn resume(&mut self, at: &str, subject: &str) -> Result<(), Refused>;
+    /// The operator publishes these rules, and the settings that stand; the version.
+    fn publish(&mut self, at: &str, rules: &str) -> Result<String, Refused>;
     /// Cuts a device off from all others.
     fn cut(&mut self, device: &str);
     /// Links it again.
@@ -114,8 +118,19 @@ pub struct Task {
 /// What an operator orders.
 #[derive(Debug, Clone)]
 pub enum Order {
-    /// A hold on `agent:NAME`, `user:NAME` and so on, up to three of them.
+    /// A hold on `agent:NAME`, `user:NAME` and so on, up to three of them with `and` between.
     Stop(String),
+    /// A revoke of one of them: what carries it now never comes back.
+    Revoke(String),
+}
+
+impl Order {
+    /// Whom it names.
+    pub fn subject(&self) -> &str {
+        match self {
+            Self::Stop(subject) | Self::Revoke(subject) => subject,
+        }
+    }
 }
 
 /// Why something was not done.

@@ -135,6 +135,13 @@ impl Real {
         }
     }
 
+    /// Runs a command that an operator signs, with the key that the laptop keeps.
+    fn signed(&self, at: &str, args: &[&str]) -> Answer {
+        let (key, unlock) = (self.nodes.path("laptop/keys/operator.age"), self.nodes.unlock());
+        let with = ["--key", &key, "--unlock-file", &unlock];
+        self.nodes.json(at, &[args, &with].concat())
+    }
+
     fn path_to(&self, device: &str) -> Vec<&Relay> {
         match self.relays.get(device) {
             Some(relay) => vec![relay],
@@ -212,13 +219,33 @@ impl Fleet for Real {
     }
 
     fn order(&mut self, at: &str, order: &Order) -> Result<String, Refused> {
-        let Order::Stop(words) = order;
-        let unlock = self.nodes.unlock();
-        let stop: Vec<&str> = std::iter::once("stop").chain(words.split(" and ")).collect();
-        let how = ["--ahead", "--reason", "story", "--timeout", "1ms", "--unlock-file", &unlock];
-        let answer = self.nodes.json(at, &[stop.as_slice(), &how].concat());
+        let command = match order {
+            Order::Stop(_) => ["stop", "--ahead"],
+            Order::Revoke(_) => ["revoke", "--yes"],
+        };
+        let words: Vec<&str> = command.into_iter().chain(order.subject().split(" and ")).collect();
+        let how = ["--reason", "story", "--timeout", "1ms"];
+        let answer = self.signed(at, &[words.as_slice(), &how].concat());
         match answer.exit {
             Some(0 | 6) if !answer.stdout.is_empty() => Ok(text(&answer.data()["order"])),
+            _ => Err(refused(&answer)),
+        }
+    }
+
+    fn resume(&mut self, at: &str, subject: &str) -> Result<(), Refused> {
+        let words: Vec<&str> = std::iter::once("resume").chain(subject.split(" and ")).collect();
+        let answer = self.signed(at, &words);
+        // 6 says that another order stands against one of the terms.
+        let done = matches!(answer.exit, Some(0 | 6)) && !answer.stdout.is_empty();
+        if done { Ok(()) } else { Err(refused(&answer)) }
+    }
+
+    fn publish(&mut self, at: &str, rules: &str) -> Result<String, Refused> {
+        let folder = self.nodes.path("policy");
+        must(fs::write(format!("{folder}/policy.cedar"), rules), &folder);
+        let answer = self.signed(at, &["policy", "publish", &folder]);
+        match answer.exit {
+            Some(0) => Ok(text(&answer.data()["version"])),
             _ => Err(refused(&answer)),
         }
     }

@@ -8,7 +8,10 @@ use super::{
     Status, Task, Verdict, level_name,
 };
 use belay_crdt::case::{self, BranchState};
-use belay_identity::body::{Hold, OnSilence, Policy, Reason, Subject, Term};
+use belay_identity::body::{
+    Approve, Hold, Lift, OnSilence, Policy, Reason, Release, ReleaseVersion, Restore, Revoke,
+    Subject, Term,
+};
 use belay_identity::key::{hex, unhex};
 use belay_identity::principal::{AgentId, ClassId, ProjectId, UserId};
 use belay_identity::{Body, StatementId};
@@ -34,6 +37,8 @@ const USER: &str = "user";
 pub struct Simulated {
     stage: Stage,
     works: BTreeMap<Task, Work>,
+    orders: Vec<(StatementId, Order)>,
+    restores: Vec<(StatementId, String)>,
 }
 
 /// How far one task of a path has come.
@@ -52,11 +57,9 @@ impl Simulated {
     /// A fleet that the laptop has founded, by a seed.
     pub fn found(seed: u64) -> Self {
         let plan = Plan::read(PLAN, None).unwrap_or_else(|error| panic!("the plan: {error}"));
-        let source = Source::read_texts("the stories' policy", RULES, SETTINGS);
-        let policy: Policy = source.unwrap_or_else(|fault| panic!("{fault:?}")).policy;
-        let stage = Stage::set(&plan, &policy, seed, None);
+        let stage = Stage::set(&plan, &source(RULES).policy, &DEVICES, seed, None);
         let stage = stage.unwrap_or_else(|error| panic!("the names: {error}"));
-        Self { stage, works: BTreeMap::new() }
+        Self { stage, works: BTreeMap::new(), orders: Vec::new(), restores: Vec::new() }
     }
 
     /// Lets the world come to rest; what its checkers have found.
@@ -139,6 +142,11 @@ impl Simulated {
         }
     }
 
+    /// What a new revoke must name to cut the generation that is in use.
+    fn restores_of(&self, subject: &str) -> Vec<StatementId> {
+        self.restores.iter().filter(|(_, of)| of == subject).map(|(id, _)| *id).collect()
+    }
+
     fn subject(&self, words: &str) -> Subject {
         let terms = words.split(" and ").map(|word| self.term(word)).collect();
         Subject::new(terms).unwrap_or_else(|error| panic!("“{words}”: {error}"))
@@ -208,13 +216,70 @@ impl Fleet for Simulated {
     }
 
     fn order(&mut self, at: &str, order: &Order) -> Result<String, Refused> {
-        let Order::Stop(words) = order;
-        let subject = self.subject(words);
+        let (subject, reason) = (self.subject(order.subject()), Reason("story".into()));
         let home = self.stage.device(node(at)).clone();
-        let (reason, until_ms, pause) = (Reason("story".into()), None, None);
-        let hold = Body::Hold(Hold { subject, home, reason, until_ms, pause });
-        let said = self.stage.say(node(at), |_| hold, Vec::new(), Vec::new());
-        said.map(|id| id.to_hex()).map_err(refused)
+        let (body, refs) = match order {
+            Order::Stop(_) => {
+                let (until_ms, pause) = (None, None);
+                (Body::Hold(Hold { subject, home, reason, until_ms, pause }), Vec::new())
+            }
+            Order::Revoke(words) => {
+                (Body::Revoke(Revoke { subject, home, reason }), self.restores_of(words))
+            }
+        };
+        let said = self.stage.say(node(at), body, refs, Vec::new()).map_err(refused)?;
+        self.orders.push((said, order.clone()));
+        Ok(said.to_hex())
+    }
+
+    fn resume(&mut self, at: &str, subject: &str) -> Result<(), Refused> {
+        let of = |wanted: fn(&Order) -> bool| -> Vec<StatementId> {
+            let named = self.orders.iter().filter(|(_, one)| wanted(one));
+            named.filter(|(_, one)| one.subject() == subject).map(|(id, _)| *id).collect()
+        };
+        let reason = || Reason("story".into());
+        let holds = of(|one| matches!(one, Order::Stop(_)));
+        let revokes = of(|one| matches!(one, Order::Revoke(_)));
+        if !holds.is_empty() {
+            let lift = Body::Lift(Lift { reason: reason() });
+            self.stage.say(node(at), lift, holds, Vec::new()).map_err(refused)?;
+        }
+        if !revokes.is_empty() {
+            let subject_said = self.subject(subject);
+            let restore = Body::Restore(Restore { subject: subject_said, reason: reason() });
+            let said = self.stage.say(node(at), restore, revokes, Vec::new()).map_err(refused)?;
+            self.restores.push((said, subject.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, at: &str, rules: &str) -> Result<String, Refused> {
+        let source = source(rules);
+        let Answer::Status(status) = self.asked(at, Request::Status) else {
+            panic!("{at} answers something else than its status")
+        };
+        let newest = status.releases.iter().map(|line| line.version.clone()).max();
+        let newest = newest.unwrap_or_else(|| panic!("{at} knows no release"));
+        let version = ReleaseVersion { number: newest.number + 1, ..newest };
+        let body = source.policy.to_bytes();
+        let beacons = status.devices.iter().filter(|line| line.beacon);
+        let header = Release {
+            version: version.clone(),
+            ring: "default".into(),
+            body: Policy::hash(&body),
+            beacons: beacons.map(|line| line.key).collect(),
+            quorum: 1,
+            liars: 0,
+            autonomy: source.autonomy,
+            adopt_by_ms: self.stage.wall_ms(),
+            language: 1,
+            drafts: Vec::new(),
+        };
+        let (at, header) = (node(at), Body::Release(header));
+        let of = self.stage.say(at, header, Vec::new(), vec![body]).map_err(refused)?;
+        let yes = Body::from(Approve { of });
+        self.stage.say(at, yes, Vec::new(), Vec::new()).map_err(refused)?;
+        Ok(format!("{}.{}", version.epoch, version.number))
     }
 
     fn cut(&mut self, device: &str) {
@@ -238,7 +303,7 @@ impl Fleet for Simulated {
             panic!("{device} answers something else than its status")
         };
         let seen = |line: &belay_mesh::status::DeviceLine| DeviceSeen {
-            name: name(&line.name),
+            name: line.name.clone(),
             linked: line.linked,
             cut: line.cut,
         };
@@ -286,8 +351,8 @@ impl Fleet for Simulated {
         let mut branches: Vec<Branch> = progress.case.branches.iter().map(branch).collect();
         branches.sort();
         Progress {
-            complete: progress.case.complete,
-            proven: progress.case.proven,
+            complete: progress.case.reads_complete(),
+            proven: progress.case.reads_proven(),
             in_force: progress.in_force_ms.is_some(),
             bound: progress.bound_ms.map(Duration::from_millis),
             branches,
@@ -315,6 +380,12 @@ impl Fleet for Simulated {
     }
 }
 
+/// The stories' settings with these rules.
+fn source(rules: &str) -> Source {
+    let source = Source::read_texts("the stories' policy", rules, SETTINGS);
+    source.unwrap_or_else(|fault| panic!("{fault:?}"))
+}
+
 /// What an answer to a run or an offload makes of a task.
 fn read(answer: Result<Answer, NoAnswer>) -> Work {
     match answer {
@@ -340,7 +411,7 @@ fn branch(branch: &case::Branch) -> Branch {
     };
     Branch {
         agent: branch.agent.as_ref().map_or("-", |agent| agent.name()).to_owned(),
-        device: branch.device.as_ref().map(|device| name(device.name())).unwrap_or_default(),
+        device: branch.device.as_ref().map_or("", |device| device.name()).to_owned(),
         state: state.to_owned(),
         cause: facts.map(|facts| facts.cause.as_str().to_owned()),
         proven: matches!(branch.state, BranchState::Proven(_) | BranchState::Refused),
@@ -351,12 +422,6 @@ fn branch(branch: &case::Branch) -> Branch {
 fn node(device: &str) -> usize {
     let place = DEVICES.iter().position(|known| *known == device);
     place.unwrap_or_else(|| panic!("no story knows a device {device}"))
-}
-
-/// The story's name of a simulated device.
-fn name(device: &str) -> String {
-    let place = device.strip_prefix('d').and_then(|number| number.parse::<usize>().ok());
-    place.and_then(|place| DEVICES.get(place)).map_or_else(|| device.into(), |name| (*name).into())
 }
 
 fn hash(hex: &str) -> [u8; 32] {

@@ -6,7 +6,11 @@
 
 mod cut_off;
 mod enrol;
+mod lease;
+mod policy;
+mod races;
 mod restart;
+mod subjects;
 mod tree;
 
 use super::exe;
@@ -38,10 +42,17 @@ macro_rules! told_twice {
 
 told_twice! {
     enrol::devices_join_and_hear_an_order,
+    lease::linked_work_outlives_its_first_lease,
     tree::one_order_stops_a_tree,
     cut_off::a_cut_off_tree_ends_by_its_lease,
     restart::an_executor_killed_before_its_receipt_answers_later,
     restart::an_order_outlives_the_node_that_gave_it,
+    policy::a_release_from_any_device_judges_everywhere,
+    subjects::an_order_is_obeyed_on_every_device,
+    subjects::an_order_on_a_device_ends_what_runs_there,
+    subjects::an_order_on_a_user_ends_all_of_his,
+    races::an_order_meets_a_tree_that_grows,
+    races::an_order_in_the_middle_spares_what_is_above,
 }
 
 type Story = fn(&mut dyn Fleet);
