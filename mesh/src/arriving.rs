@@ -12,7 +12,9 @@
 use crate::author::Words;
 use crate::engine::Engine;
 use crate::gate::{Act, Decision, GateTask, Origin, Verdict};
-use crate::limits::{RESERVATION_MS, RESERVATIONS_MAX, RESERVATIONS_PER_LINK_MAX, TASKS_MAX};
+use crate::limits::{
+    EARLY_AWARDS_MAX, RESERVATION_MS, RESERVATIONS_MAX, RESERVATIONS_PER_LINK_MAX, TASKS_MAX,
+};
 use crate::output::Output;
 use crate::task::{Lent, Phase, Task, argv_hash};
 use crate::time::BootTime;
@@ -239,9 +241,12 @@ impl Engine {
 
     fn place_award(&mut self, statement: &Arc<Verified<Statement>>, award: &Award) {
         let Some(said) = self.known.tasks.award(&statement.id()) else { return };
-        if self.known.tasks.check_award(&self.known.registry, &said).is_err() {
+        match self.known.tasks.check_award(&self.known.registry, &said) {
+            Ok(()) => {}
+            // Repair brings an award before what it rests on: it is answered once that is here.
+            Err(gap) if gap.is_unknown() => return self.wait_for_papers(statement.id()),
             // Nobody's award: not worth a word.
-            return;
+            Err(_) => return,
         }
         let Some(delegation) = award.delegation.and_then(|id| self.known.tasks.delegation(&id))
         else {
@@ -259,6 +264,24 @@ impl Engine {
             );
         };
         self.take_place(nonce, statement);
+    }
+
+    fn wait_for_papers(&mut self, award: StatementId) {
+        let early = &mut self.work.offers.early;
+        early.insert(award);
+        if early.len() > EARLY_AWARDS_MAX {
+            early.pop_first();
+        }
+    }
+
+    /// A credential or a delegation was learnt: awards that came before it are looked at again.
+    pub(crate) fn place_early_awards(&mut self) {
+        for award in std::mem::take(&mut self.work.offers.early) {
+            let Some(statement) = self.known.get(&award).cloned() else { continue };
+            if let Body::Award(award) = &statement.body {
+                self.on_award(&statement, &award.clone());
+            }
+        }
     }
 
     /// True for the place that was kept for this very work.

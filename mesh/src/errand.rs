@@ -21,7 +21,7 @@ use belay_identity::body::{Body, Cancel, Delegation, Outcome, Receipt};
 use belay_identity::lease::{Bid, Offer, Refuse, Talk, Terms};
 use belay_identity::principal::DeviceId;
 use belay_identity::{Chain, PublicKey, Scope, SecretKey, Statement, StatementId, Verified, sign};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// What is being arranged, on both sides.
 #[derive(Default)]
@@ -32,6 +32,8 @@ pub(crate) struct Offers {
     awards: BTreeMap<StatementId, u64>,
     pub(crate) places: BTreeMap<[u8; 16], crate::arriving::Kept>,
     pub(crate) standing: crate::standing_offers::Standing,
+    /// Awards to this device whose papers are not here yet.
+    pub(crate) early: BTreeSet<StatementId>,
 }
 
 /// One piece of work, and how far it has come.

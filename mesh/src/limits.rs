@@ -83,8 +83,8 @@ pub const STANDING_MS: u64 = 60_000;
 /// Places of all standing offers of one device: half of what it keeps for offers.
 pub const STANDING_PLACES_MAX: u64 = 32;
 
-/// From this load on a device takes no work it was not named for, thousandths of one core on
-/// average over its cores.
+/// From this load on a device takes no work it was not named for, unless its owner says otherwise;
+/// thousandths of one core on average over its cores.
 pub const LOAD_FULL: u64 = 750;
 
 /// The steps in which a load is said, thousandths: fewer changes are news to the whole fleet.
@@ -102,6 +102,9 @@ pub const PRESENCE_ITEMS_MAX: usize = 16;
 
 /// Characters of one address or capability.
 pub const PRESENCE_CHARS_MAX: usize = 128;
+
+/// Awards to this device that wait for the papers they rest on: what a repair brings out of order.
+pub const EARLY_AWARDS_MAX: usize = 256;
 
 /// Pieces of work that one task may give away: a receipt that lists them all fits a statement.
 pub const MADE_MAX: usize = 256;

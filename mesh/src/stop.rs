@@ -54,6 +54,7 @@ impl Engine {
                 }
             }
             Body::Cancel(_) => self.sweep(),
+            Body::Delegation(_) | Body::Credential(_) => self.place_early_awards(),
             Body::Started(body) => self.on_award_news(&body.award.clone(), statement),
             Body::Refused(body) => self.on_award_news(&body.award.clone(), statement),
             Body::Receipt(body) => {

@@ -313,6 +313,29 @@ fn a_standing_offer_does_not_outlive_its_process() {
     assert_eq!(fences(&lab).last(), Some(&2));
 }
 
+/// Goal: an award that repair brings before what it rests on is answered all the same. Method: the
+/// award alone first, then its papers.
+#[test]
+fn an_award_before_its_papers_is_answered() {
+    let mut lab = lab();
+    lab.loses = |_, sent| sent.from == 0 && sent.kind == FrameKind::Statements;
+    lab.offload(0, Some(1), &[]);
+    lab.settle();
+    let papers: Vec<_> = ["award", "delegation", "credential"]
+        .iter()
+        .map(|kind| lab.wrote(0, kind).pop().unwrap())
+        .collect();
+    lab.devices[1].idle = true;
+    lab.restart(1);
+    lab.settle();
+    for paper in papers {
+        assert!(lab.wrote(1, "refused").is_empty());
+        lab.hand(2, 1, &[paper]);
+        lab.settle();
+    }
+    assert_eq!(lab.wrote(1, "refused").len(), 1);
+}
+
 /// Goal: a cancel that comes before its award is kept, and the award never starts.
 #[test]
 fn a_cancel_of_an_unknown_award_is_kept() {
