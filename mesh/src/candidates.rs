@@ -7,7 +7,7 @@
 //! Refused here: asking; `errand` does.
 
 use crate::engine::Engine;
-use crate::limits::{LOAD_FULL, TASKS_MAX};
+use crate::limits::TASKS_MAX;
 use crate::output::{Refusal, RefusalKind};
 use belay_identity::PublicKey;
 use belay_identity::principal::DeviceId;
@@ -38,16 +38,16 @@ impl Engine {
 
     /// Why this device takes no work that anybody may do; nothing where it would.
     pub(crate) fn has_no_room(&self, needs: &[String]) -> Option<String> {
-        if self.config.capabilities.is_none() {
+        let Some(lends) = &self.config.lends else {
             return Some("it takes only work for which it is named".into());
-        }
+        };
         if let Some(lacking) = self.cannot(needs) {
             return Some(lacking);
         }
-        let load = self.own_load();
-        if load >= LOAD_FULL {
+        let (load, bound) = (self.own_load(), lends.busy_at);
+        if load >= bound {
             return Some(format!(
-                "it is busy: a load of {load} thousandths of a core, {LOAD_FULL} is its bound"
+                "it is busy: a load of {load} thousandths of a core, {bound} is its bound"
             ));
         }
         (self.work.len() >= TASKS_MAX).then(|| format!("{TASKS_MAX} tasks run there already"))
@@ -55,8 +55,8 @@ impl Engine {
 
     /// What this device is asked for and does not say it can.
     pub(crate) fn cannot(&self, needs: &[String]) -> Option<String> {
-        let own = self.config.capabilities.as_deref().unwrap_or_default();
-        lacks(own, needs).map(|need| format!("it has no “{need}”"))
+        let own = self.config.lends.as_ref().map(|lends| &*lends.capabilities);
+        lacks(own.unwrap_or_default(), needs).map(|need| format!("it has no “{need}”"))
     }
 
     /// Nobody could be asked at all.

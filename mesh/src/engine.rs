@@ -37,9 +37,18 @@ pub struct Config {
     pub ring: String,
     /// What configuration shortens; it can only tighten.
     pub tighten: Option<Autonomy>,
-    /// Words for what this device can do. Where there are none at all it says nothing of itself,
-    /// and takes only work for which it was named.
-    pub capabilities: Option<Vec<String>>,
+    /// What this device does for whoever asks. Where it is absent it says nothing of itself, and
+    /// takes only work for which it was named.
+    pub lends: Option<Lends>,
+}
+
+/// What a device does for whoever asks.
+#[derive(Debug, Clone)]
+pub struct Lends {
+    /// Words for what it can do.
+    pub capabilities: Vec<String>,
+    /// From this load on it takes no more, thousandths of one core on average over its cores.
+    pub busy_at: u64,
 }
 
 /// What was on disk when the engine started.

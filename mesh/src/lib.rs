@@ -49,7 +49,7 @@ pub mod time;
 pub mod why;
 pub mod wire;
 
-pub use engine::{Config, Engine, Restored};
+pub use engine::{Config, Engine, Lends, Restored};
 pub use input::{Input, Request};
 pub use known::Folded;
 pub use output::Output;

@@ -1,8 +1,9 @@
 //! What this device says of itself: where it can be reached, what it can do, how busy it is.
 //!
-//! It is said once a device is a member, and again when it has changed by a named step, never more
-//! often than a named interval: an idle fleet says nothing. The load is rounded to the step, so
-//! that what is said is news. Refused here: measuring; the shell hands the figures in.
+//! It is said once a device is a member and has been measured, and again when it has changed by a
+//! named step, never more often than a named interval: an idle fleet says nothing. The load is
+//! rounded to the step, so that what is said is news. Refused here: measuring; the shell hands the
+//! figures in.
 
 use crate::author::Words;
 use crate::engine::Engine;
@@ -16,6 +17,7 @@ use belay_identity::body::{Body, Presence};
 /// What was measured last, and when it was last said.
 #[derive(Default)]
 pub(crate) struct Present {
+    measured: bool,
     load: u64,
     addresses: Vec<String>,
     next: BootTime,
@@ -34,6 +36,7 @@ impl Engine {
     }
 
     pub(crate) fn on_present(&mut self, load: u64, addresses: Vec<String>) {
+        self.present.measured = true;
         self.present.load = load.min(LOAD_MAX);
         self.present.addresses = bounded(addresses);
     }
@@ -49,7 +52,8 @@ impl Engine {
 
     /// What this device would say of itself now, where it differs from what the fleet holds of it.
     fn news_of_itself(&self) -> Option<Presence> {
-        let capabilities = bounded(self.config.capabilities.clone()?);
+        let lends = self.config.lends.as_ref().filter(|_| self.present.measured)?;
+        let capabilities = bounded(lends.capabilities.clone());
         let device = self.known.registry.device_by_key(&self.key)?;
         if self.device_cut(&device.id) {
             return None;

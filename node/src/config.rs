@@ -8,6 +8,8 @@ use crate::policy_folder::span_ms;
 use belay_identity::body::Autonomy;
 use belay_identity::key::unhex;
 use belay_identity::{FleetId, PublicKey};
+use belay_mesh::Lends;
+use belay_mesh::limits::{LOAD_FULL, PRESENCE_CHARS_MAX, PRESENCE_ITEMS_MAX};
 use libp2p::Multiaddr;
 use serde::{Deserialize, Serialize};
 use std::io::Write;
@@ -58,17 +60,35 @@ pub struct DeviceFile {
     pub capabilities: Vec<String>,
     /// False where it takes only work for which it was named.
     pub lends: bool,
+    /// From this load on it takes no more: thousandths of one core, on average over its cores.
+    pub busy_at: u64,
 }
 
 impl Default for DeviceFile {
     fn default() -> Self {
-        Self { capabilities: Vec::new(), lends: true }
+        Self { capabilities: Vec::new(), lends: true, busy_at: LOAD_FULL }
     }
 }
 
 impl DeviceFile {
     fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What it lends, where every word is one that can be said of a device.
+    fn lends(self) -> Result<Option<Lends>, String> {
+        let Self { capabilities, lends, busy_at } = self;
+        let plain = |word: &String| {
+            (1..=PRESENCE_CHARS_MAX).contains(&word.chars().count())
+                && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        };
+        if let Some(word) = capabilities.iter().find(|word| !plain(word)) {
+            return Err(format!("device.capabilities: “{word}” is no word of letters and digits"));
+        }
+        if capabilities.len() > PRESENCE_ITEMS_MAX {
+            return Err(format!("device.capabilities: at most {PRESENCE_ITEMS_MAX} words"));
+        }
+        Ok(lends.then_some(Lends { capabilities, busy_at }))
     }
 }
 
@@ -100,7 +120,7 @@ pub(crate) struct NodeConfig {
     pub(crate) peers: Vec<(PublicKey, Vec<Multiaddr>)>,
     pub(crate) tighten: Option<Autonomy>,
     /// None where this device takes only work for which it was named.
-    pub(crate) capabilities: Option<Vec<String>>,
+    pub(crate) lends: Option<Lends>,
 }
 
 const NAME: &str = "node.toml";
@@ -137,7 +157,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<NodeConfig, Fault> {
         listen: addresses(&file.mesh.listen)?,
         peers: file.mesh.peers.iter().map(peer).collect::<Result<_, Fault>>()?,
         tighten: file.enforce.tighten().map_err(bad)?,
-        capabilities: file.device.lends.then_some(file.device.capabilities),
+        lends: file.device.lends().map_err(bad)?,
     })
 }
 
@@ -192,5 +212,30 @@ impl EnforceFile {
             unsealed_run_ms,
             lapse_grace_ms,
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(device: &str) -> Result<NodeConfig, String> {
+        let fleet = "ab".repeat(32);
+        let text = format!("fleet = \"{fleet}\"\n[mesh]\nlisten = []\n{device}");
+        parse("node.toml", &text).map_err(|fault| fault.what)
+    }
+
+    /// Goal: what a device lends is read from its file, and a wrong key or word is named.
+    #[test]
+    fn what_a_device_lends_is_read() {
+        let lends = read("[device]\ncapabilities = [\"camera\"]\nbusy_at = 900").unwrap().lends;
+        let lends = lends.unwrap();
+        assert_eq!((lends.capabilities, lends.busy_at), (vec!["camera".to_owned()], 900));
+        assert_eq!(read("").unwrap().lends.unwrap().busy_at, LOAD_FULL);
+        assert!(read("[device]\nlends = false").unwrap().lends.is_none());
+        let unknown = read("[device]\ncapability = [\"camera\"]").unwrap_err();
+        assert!(unknown.contains("capability") && unknown.contains("capabilities"), "{unknown}");
+        let odd = read("[device]\ncapabilities = [\"a camera\"]").unwrap_err();
+        assert!(odd.contains("“a camera”"), "{odd}");
     }
 }

@@ -9,6 +9,7 @@ mod doors;
 mod log;
 mod orphans;
 mod perform;
+mod present;
 mod said;
 mod timer;
 mod wardens;
@@ -84,6 +85,7 @@ pub(crate) async fn run(
     let mut shell = Shell::new(state, &config, device, store, replay, net, news)?;
     shell.listen()?;
     shell.begin();
+    let mut look = present::every();
     while !shell.leaving {
         let deadline = shell.engine.next_deadline();
         tokio::select! {
@@ -91,6 +93,7 @@ pub(crate) async fn run(
             Some(news) = heard.recv() => shell.on_news(news),
             event = events.recv() => shell.on_event(event),
             () = timer::due(deadline) => shell.give(Input::Deadline),
+            _ = look.tick() => shell.look(),
         }
     }
     // The store is joined with the shell: its writer must not wait for a reader that has left.
@@ -130,7 +133,7 @@ impl Shell {
             seed: clock::draw(),
             ring: DEFAULT_RING.to_owned(),
             tighten: config.tighten.clone(),
-            capabilities: config.capabilities.clone(),
+            lends: config.lends.clone(),
         };
         let mut engine = Engine::new(engine, clock::now(), restored);
         engine.recall(decisions);

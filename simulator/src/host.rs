@@ -13,8 +13,9 @@ use crate::tree::Tree;
 use crate::world::Ticket;
 use belay_identity::{Class, SecretKey, StatementId};
 use belay_mesh::input::{AskId, WriteId};
+use belay_mesh::limits::LOAD_FULL;
 use belay_mesh::output::Record;
-use belay_mesh::{BootTime, Config, Engine, Now, Restored};
+use belay_mesh::{BootTime, Config, Engine, Lends, Now, Restored};
 use std::collections::{BTreeMap, VecDeque};
 
 /// One host.
@@ -134,7 +135,10 @@ impl Host {
             seed: self.dice.bytes(),
             ring: RING.to_owned(),
             tighten: None,
-            capabilities: self.capabilities.clone(),
+            lends: self
+                .capabilities
+                .clone()
+                .map(|capabilities| Lends { capabilities, busy_at: LOAD_FULL }),
         };
         let founding = self.life == 0 && member.has_policy;
         self.engine = Some(if founding {

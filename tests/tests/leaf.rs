@@ -106,7 +106,7 @@ impl Row {
             seed: [u8::try_from(self.boot_ms % 251).unwrap_or(0); 32],
             ring: "default".to_owned(),
             tighten: None,
-            capabilities: None,
+            lends: None,
         };
         let now = Now { boot: BootTime(self.boot_ms * 1_000_000), wall_ms: WALL_MS + self.boot_ms };
         Engine::new(config, now, Restored { statements, bodies: vec![self.body.clone()] })

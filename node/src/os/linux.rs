@@ -4,6 +4,7 @@
 //! pidfd. A name that cannot be proven to be still the same process is never signalled.
 
 mod clock;
+mod load;
 mod orphans;
 mod process;
 mod strays;
@@ -15,5 +16,6 @@ pub use process::{is_warden, parents_of, process_alive};
 pub use strays::end_strays;
 
 pub(crate) use clock::BootTimer;
+pub(crate) use load::load_thousandths;
 pub(crate) use process::{NODE_NAME, WARDEN_NAME, be_named, find_process, hide_memory, own_group};
 pub(crate) use tree::{Sweep, Tree};

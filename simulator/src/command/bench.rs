@@ -160,9 +160,14 @@ impl Load {
     fn device(&self) -> Device {
         let device = SecretKey::from_seed(&self.fleet.devices[0].secret);
         let ring = RING.to_owned();
-        let (tighten, capabilities) = (None, None);
-        let fleet = self.fleet.id;
-        let config = Config { fleet, device, seed: [1; 32], ring, tighten, capabilities };
+        let config = Config {
+            fleet: self.fleet.id,
+            device,
+            seed: [1; 32],
+            ring,
+            tighten: None,
+            lends: None,
+        };
         let engine = Engine::over(config, NOW, self.fleet.founded.clone());
         let mut device = Device { engine };
         device.settle();

@@ -23,8 +23,8 @@ impl Victim {
         let plan = Plan::read(super::WALK, Some(3)).unwrap();
         let fleet = Fleet::found(&plan, 1).unwrap();
         let device = SecretKey::from_seed(&fleet.devices[0].secret);
-        let (ring, tighten, capabilities) = (RING.to_owned(), None, None);
-        let config = Config { fleet: fleet.id, device, seed: [1; 32], ring, tighten, capabilities };
+        let (ring, tighten, lends) = (RING.to_owned(), None, None);
+        let config = Config { fleet: fleet.id, device, seed: [1; 32], ring, tighten, lends };
         let statements = fleet.devices[0].disk.to_vec();
         let restored = Restored { statements, bodies: vec![fleet.policy.clone()] };
         let now = Now { boot: BootTime(0), wall_ms: 1_800_000_000_000 };

@@ -12,7 +12,7 @@ use belay_identity::{SecretKey, lease::Talk};
 use belay_mesh::input::{AnswerAt, AskId, Offload, TaskEvent};
 use belay_mesh::output::{Answer, Event, Offloaded, Record, Refusal};
 use belay_mesh::wire::{self, Frame, FrameKind, Lane};
-use belay_mesh::{BootTime, Config, Engine, Input, Now, Output, Request, Restored};
+use belay_mesh::{BootTime, Config, Engine, Input, Lends, Now, Output, Request, Restored, limits};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -93,6 +93,7 @@ impl Lab {
                 }
             }
         }
+        (0..can.len()).for_each(|node| lab.load(node, 0));
         lab.run(1_500);
         lab
     }
@@ -110,7 +111,7 @@ impl Lab {
             seed: [node as u8 * 16 + life + 1; 32],
             ring: RING.to_owned(),
             tighten: None,
-            capabilities: can,
+            lends: can.map(|capabilities| Lends { capabilities, busy_at: limits::LOAD_FULL }),
         };
         let restored = Restored { statements, bodies: vec![self.fleet.policy.clone()] };
         Engine::new(config, self.now(), restored)

@@ -46,10 +46,9 @@ impl World {
             let at = self.plan.script[place].begins();
             self.schedule(at, 0, What::Happens(Happens::Step(place)));
         }
-        if let Some(lend) = &self.plan.lend {
-            let every = lend.load_every.0;
-            for node in 0..self.plan.nodes {
-                self.schedule(every, node, What::Happens(Happens::Look));
+        for node in 0..self.plan.nodes {
+            if self.plan.lend.is_some() {
+                self.schedule(0, node, What::Happens(Happens::Look));
             }
         }
         let weather = self.plan.weather.clone();

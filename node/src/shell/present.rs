@@ -1,0 +1,32 @@
+//! How this device stands: where it listens, how busy it is; looked at now and then, handed in whole.
+//!
+//! Refused here: judging whether that is news; the engine does.
+
+use super::Shell;
+use crate::os;
+use belay_mesh::Input;
+use std::time::Duration;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+/// The first look: listeners have said where they listen.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// Between two looks: one small read, and the engine says at most one word a minute of it.
+const EVERY: Duration = Duration::from_secs(15);
+
+/// Ticks when it is time to look.
+pub(super) fn every() -> Interval {
+    let mut every = interval_at(Instant::now() + FIRST, EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    every
+}
+
+impl Shell {
+    /// Looks, and tells the engine. What cannot be read is taken for idle: whoever is asked to take
+    /// work too many still has his own bounds.
+    pub(super) fn look(&mut self) {
+        let load = os::load_thousandths().unwrap_or(0);
+        let addresses = self.addresses.clone();
+        self.give(Input::Present { load, addresses });
+    }
+}
