@@ -12,6 +12,7 @@ mod bad_policies;
 mod bad_wire;
 mod developers;
 mod full_disk;
+mod invite_members;
 mod killed;
 mod no_warden;
 mod operators;
