@@ -3,12 +3,13 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong use or a tier that cannot run, 7 a rule is broken.
 
+use belay_node::demo::cast::WHOLE;
 use belay_tests::story;
 use belay_tests::{golden, house};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: house check | bless | real [TIMES] | foreign";
+const USAGE: &str = "usage: house check | bless | real [TIMES] | kills [TIMES] | foreign";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -20,6 +21,8 @@ fn main() -> ExitCode {
             Ok(times) => real(times),
             Err(_no_number) => usage(),
         },
+        ["kills"] => kills(story::real::TIMES),
+        ["kills", times] => times.parse().map_or_else(|_no_number| usage(), kills),
         ["foreign"] => {
             eprintln!("house foreign: no story of this tier exists yet; nothing was run");
             ExitCode::from(2)
@@ -65,6 +68,23 @@ fn bless() -> ExitCode {
     }
 }
 
+/// One part of the real tier alone: the demo with a node killed at each phase.
+fn kills(times: usize) -> ExitCode {
+    let Some(belay) = build_belay() else {
+        eprintln!("house kills: nothing was run, `cargo build -p belay-node` did not succeed");
+        return ExitCode::from(2);
+    };
+    played(|| story::matrix::run(&belay, &WHOLE, times))
+}
+
+/// Success when nothing panicked; what did not hold has been said already.
+fn played(play: impl FnOnce() + std::panic::UnwindSafe) -> ExitCode {
+    match std::panic::catch_unwind(play) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_panicked) => ExitCode::from(1),
+    }
+}
+
 /// The long stories, and those that need root; each prints its figures.
 fn real(times: usize) -> ExitCode {
     let missing = story::real::missing();
@@ -76,11 +96,7 @@ fn real(times: usize) -> ExitCode {
         eprintln!("house real: nothing was run, `cargo build -p belay-node` did not succeed");
         return ExitCode::from(2);
     };
-    match std::panic::catch_unwind(|| story::real::run(&belay, times)) {
-        Ok(()) => ExitCode::SUCCESS,
-        // What did not hold has been said already.
-        Err(_panicked) => ExitCode::from(1),
-    }
+    played(|| story::real::run(&belay, times))
 }
 
 /// Builds the `belay` command beside this one, in the same profile.
@@ -89,6 +105,13 @@ fn build_belay() -> Option<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.current_dir(house::top()).args(["build", "-p", "belay-node", "--locked"]);
+    // What cargo told this process of its own package would make build scripts run once more.
+    for (name, _) in std::env::vars_os() {
+        let told = |prefix: &str| name.to_string_lossy().starts_with(prefix);
+        if told("CARGO_PKG_") || told("CARGO_MANIFEST_") {
+            build.env_remove(&name);
+        }
+    }
     if folder.ends_with("release") {
         build.arg("--release");
     }

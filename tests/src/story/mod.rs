@@ -13,11 +13,13 @@ mod command;
 pub mod figures;
 pub mod fleet;
 mod kill_run;
+pub mod matrix;
 mod nodes;
 mod order_run;
 pub mod real;
 mod relay;
 mod script;
+mod telling;
 mod waiting;
 mod witness;
 

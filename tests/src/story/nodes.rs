@@ -209,6 +209,14 @@ impl Nodes {
         process.unwrap_or_else(|| panic!("{node} has no living node"))
     }
 
+    /// The process that answers as this node, if one does.
+    pub fn living(&self, node: &str) -> Option<Process> {
+        let status = self.json(node, &["status"]);
+        // A dying node may still take a question, and leaves it without an answer.
+        let pid = (!status.stdout.is_empty()).then(|| status.data()["pid"].as_u64())??;
+        Process::read(u32::try_from(pid).ok()?)
+    }
+
     /// Kills a node with `kill -9` and waits until it is gone.
     pub fn kill(&self, node: &str) {
         self.node(node).signal(Signal::KILL);

@@ -6,9 +6,11 @@
 use super::command::Belay;
 use super::figures::Figures;
 use super::kill_run::{Blow, KillRun, kill_run};
+use super::matrix;
 use super::nodes::{LAPTOP, Nodes};
 use super::order_run::order_run;
 use super::waiting::{SOON, must, wait_for};
+use belay_node::demo::cast::WHOLE;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -46,13 +48,15 @@ pub fn missing() -> Vec<String> {
     missing
 }
 
-/// Runs every part with this executable, and prints its figures; no part more often than `times`.
+/// Runs every part with this executable, and prints its figures; no part more often than `times`:
+/// with 5, each node of the demo is killed once, each at another phase; with 41 at every phase.
 pub fn run(exe: &Path, times: usize) {
     full_disk(exe);
     orders(exe);
     blows(exe, Blow::Pause, "SIGSTOP of a node", PAUSES.min(times));
     blows(exe, Blow::KillGiver, "kill -9 of the giver and beacon", GIVER_KILLS.min(times));
     blows(exe, Blow::Kill, "kill -9 of a node", times);
+    matrix::run(exe, &WHOLE, times);
     demos(exe, &[], DEMOS.min(times));
     demos(exe, &["--small"], DEMOS.min(times));
 }
