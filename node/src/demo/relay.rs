@@ -1,4 +1,4 @@
-//! A small UDP relay whose path can be cut and healed: the demo's far device has no other way.
+//! A small UDP relay whose path can be cut and healed: the demo's robot has no other way.
 //!
 //! Each client gets its own upstream socket, so the target sees every client at its own address. It
 //! runs on plain threads, one for the clients' side and one per client, and touches no node.
@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Clients at once: the demo has three devices; the rest is room for their restarts.
+/// Clients at once: one device comes this way; the rest is room for where it dials anew from.
 pub(super) const RELAY_CLIENTS_MAX: usize = 16;
 /// Silence after which a client's place is free again: longer than any QUIC idle timeout in use.
 pub(super) const RELAY_CLIENT_IDLE: Duration = Duration::from_secs(30);

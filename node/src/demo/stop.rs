@@ -10,7 +10,7 @@ use super::limits::{
 };
 use super::said::{Progress, short};
 use super::stage::Stage;
-use super::witness::Ending;
+use super::witness::{Ending, Scene};
 use super::work::{Site, Work, count};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -41,6 +41,7 @@ struct Watch<'a> {
     fleet: &'a Fleet,
     given: Instant,
     given_wall: SystemTime,
+    order: Option<String>,
     connected: Vec<Followed<'a>>,
     cut_off: Vec<Followed<'a>>,
 }
@@ -54,14 +55,14 @@ struct Followed<'a> {
 /// Cuts the path, stops the planner, and follows all of its work to its end.
 pub(super) fn cut_off(stage: &Stage, fleet: &Fleet, work: &Work) -> Result<Stop, Failure> {
     cut(stage, fleet, work)?;
-    let before = count(stage, work)?.iter().sum();
+    let before = count(stage, work)?;
     let mut watch = Watch::new(stage, fleet, work);
     let (order_to_last_receipt_ms, progress) = watch.order()?;
     let bound_ms = watch.check_incomplete(&progress)?;
     watch.lapse(bound_ms)?;
     let order = progress.order;
     let last = heal(stage, fleet, &order)?;
-    let after: usize = count(stage, work)?.iter().sum();
+    let after = count(stage, work)?;
     if after != 0 {
         let what = format!("after the order {after} processes are at work");
         return Err(Failure::Contradiction(what));
@@ -98,7 +99,7 @@ impl<'a> Watch<'a> {
             format!("The planner is stopped, while {} cannot hear it", roles(fleet, &cut_off));
         stage.step(&title);
         let (given, given_wall) = (Instant::now(), SystemTime::now());
-        Self { stage, fleet, given, given_wall, connected, cut_off }
+        Self { stage, fleet, given, given_wall, order: None, connected, cut_off }
     }
 
     /// Gives the order and waits until it says what is missing; when the last receipt of the
@@ -135,15 +136,21 @@ impl<'a> Watch<'a> {
     }
 
     fn look(&mut self) -> Result<(), Failure> {
-        let mut all = self.connected.iter_mut().chain(&mut self.cut_off);
-        all.try_for_each(|followed| followed.ending.look(&followed.site.eyes, &self.stage.exe))
+        let scene = Scene::look()?;
+        for Followed { site, ending } in self.connected.iter_mut().chain(&mut self.cut_off) {
+            ending.see(&scene, &site.eyes, &self.stage.exe);
+        }
+        Ok(())
     }
 
     /// True when every branch on the connected devices has its proof.
-    fn connected_have_answered(&self) -> Result<bool, Failure> {
+    fn connected_have_answered(&mut self) -> Result<bool, Failure> {
         let (stage, founder) = (self.stage, self.fleet.telling.founder());
-        let Some(order) = stage.status(founder)?.orders.pop() else { return Ok(false) };
-        let glance = ["stop", "--follow", &order.id, "--timeout", GLANCE_TIMEOUT];
+        if self.order.is_none() {
+            self.order = stage.status(founder)?.orders.pop().map(|order| order.id);
+        }
+        let Some(order) = &self.order else { return Ok(false) };
+        let glance = ["stop", "--follow", order, "--timeout", GLANCE_TIMEOUT];
         let progress: Progress = stage.ask(founder, &glance, &[0, INCOMPLETE])?.data()?;
         Ok(self.connected.iter().all(|followed| {
             let here = progress.branches.iter().filter(|b| b.device == followed.device());

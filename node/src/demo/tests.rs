@@ -6,7 +6,7 @@ use super::fleet::{RELEASE, RULES};
 use super::proof::change_a_receipt;
 use super::relay::{RELAY_CLIENTS_MAX, Relay, RelayCounts};
 use super::waiting::Patience;
-use super::witness::{Ending, Eyes, Files, Process, household};
+use super::witness::{Ending, Eyes, Files, Scene, household};
 use super::work::FILES;
 use crate::policy_folder::Source;
 use std::collections::BTreeSet;
@@ -38,10 +38,11 @@ fn the_witness_sees_the_work_grow_freeze_and_go() {
         (Eyes { mark: mark.clone(), files }, Patience::default(), Path::new("/other"));
     let started = SystemTime::now();
     eyes.wait_for_growth(&patience, "every file grows").expect("it grows");
-    let seen = eyes.processes(other).expect("seen");
+    let scene = Scene::look().expect("seen");
+    let seen = eyes.processes(&scene, other);
     let sessions: BTreeSet<u32> = seen.iter().map(|process| process.session).collect();
     assert!(sessions.len() > 1, "{seen:?}");
-    assert!(seen.iter().any(Process::ignores_terminate), "{seen:?}");
+    assert!(seen.iter().any(|process| process.ignores_terminate()), "{seen:?}");
     assert!(eyes.files.last_write().expect("written") >= started - Duration::from_millis(20));
 
     let mut ending = Ending::default();
@@ -53,14 +54,14 @@ fn the_witness_sees_the_work_grow_freeze_and_go() {
     };
     let freeze = || {
         signal("-STOP");
-        ending.look(&eyes, other)?;
+        ending.see(&Scene::look()?, &eyes, other);
         Ok(ending.frozen)
     };
     patience.wait_for("all of it is frozen", SOON, freeze).expect("frozen");
     let kill = || {
         all().into_iter().for_each(|process| process.kill());
         let _reaped = worker.try_wait();
-        ending.look(&eyes, other)?;
+        ending.see(&Scene::look()?, &eyes, other);
         Ok(ending.gone)
     };
     patience.wait_for("all of it is gone", SOON, kill).expect("gone");

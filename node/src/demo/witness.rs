@@ -38,11 +38,21 @@ pub(super) struct ProcessId {
     start: u64,
 }
 
-/// Every process that carries the mark and is not the executable itself: the agents' own work.
-fn work(mark: &str, exe: &Path) -> Result<Vec<Process>, Failure> {
-    let mut seen = all()?;
-    seen.retain(|process| process.carries(mark) && !process.runs(exe));
-    Ok(seen)
+/// Every process of this system, at one look.
+#[derive(Debug)]
+pub(super) struct Scene(Vec<Process>);
+
+impl Scene {
+    /// Looks around.
+    pub(super) fn look() -> Result<Self, Failure> {
+        all().map(Self)
+    }
+
+    /// Every process that carries the mark and is not the executable itself: an agent's own work.
+    fn work(&self, mark: &str, exe: &Path) -> Vec<&Process> {
+        let ours = |process: &&Process| process.carries(mark) && !process.runs(exe);
+        self.0.iter().filter(ours).collect()
+    }
 }
 
 /// Every process that carries one of the marks, and all that descend from one, this one excepted.
@@ -96,10 +106,10 @@ impl Process {
 
     /// True when it is stopped by a signal, or waits for a child that is: a shell that has just
     /// started a program by `vfork` cannot be stopped before that child goes on.
-    pub(super) fn stands_still(&self, all: &[Self]) -> bool {
+    pub(super) fn stands_still(&self, all: &[&Self]) -> bool {
         let stopped = |process: &Self| process.state == 'T';
         let mut children = all.iter().filter(|process| process.parent == self.id.pid);
-        stopped(self) || (self.state == 'D' && children.any(stopped))
+        stopped(self) || (self.state == 'D' && children.any(|child| stopped(child)))
     }
 
     /// True when it ignores terminate.
@@ -163,8 +173,8 @@ pub(super) struct Ending {
 
 impl Eyes {
     /// The processes that are at work.
-    pub(super) fn processes(&self, exe: &Path) -> Result<Vec<Process>, Failure> {
-        work(&self.mark, exe)
+    pub(super) fn processes<'a>(&self, scene: &'a Scene, exe: &Path) -> Vec<&'a Process> {
+        scene.work(&self.mark, exe)
     }
 
     /// Waits until each file has grown by some lines from what it is now.
@@ -179,9 +189,9 @@ impl Eyes {
 }
 
 impl Ending {
-    /// Looks once more. A process may be missed while it starts another, so gone takes two looks.
-    pub(super) fn look(&mut self, eyes: &Eyes, exe: &Path) -> Result<(), Failure> {
-        let processes = eyes.processes(exe)?;
+    /// Sees one more look. A process may be missed while it starts another, so gone takes two.
+    pub(super) fn see(&mut self, scene: &Scene, eyes: &Eyes, exe: &Path) {
+        let processes = eyes.processes(scene, exe);
         let empty = processes.is_empty();
         if !empty && processes.iter().all(|process| process.stands_still(&processes)) {
             self.frozen.get_or_insert_with(Instant::now);
@@ -190,7 +200,6 @@ impl Ending {
             self.gone.get_or_insert_with(Instant::now);
         }
         self.empty_before = empty;
-        Ok(())
     }
 }
 

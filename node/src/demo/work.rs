@@ -9,7 +9,7 @@ use super::failure::{Failure, io};
 use super::limits::{GROWTH_MAX, WORK_MAX};
 use super::said::{Offload, Verdict, short};
 use super::stage::Stage;
-use super::witness::{Eyes, Files};
+use super::witness::{Eyes, Files, Scene};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::ErrorKind;
@@ -169,7 +169,8 @@ fn witness(stage: &Stage, work: &Work) -> Result<(), Failure> {
         );
         let (processes, sessions, ignoring) =
             stage.patience.wait_for(&state, GROWTH_MAX, || {
-                let processes = site.eyes.processes(&stage.exe)?;
+                let scene = Scene::look()?;
+                let processes = site.eyes.processes(&scene, &stage.exe);
                 let sessions: BTreeSet<u32> = processes.iter().map(|p| p.session).collect();
                 let ignoring = processes.iter().filter(|p| p.ignores_terminate()).count();
                 let whole = sessions.len() > 1 && ignoring > 0;
@@ -190,7 +191,9 @@ fn witness(stage: &Stage, work: &Work) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How many processes are at work on each device.
-pub(super) fn count(stage: &Stage, work: &Work) -> Result<Vec<usize>, Failure> {
-    work.sites.iter().map(|site| Ok(site.eyes.processes(&stage.exe)?.len())).collect()
+/// How many processes are at work.
+pub(super) fn count(stage: &Stage, work: &Work) -> Result<usize, Failure> {
+    let scene = Scene::look()?;
+    let count = |site: &Site| site.eyes.processes(&scene, &stage.exe).len();
+    Ok(work.sites.iter().map(count).sum())
 }
