@@ -32,7 +32,7 @@ pub(crate) struct Holder {
     changes: u64,
     /// When members last drew from this beacon.
     drew: BTreeMap<PublicKey, BootTime>,
-    /// The releases by which beacons said they judge.
+    /// The highest releases that members are known to hold.
     versions: BTreeMap<PublicKey, ReleaseVersion>,
 }
 
@@ -111,7 +111,7 @@ impl Holder {
         self.drew.get(device).copied()
     }
 
-    /// The release by which this beacon last said it judges.
+    /// The highest release that this member is known to hold.
     pub(crate) fn version_of(&self, beacon: &PublicKey) -> Option<ReleaseVersion> {
         self.versions.get(beacon).cloned()
     }
@@ -274,6 +274,7 @@ impl Engine {
             return;
         }
         self.holder.drew.insert(link, self.now.boot);
+        self.note_release_of(link, draw);
         let heads = if heads_hash(&self.holder.disk_heads) == draw.heads {
             Vec::new()
         } else {
@@ -291,6 +292,15 @@ impl Engine {
             wall_ms: self.now.wall_ms,
         };
         self.say_to(link, Talk::Answer(answer));
+    }
+
+    /// Who holds the same logs of the operators holds the same releases.
+    fn note_release_of(&mut self, link: PublicKey, draw: &Draw) {
+        let same = heads_hash(&self.holder.disk_heads) == draw.heads;
+        let judging = self.known.releases.judging(&self.config.ring);
+        if let Some(release) = judging.all().first().filter(|_| same) {
+            self.holder.versions.insert(link, release.header.version.clone());
+        }
     }
 
     fn on_answer(&mut self, link: PublicKey, answer: Answer) {

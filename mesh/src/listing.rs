@@ -38,7 +38,7 @@ pub struct DeviceReport {
     pub lease: Option<LeaseReach>,
     /// How long ago it drew a lease here, milliseconds.
     pub drew_ms_ago: Option<u64>,
-    /// The release by which it said it judges.
+    /// The highest release that it is known to hold.
     pub release: Option<ReleaseVersion>,
     /// Orders against the device as a whole.
     pub orders: Vec<StandingOrder>,
@@ -49,8 +49,8 @@ pub struct DeviceReport {
 pub enum DeviceReach {
     /// It is this device.
     Here,
-    /// It is linked now.
-    Linked,
+    /// It is linked now, for so many milliseconds.
+    Linked(u64),
     /// It is not reachable; since so many milliseconds, or since this node began.
     Silent(Option<u64>),
     /// It refused this device, with its reason.
@@ -190,8 +190,8 @@ impl Engine {
         if device.key == self.key {
             return DeviceReach::Here;
         }
-        if self.links.is_known(&device.key) {
-            return DeviceReach::Linked;
+        if let Some(since) = self.links.linked_at(&device.key) {
+            return DeviceReach::Linked(BootTime::since_ms(self.now.boot, since));
         }
         if let Some(reason) = self.links.refusal_by(&device.key) {
             return DeviceReach::Refused(reason.to_owned());

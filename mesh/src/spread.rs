@@ -34,6 +34,7 @@ pub(crate) struct Links {
 /// One peer.
 pub(crate) struct Link {
     standing: Standing,
+    since: BootTime,
     greeted: bool,
     epoch: u64,
     has: Recent,
@@ -123,6 +124,12 @@ impl Links {
         by.map(|(_, reason)| reason.as_str())
     }
 
+    /// Since when this device of the fleet is linked.
+    pub(crate) fn linked_at(&self, link: &PublicKey) -> Option<BootTime> {
+        let known = self.links.get(link).filter(|l| l.standing != Standing::Lobby);
+        known.map(|link| link.since)
+    }
+
     /// When the last link to this device of the fleet ended, in the life of this process.
     pub(crate) fn gone_at(&self, link: &PublicKey) -> Option<BootTime> {
         self.gone.get(link).copied()
@@ -141,7 +148,8 @@ impl Engine {
         let (epoch, has) = (0, Recent::default());
         let (standing, greeted) = (Standing::Lobby, false);
         let (heads, parts, heads_again) = (Vec::new(), 0, self.now.boot);
-        let fresh = Link { standing, greeted, epoch, has, heads, parts, heads_again };
+        let fresh =
+            Link { standing, since: self.now.boot, greeted, epoch, has, heads, parts, heads_again };
         self.links.links.insert(link, fresh);
         self.send_hello(link);
     }

@@ -38,6 +38,13 @@ pub struct Status {
     pub statements: u64,
     /// Why a member refused this device, if the last one to answer did.
     pub refused: Option<String>,
+    /// How many beacons a lease needs, by the release that asks most.
+    pub quorum: u64,
+    /// How far this device's wall clock lies outside what its beacons say, milliseconds; none where
+    /// nobody has said the time, and at a beacon, whose clock is the fleet's.
+    pub clock_off_ms: Option<i64>,
+    /// True when leases were drawn once and have run out.
+    pub contact_lost: bool,
 }
 
 /// One device of the fleet.
@@ -145,7 +152,25 @@ impl Engine {
             security_operators: known.authority.security_operators() as u64,
             statements: known.set.len() as u64,
             refused: self.links.refusal().map(str::to_owned),
+            quorum: self.quorum(),
+            clock_off_ms: self.clock_off_ms(),
+            contact_lost: matches!(self.run_lease(), Lease::Until(end) if end <= self.now.boot),
         }
+    }
+
+    fn quorum(&self) -> u64 {
+        let judging = self.known.releases.judging(&self.config.ring);
+        judging.all().iter().map(|release| release.header.quorum).max().unwrap_or(0)
+    }
+
+    fn clock_off_ms(&self) -> Option<i64> {
+        let interval = self.interval().filter(|_| !self.is_beacon(&self.key))?;
+        let own = self.now.wall_ms;
+        let off = |far: u64, near: u64| i64::try_from(far.saturating_sub(near)).unwrap_or(i64::MAX);
+        Some(match own {
+            early if early < interval.early_ms => -off(interval.early_ms, early),
+            late => off(late, interval.late_ms),
+        })
     }
 
     fn device_line(&self, device: &belay_crdt::registry::Device) -> DeviceLine {

@@ -190,6 +190,9 @@ pub(crate) struct StatusSaid {
     pub(crate) disk: String,
     pub(crate) addresses: Vec<String>,
     pub(crate) refused: Option<String>,
+    pub(crate) quorum: u64,
+    pub(crate) clock_off_ms: Option<i64>,
+    pub(crate) contact_lost: bool,
 }
 
 /// One device.

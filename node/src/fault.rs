@@ -25,6 +25,20 @@ impl Fault {
         Self { exit: 2, what: what.to_string(), hint: hint.into() }
     }
 
+    /// The exit code as a word, for programs.
+    pub(crate) fn code(&self) -> &'static str {
+        match self.exit {
+            2 => "wrong-use",
+            3 => "denied",
+            4 => "not-enrolled",
+            5 => "unreachable",
+            6 => "incomplete",
+            7 => "differs",
+            8 => "approval-needed",
+            _ => "failed",
+        }
+    }
+
     /// With an exit code of its own.
     pub(crate) fn exit(exit: u8, what: impl fmt::Display, hint: impl Into<String>) -> Self {
         Self { exit, what: what.to_string(), hint: hint.into() }

@@ -71,9 +71,11 @@ pub(crate) fn fault(format: Format, fault: &Fault) -> ExitCode {
         Format::Words if fault.hint.is_empty() => format!("belay: {}", fault.what),
         Format::Words => format!("belay: {}\n  next: {}", fault.what, fault.hint),
         Format::Json => json!({
-            "code": fault.exit,
+            "schema": "belay.error/1",
+            "code": fault.code(),
             "message": fault.what,
             "hint": fault.hint,
+            "exit": fault.exit,
         })
         .to_string(),
     };

@@ -16,6 +16,7 @@ pub(crate) struct DeviceReportSaid {
     pub(crate) owner: String,
     /// `here`, `linked`, `silent` or `refused`.
     pub(crate) reach: String,
+    pub(crate) linked_ms: Option<u64>,
     pub(crate) silent_ms: Option<u64>,
     pub(crate) refused: Option<String>,
     pub(crate) beacon: bool,
@@ -62,9 +63,13 @@ pub(crate) struct WorkSaid {
 
 impl From<&DeviceReport> for DeviceReportSaid {
     fn from(report: &DeviceReport) -> Self {
+        let linked_ms = match &report.reach {
+            DeviceReach::Linked(since) => Some(*since),
+            DeviceReach::Here | DeviceReach::Silent(_) | DeviceReach::Refused(_) => None,
+        };
         let (reach, silent_ms, refused) = match &report.reach {
             DeviceReach::Here => ("here", None, None),
-            DeviceReach::Linked => ("linked", None, None),
+            DeviceReach::Linked(_) => ("linked", None, None),
             DeviceReach::Silent(since) => ("silent", *since, None),
             DeviceReach::Refused(reason) => ("refused", None, Some(reason.clone())),
         };
@@ -74,6 +79,7 @@ impl From<&DeviceReport> for DeviceReportSaid {
             site: report.site.clone(),
             owner: report.owner.clone(),
             reach: reach.to_owned(),
+            linked_ms,
             silent_ms,
             refused,
             beacon: report.beacon,

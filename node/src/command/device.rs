@@ -36,7 +36,7 @@ pub(crate) fn list(context: &Context) -> Result<ExitCode, Fault> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn rows(devices: &[DeviceReportSaid]) -> String {
+pub(super) fn rows(devices: &[DeviceReportSaid]) -> String {
     let row = |device: &DeviceReportSaid| {
         let orders: Vec<String> = device
             .orders
@@ -61,7 +61,10 @@ fn rows(devices: &[DeviceReportSaid]) -> String {
 pub(super) fn link_words(device: &DeviceReportSaid) -> String {
     match (device.reach.as_str(), device.silent_ms, &device.refused) {
         ("here", ..) => "this device".to_owned(),
-        ("linked", ..) => "linked".to_owned(),
+        ("linked", ..) => match device.linked_ms {
+            Some(ms) => format!("linked for {}", span_words(ms)),
+            None => "linked".to_owned(),
+        },
         (_, _, Some(reason)) => format!("refused: {reason}"),
         (_, Some(ms), None) => format!("not reachable for {}", span_words(ms)),
         (_, None, None) => "not reachable since this node began".to_owned(),

@@ -1,32 +1,59 @@
-//! `belay status`: a sentence first, then self, devices, tasks and orders, each with what to do
-//! next.
+//! `belay status`: a sentence first, then self, devices, tasks and orders; last what to look at,
+//! each with what to do next.
+//!
+//! Refused here: calling a device well that cannot write, is refused, or has no policy or contact.
 
 use super::door;
+use crate::api::listing::DeviceReportSaid;
 use crate::api::{Ask, StatusSaid};
 use crate::cli::Context;
 use crate::door::DoorName;
 use crate::fault::Fault;
 use crate::screen::{Shown, table};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
+/// How things stand, with what a person should look at.
+#[derive(Serialize)]
+struct Standing {
+    #[serde(flatten)]
+    status: StatusSaid,
+    healthy: bool,
+    peers: Vec<DeviceReportSaid>,
+    health: Vec<Item>,
+}
+
+/// One thing to look at.
+#[derive(Serialize)]
+struct Item {
+    what: String,
+    next: String,
+    /// False where it is worth knowing and nothing is wrong.
+    wrong: bool,
+}
+
 pub(crate) fn run(context: &Context) -> Result<ExitCode, Fault> {
-    let status: StatusSaid = door(context, DoorName::Operator)?.call(&Ask::Status)?;
+    let mut door = door(context, DoorName::Operator)?;
+    let status: StatusSaid = door.call(&Ask::Status)?;
+    let peers: Vec<DeviceReportSaid> = door.call(&Ask::Devices)?;
     let away = status.devices.iter().filter(|device| !device.linked);
     let missing = away.map(|device| device.name.clone()).collect();
-    let words = words(&status);
-    Shown { schema: "belay.status.run/1", missing, data: &status, words }.show(context.format)?;
-    Ok(if healthy(&status) { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let (healthy, health) = (healthy(&status), items(&status, &peers));
+    let standing = Standing { status, healthy, peers, health };
+    let words = words(&standing);
+    Shown { schema: "belay.status.run/1", missing, data: &standing, words }.show(context.format)?;
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
+/// True when nothing of this device's own is wrong; that others are away is no fault of it.
 pub(super) fn healthy(status: &StatusSaid) -> bool {
-    status.refused.is_none()
-        && status.device.is_some()
-        && status.releases.iter().any(|r| r.whole)
-        && status.disk == "writing"
+    !items(status, &[]).iter().any(|item| item.wrong)
 }
 
-fn words(status: &StatusSaid) -> String {
-    let mut text = headline(status);
+fn words(standing: &Standing) -> String {
+    let Standing { status, peers, .. } = standing;
+    let mut text = headline(standing);
     text += &format!("\nfleet    {}  epoch {}\n", status.domain, status.epoch);
     text += &format!("root     {}\n", status.fleet);
     text +=
@@ -36,26 +63,68 @@ fn words(status: &StatusSaid) -> String {
         let half = if release.whole { "" } else { "  (its policy has not arrived)" };
         text += &format!("release  {}  {}{half}\n", release.version, modes.join(", "));
     }
-    text += &format!("runs on  {}\n\n", run_words(&status.run));
-    text += &devices(status);
+    text += &format!("spread   {}\n", spread_words(peers));
+    text += &format!("runs on  {}\n", run_words(&status.run));
+    text += &format!("clock    {}\n\n", clock_words(status));
+    text += &super::device::rows(peers);
     if !status.tasks.is_empty() {
         text += &tasks(status);
     }
     if !status.orders.is_empty() {
         text += &orders(status);
     }
-    text + &health(status)
+    let item = |item: &Item| format!("\n{}\n  next: {}", item.what, item.next);
+    text + &standing.health.iter().map(item).collect::<String>()
 }
 
-fn headline(status: &StatusSaid) -> String {
-    let linked = status.devices.iter().filter(|device| device.linked).count();
-    let state = if healthy(status) { "Healthy." } else { "Not healthy." };
+fn headline(standing: &Standing) -> String {
+    let Standing { status, peers, healthy, .. } = standing;
+    let reached = peers.iter().filter(|peer| is_reached(peer));
+    let agents: BTreeSet<&String> = status.tasks.iter().map(|task| &task.agent).collect();
+    let policy = match status.releases.as_slice() {
+        [] => "no policy".to_owned(),
+        [one] => {
+            let everywhere =
+                reached.clone().all(|peer| peer.release.as_ref() == Some(&one.version));
+            let place = if everywhere { "everywhere reachable" } else { "here" };
+            format!("policy v{} {place}", one.version)
+        }
+        several => {
+            let all: Vec<String> = several.iter().map(|r| format!("v{}", r.version)).collect();
+            format!("policies {} apart", all.join(" and "))
+        }
+    };
     format!(
-        "{state} {linked} of {} devices linked, {} tasks running here, {} orders standing.\n",
-        status.devices.len(),
-        status.tasks.len(),
-        status.orders.len(),
+        "{} {} of {} devices reachable, {policy}, {} agents running here.\n",
+        if *healthy { "Healthy." } else { "Not healthy." },
+        reached.count(),
+        peers.len(),
+        agents.len(),
     )
+}
+
+fn is_reached(peer: &DeviceReportSaid) -> bool {
+    matches!(peer.reach.as_str(), "here" | "linked")
+}
+
+/// Which release who is known to hold.
+fn spread_words(peers: &[DeviceReportSaid]) -> String {
+    let mut spread: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for peer in peers {
+        let version = peer.release.as_deref().unwrap_or("not known here");
+        spread.entry(version).or_default().push(&peer.name);
+    }
+    let words = spread.iter().map(|(version, who)| format!("{version}: {}", who.join(", ")));
+    words.collect::<Vec<_>>().join("; ")
+}
+
+fn clock_words(status: &StatusSaid) -> String {
+    match status.clock_off_ms {
+        None if status.run == "unbounded" => "its own: this device is a beacon".to_owned(),
+        None => "no beacon has said the time".to_owned(),
+        Some(0) => "within what the beacons say".to_owned(),
+        Some(off) => format!("{off} ms off what the beacons say"),
+    }
 }
 
 fn run_words(run: &str) -> String {
@@ -64,27 +133,6 @@ fn run_words(run: &str) -> String {
         "lapsed" => "nothing: no beacon has answered for longer than a run may go on".to_owned(),
         reach => format!("its beacons' word, for {reach} more"),
     }
-}
-
-fn devices(status: &StatusSaid) -> String {
-    let row = |device: &crate::api::DeviceSaid| {
-        let here = Some(&device.name) == status.device.as_ref();
-        let link = match (here, device.linked) {
-            (true, _) => "this device",
-            (false, true) => "linked",
-            (false, false) => "not linked",
-        };
-        let mut notes = Vec::new();
-        if device.beacon {
-            notes.push("beacon");
-        }
-        if device.cut {
-            notes.push("under an order");
-        }
-        vec![device.name.clone(), device.kind.clone(), link.to_owned(), notes.join(", ")]
-    };
-    let rows: Vec<Vec<String>> = status.devices.iter().map(row).collect();
-    table(&["DEVICE", "KIND", "LINK", "NOTE"], &rows)
 }
 
 fn tasks(status: &StatusSaid) -> String {
@@ -111,25 +159,51 @@ fn orders(status: &StatusSaid) -> String {
     format!("\n{}", table(&["STOPPED", "STATE", "ORDER"], &rows))
 }
 
-fn health(status: &StatusSaid) -> String {
-    let mut text = String::new();
-    if status.security_operators == 1 {
-        text +=
-            "\none operator: no second pair of eyes; a second one is named in the next root epoch";
-    }
+/// A clock further off than this misleads people who compare times.
+const CLOCK_OFF_MS_SHOWN: u64 = 1_000;
+
+/// What a person should look at, each with a next step.
+fn items(status: &StatusSaid, peers: &[DeviceReportSaid]) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut note = |wrong: bool, what: String, next: &str| {
+        items.push(Item { what, next: next.to_owned(), wrong });
+    };
     if status.disk != "writing" {
-        text += &format!("\ndisk: {}", status.disk);
+        note(true, format!("disk: {}", status.disk), "free some space; orders go on working");
     }
     if let Some(why) = &status.refused {
-        text += &format!("\nrefused by a member: {why}");
+        let next = "do what the reason says, or ask its operator";
+        note(true, format!("refused by a member: {why}"), next);
     } else if status.device.is_none() {
-        text +=
-            "\nnot admitted yet: a member must be reachable; see node.log in the state directory";
+        let next = "a member must be reachable; see node.log in the state directory";
+        note(true, "not admitted yet".to_owned(), next);
     }
     if !status.releases.iter().any(|release| release.whole) {
-        text += "\nno whole release here: nothing is permitted until a member brings it";
+        let next = "wait for a member to bring it, or `belay policy publish FOLDER`";
+        note(true, "no whole release here: nothing is permitted".to_owned(), next);
     }
-    text
+    if status.contact_lost {
+        let next = "bring a beacon within reach; `belay device list` says which is";
+        note(true, "leases have run out: no beacon has answered".to_owned(), next);
+    }
+    let reached = peers.iter().filter(|p| p.beacon && is_reached(p)).count() as u64;
+    if !peers.is_empty() && reached < status.quorum {
+        let what = format!("{reached} of {} beacons reachable that a lease needs", status.quorum);
+        note(false, what, "bring one within reach before the leases run out");
+    }
+    for order in status.orders.iter().filter(|order| !order.in_force) {
+        let what = format!("the order on {} is not yet in force", order.subject);
+        note(false, what, &format!("belay stop --follow {}", order.id));
+    }
+    if status.clock_off_ms.is_some_and(|off| off.unsigned_abs() > CLOCK_OFF_MS_SHOWN) {
+        let next = "set it; nothing here is decided by it";
+        note(false, "this device's clock is off".to_owned(), next);
+    }
+    if status.security_operators == 1 {
+        let what = "one operator: no second pair of eyes".to_owned();
+        note(false, what, "a second one is named in the next root epoch");
+    }
+    items
 }
 
 fn short(id: &str) -> String {

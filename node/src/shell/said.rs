@@ -99,6 +99,9 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
         disk: shell.disk.clone(),
         addresses: shell.addresses.clone(),
         refused: status.refused.clone(),
+        quorum: status.quorum,
+        clock_off_ms: status.clock_off_ms,
+        contact_lost: status.contact_lost,
     }
 }
 

@@ -124,3 +124,35 @@ fn devices_and_agents_are_listed() {
     let words = fleet.ask(LAPTOP, &["device", "list"]).wants(0).stdout;
     assert!(words.contains("not reachable for"), "{words}");
 }
+
+/// Goal: `status` begins with a sentence that says only what is known, ends with what to look at,
+/// and a wrong word is told to programs in one line. Method: a pair, before and after the robot is
+/// down; an unknown device.
+#[test]
+fn status_is_a_sentence_and_what_to_look_at() {
+    let fleet = Nodes::pair(exe());
+    wait_for("the laptop knows that the robot holds the release", SOON, || {
+        let words = fleet.ask(LAPTOP, &["status"]).wants(0).stdout;
+        let first = words.lines().next().unwrap_or_default().to_owned();
+        let all = "Healthy. 2 of 2 devices reachable, policy v1.1 everywhere reachable, 0 agents";
+        first.starts_with(all).then_some(())
+    });
+    let status = fleet.json(LAPTOP, &["status"]).wants(0).data();
+    let last = status["health"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(
+        (&last["what"], &last["wrong"]),
+        (&"one operator: no second pair of eyes".into(), &false.into())
+    );
+    assert_eq!(status["healthy"], true, "one operator is no illness: {status}");
+    assert!(fleet.json(ROBOT, &["status"]).wants(0).data()["clock_off_ms"].is_i64());
+    fleet.ask(ROBOT, &["down"]).wants(0);
+    wait_for("the laptop is well and the robot away", SOON, || {
+        let words = fleet.ask(LAPTOP, &["status"]).wants(0).stdout;
+        words.starts_with("Healthy. 1 of 2 devices reachable").then_some(())
+    });
+    let wrong = fleet.json(LAPTOP, &["why", "0000000000"]).wants(2);
+    let error: Value = serde_json::from_str(wrong.stderr.trim()).unwrap();
+    assert_eq!(error["schema"], "belay.error/1", "{error}");
+    assert_eq!((&error["code"], &error["exit"]), (&"wrong-use".into(), &2.into()), "{error}");
+    assert!(!error["hint"].as_str().unwrap().is_empty(), "{error}");
+}
