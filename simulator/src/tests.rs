@@ -98,7 +98,7 @@ fn a_hold_lifted_by_a_restart_is_found() {
 
 #[test]
 fn a_branch_left_out_is_found() {
-    assert_found(Planted::LeftOut, 4);
+    assert_found(Planted::LeftOut, 6);
 }
 
 #[test]
