@@ -8,4 +8,5 @@ mod foreign_eye;
 mod golden;
 mod house;
 mod leaf;
+mod model;
 mod stories;
