@@ -140,8 +140,8 @@ impl<'a> Gathering<'a> {
         self.open.reverse();
     }
 
-    /// A device that is its own beacon may have begun something fresh that nobody has heard of, until
-    /// it has answered. What it then lists is followed like any other award.
+    /// A device that is its own beacon may have begun something fresh that nobody has heard of,
+    /// until it has answered. What it then lists is followed like any other award.
     fn ask_beacons(&mut self) {
         let Known { orders, registry, tasks, .. } = self.known;
         if orders.lifted_by(&self.order).is_some() {
@@ -477,8 +477,8 @@ impl<'a> Gathering<'a> {
     }
 }
 
-/// The devices whose own word is enough to go on, by every release that judges in some ring: beacons
-/// where a quorum is one.
+/// The devices whose own word is enough to go on, by every release that judges in some ring:
+/// beacons where a quorum is one.
 fn own_beacons(known: &Known<'_>) -> BTreeSet<PublicKey> {
     let releases = Releases::fold(known.set, known.authority, known.orders);
     let mut own = BTreeSet::new();

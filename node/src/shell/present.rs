@@ -1,4 +1,5 @@
-//! How this device stands: where it listens, how busy it is; looked at now and then, handed in whole.
+//! How this device stands: where it listens, how busy it is; looked at now and then, handed in
+//! whole.
 //!
 //! Refused here: judging whether that is news; the engine does.
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 const LATER: [usize; 6] = [0, 1, 2, 4, 8, 16];
 
 /// Goal: an order that comes while its tree grows stops all of it, however far it has come: nothing
-/// below runs on and no award is left out. Method: the order is given a little later each time, from
-/// a device that the tree has not reached yet.
+/// below runs on and no award is left out. Method: the order is given a little later each time,
+/// from a device that the tree has not reached yet.
 pub(super) fn an_order_meets_a_tree_that_grows(fleet: &mut dyn Fleet) {
     joined(fleet, &[ROBOT, GATEWAY]);
     for later in LATER {
