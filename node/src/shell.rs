@@ -200,7 +200,7 @@ impl Shell {
                 let input = self.check(PublicKey(peer), lane_in(lane), kind, &body);
                 self.give(input);
             }
-            NetEvent::Listening { address } => self.addresses.push(address.to_string()),
+            NetEvent::Listening { address } => self.listens_at(address.to_string()),
             NetEvent::ListenFailed { why } => self.log.line(&format!("listening failed: {why}")),
             NetEvent::Refused { peer, bound } => {
                 self.log.line(&format!("refused {peer:?}: over the bound {bound}"));
@@ -211,6 +211,14 @@ impl Shell {
             }
             NetEvent::DialFailed { why, .. } => self.log.line(&why),
         }
+    }
+
+    /// Only this machine reaches its loopback, so whoever dials tries any other address first.
+    fn listens_at(&mut self, address: String) {
+        let loopback =
+            |address: &str| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
+        self.addresses.push(address);
+        self.addresses.sort_by_key(|address| loopback(address));
     }
 
     fn check(&self, link: PublicKey, lane: Lane, kind: u8, body: &[u8]) -> Input {

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU8,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -180,6 +181,9 @@ impl Shell {
             let options = DialOpts::peer_id(dial.peer)
                 .addresses(dial.addresses)
                 .condition(PeerCondition::DisconnectedAndNotDialing)
+                // Of two addresses that answer at once, the peer would drop the first connection
+                // for the second and this side the second for the first.
+                .override_dial_concurrency_factor(NonZeroU8::MIN)
                 .build();
             if let Err(error) = self.swarm.dial(options) {
                 self.on_dial_failed(dial.key, &error).await?;

@@ -277,6 +277,23 @@ async fn a_peer_that_was_started_anew_is_linked_again() {
     assert!(asked.elapsed() < limits::IDLE_TIMEOUT, "{:?}", asked.elapsed());
 }
 
+/// Goal: a peer that answers at two addresses at once is linked once, and loses no frame to the
+/// choice between them. Method: two relays before one peer; neither side hears of a link that ends.
+#[tokio::test]
+async fn a_peer_with_two_addresses_is_linked_once() {
+    let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
+    let relays = [(); 2].map(|()| Relay::start(socket_of(&a.address)).expect("a relay"));
+    let addresses = relays.iter().map(|(_, listen)| quic(*listen)).collect();
+    b.tell(NetCommand::Dial { peer: a.key, addresses });
+    assert_eq!(b.event().await, NetEvent::LinkUp { peer: a.key });
+    b.send(a.key, Lane::Urgent, 1, vec![1]);
+    assert_eq!(a.event().await, NetEvent::LinkUp { peer: b.key });
+    let frame = NetEvent::Frame { peer: b.key, lane: Lane::Urgent, kind: 1, body: vec![1] };
+    assert_eq!(a.event().await, frame);
+    let quiet = timeout(limits::QUIET_BEFORE_ASKING, b.event()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+}
+
 /// Goal: a peer that lives and has nothing to say is never dropped. Method: frames to a rogue that
 /// says nothing, for longer than silence may last.
 #[tokio::test]
