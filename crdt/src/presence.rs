@@ -49,6 +49,14 @@ impl Presences {
         self.by_key.get(key)
     }
 
+    /// Where the device of this key says that it listens; nothing before it has said so.
+    pub fn addresses_of(&self, key: &PublicKey) -> &[String] {
+        match self.by_key.get(key).map(|held| &held.body) {
+            Some(Body::Presence(presence)) => &presence.addresses,
+            Some(_) | None => &[],
+        }
+    }
+
     /// Every enrolled device that has said something of itself, by key.
     pub fn devices<'a>(
         &'a self,

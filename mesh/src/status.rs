@@ -62,6 +62,8 @@ pub struct DeviceLine {
     pub beacon: bool,
     /// True when an order stands against it.
     pub cut: bool,
+    /// Where it says that it listens.
+    pub addresses: Vec<String>,
 }
 
 /// One task that runs here.
@@ -181,6 +183,7 @@ impl Engine {
             linked: device.key == self.key || self.links.is_known(&device.key),
             beacon: self.is_beacon(&device.key),
             cut: self.device_cut(&device.id),
+            addresses: self.known.presences.addresses_of(&device.key).to_vec(),
         }
     }
 

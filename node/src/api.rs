@@ -204,6 +204,8 @@ pub(crate) struct DeviceSaid {
     pub(crate) linked: bool,
     pub(crate) beacon: bool,
     pub(crate) cut: bool,
+    /// Where it says that it listens.
+    pub(crate) addresses: Vec<String>,
 }
 
 /// One task.

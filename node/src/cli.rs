@@ -139,8 +139,9 @@ pub(crate) struct Invite {
     /// Where the newcomer dials this device, instead of where it listens.
     #[arg(long, value_name = "MULTIADDRESS")]
     pub(crate) address: Vec<String>,
-    /// A further member that the newcomer dials, and where; may be given again.
-    #[arg(long, value_name = "NAME=MULTIADDRESS")]
+    /// A further member that the newcomer dials: where it says that it listens, or at the address
+    /// given; may be given again.
+    #[arg(long, value_name = "NAME[=MULTIADDRESS]")]
     pub(crate) member: Vec<String>,
     /// How long the invite can be used.
     #[arg(long, default_value = "24h")]

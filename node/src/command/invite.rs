@@ -15,7 +15,12 @@ use belay_identity::principal::{DeviceId, UserId};
 use belay_identity::{Class, PublicKey, SecretKey};
 use serde_json::json;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
+
+/// A node says where it listens a second after its start.
+const SAID_WAIT_MAX: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
     let ttl_ms = span_ms(&ask.ttl).ok_or_else(|| {
@@ -26,7 +31,7 @@ pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
         Fault::wrong_use(format!("“{}” is no kind of device", ask.kind), hint)
     })?;
     let mut operator = Operator::unlock(context, &ask.signing)?;
-    let status: StatusSaid = operator.door().call(&Ask::Status)?;
+    let status = status_with(&mut operator, &ask.member)?;
     free_name(&status, ask.device.as_ref())?;
     let peers = peers(&status, &ask.address, &ask.member)?;
     let roots: Vec<String> = operator.door().call(&Ask::Roots)?;
@@ -64,6 +69,19 @@ pub(crate) fn run(context: &Context, ask: &Invite) -> Result<ExitCode, Fault> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// How things stand, once the members named without an address have said where they listen.
+fn status_with(operator: &mut Operator, members: &[String]) -> Result<StatusSaid, Fault> {
+    let began = Instant::now();
+    loop {
+        let status: StatusSaid = operator.door().call(&Ask::Status)?;
+        let mut named = status.devices.iter().filter(|device| members.contains(&device.name));
+        if began.elapsed() >= SAID_WAIT_MAX || named.all(|device| !device.addresses.is_empty()) {
+            return Ok(status);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
 /// A name belongs to one device.
 fn free_name(status: &StatusSaid, name: Option<&String>) -> Result<(), Fault> {
     match name.filter(|name| key_of(status, name).is_some()) {
@@ -84,17 +102,10 @@ fn peers(status: &StatusSaid, given: &[String], named: &[String]) -> Result<Vec<
     let addresses = if given.is_empty() { status.addresses.clone() } else { given.to_vec() };
     let mut peers = vec![Peer { key, addresses }];
     for words in named {
-        let (name, address) = words.split_once('=').ok_or_else(|| {
-            let hint = "write --member gateway=/ip4/192.0.2.7/udp/7411/quic-v1";
-            Fault::wrong_use(format!("“{words}” names no member and address"), hint)
-        })?;
-        let key = key_of(status, name).ok_or_else(|| {
-            let hint = "see `belay status` for the devices there are";
-            Fault::wrong_use(format!("the fleet has no device {name}"), hint)
-        })?;
+        let (key, addresses) = member(status, words)?;
         match peers.iter_mut().find(|peer| peer.key == key) {
-            Some(peer) => peer.addresses.push(address.to_owned()),
-            None => peers.push(Peer { key, addresses: vec![address.to_owned()] }),
+            Some(peer) => peer.addresses.extend(addresses),
+            None => peers.push(Peer { key, addresses }),
         }
     }
     for address in peers.iter().flat_map(|peer| &peer.addresses) {
@@ -104,6 +115,28 @@ fn peers(status: &StatusSaid, given: &[String], named: &[String]) -> Result<Vec<
         })?;
     }
     Ok(peers)
+}
+
+/// Reads `gateway` or `gateway=ADDRESS`.
+fn member(status: &StatusSaid, words: &str) -> Result<(PublicKey, Vec<String>), Fault> {
+    let (name, address) = match words.split_once('=') {
+        Some((name, address)) => (name, Some(address.to_owned())),
+        None => (words, None),
+    };
+    let device = status.devices.iter().find(|device| device.name == name);
+    let device = device.ok_or_else(|| {
+        let hint = "see `belay status` for the devices there are";
+        Fault::wrong_use(format!("the fleet has no device {name}"), hint)
+    })?;
+    let key = key_of(status, name).ok_or_else(|| {
+        Fault::failed(format!("{name} has no valid key"), "use one version of belay")
+    })?;
+    let addresses = address.map_or_else(|| device.addresses.clone(), |address| vec![address]);
+    if addresses.is_empty() {
+        let hint = "try again in a moment, or write --member NAME=/ip4/192.0.2.7/udp/7411/quic-v1";
+        return Err(Fault::exit(5, format!("{name} has not said where it listens"), hint));
+    }
+    Ok((key, addresses))
 }
 
 /// The key of the fleet's device of that name.

@@ -60,6 +60,7 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
                 linked: device.linked,
                 beacon: device.beacon,
                 cut: device.cut,
+                addresses: device.addresses.clone(),
             })
             .collect(),
         tasks: status
