@@ -267,7 +267,7 @@ pub(crate) struct Stop {
 /// `belay prove`
 #[derive(Args)]
 pub(crate) struct Prove {
-    /// The order's id.
+    /// The order's id, or the subject of the one order that stands against it.
     pub(crate) order: String,
     /// Where to write the case file.
     #[arg(long, value_name = "FILE")]
