@@ -9,13 +9,14 @@ use belay_tests::{golden, house};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: house check | bless | real [TIMES] | kills [TIMES] | foreign";
+const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | kills [TIMES] | foreign";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["check"] => check(),
         ["bless"] => bless(),
+        ["by-hand"] => by_hand(),
         ["real"] => real(story::real::TIMES),
         ["real", times] => match times.parse() {
             Ok(times) => real(times),
@@ -66,6 +67,22 @@ fn bless() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// Types the README's block for real devices; stdout is what the terminals showed.
+fn by_hand() -> ExitCode {
+    let readme = match std::fs::read_to_string(house::top().join("README.md")) {
+        Ok(readme) => readme,
+        Err(error) => {
+            eprintln!("house by-hand: README.md: {error}");
+            return ExitCode::from(1);
+        }
+    };
+    let Some(belay) = build_belay() else {
+        eprintln!("house by-hand: nothing was typed, `cargo build -p belay-node` did not succeed");
+        return ExitCode::from(2);
+    };
+    played(|| print!("{}", story::by_hand::by_hand(&belay, &readme)))
 }
 
 /// One part of the real tier alone: the demo with a node killed at each phase.

@@ -8,6 +8,7 @@
 //! with its name: a story is a test. Refused here: asking a node what an outsider can see, and
 //! leaving a process or a file behind.
 
+pub mod by_hand;
 mod changed;
 mod command;
 pub mod figures;
@@ -20,6 +21,7 @@ pub mod real;
 mod relay;
 mod script;
 mod telling;
+mod terminal;
 mod waiting;
 mod witness;
 
