@@ -137,6 +137,11 @@ impl Errand {
         match (&*self.tried, &self.want.device) {
             ([only], Some(_)) => only.refusal.clone(),
             ([], _) => Engine::nobody_can(&self.want.needs),
+            ([own], None) if own.device == self.terms.device.name() => {
+                let nobody = Engine::nobody_can(&self.want.needs);
+                let why = format!("{}; {}: {}", nobody.why, own.device, own.refusal.why);
+                Refusal { why, ..nobody }
+            }
             (tried, _) => {
                 let each = tried.iter().map(|t| format!("{}: {}", t.device, t.refusal.why));
                 let why =

@@ -14,6 +14,7 @@ mod developers;
 mod full_disk;
 mod invite_members;
 mod killed;
+mod lending;
 mod no_warden;
 mod operators;
 mod operators_policy;
