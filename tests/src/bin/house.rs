@@ -9,7 +9,8 @@ use belay_tests::{golden, house};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | kills [TIMES] | foreign";
+const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | kills [TIMES] | \
+                     offload [TIMES] | foreign";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +25,8 @@ fn main() -> ExitCode {
         },
         ["kills"] => kills(story::real::TIMES),
         ["kills", times] => times.parse().map_or_else(|_no_number| usage(), kills),
+        ["offload"] => offload(story::lending::TIMES),
+        ["offload", times] => times.parse().map_or_else(|_no_number| usage(), offload),
         ["foreign"] => {
             eprintln!("house foreign: no story of this tier exists yet; nothing was run");
             ExitCode::from(2)
@@ -114,6 +117,18 @@ fn real(times: usize) -> ExitCode {
         return ExitCode::from(2);
     };
     played(|| story::real::run(&belay, times))
+}
+
+/// How long lent work takes to start, beside the bare parts of it.
+fn offload(times: usize) -> ExitCode {
+    let Some(belay) = build_belay() else {
+        eprintln!("house offload: nothing was run, `cargo build -p belay-node` did not succeed");
+        return ExitCode::from(2);
+    };
+    match std::panic::catch_unwind(|| story::lending::run(&belay, times.max(1))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_panicked) => ExitCode::from(1),
+    }
 }
 
 /// Builds the `belay` command beside this one, in the same profile.

@@ -14,6 +14,7 @@ mod command;
 pub mod figures;
 pub mod fleet;
 mod kill_run;
+pub mod lending;
 pub mod matrix;
 mod nodes;
 mod order_run;
