@@ -145,7 +145,7 @@ impl World {
 
     /// What a screen prints as "cannot act after", in the world's time: from when the order was
     /// seen in force, by the same wall clock.
-    fn note_printed(&mut self, node: usize, order: &StatementId, progress: &Progress) {
+    pub(super) fn note_printed(&mut self, node: usize, order: &StatementId, progress: &Progress) {
         let (Some(seen_ms), Some(bound_ms)) = (progress.in_force_ms, progress.bound_ms) else {
             return;
         };

@@ -276,6 +276,7 @@ impl World {
             }
             (Ok(Answer::Offloaded(_)), _) => self.counts.offloads += 1,
             (Ok(Answer::Progress(progress)), _) => {
+                self.note_printed(node, &progress.case.order, progress);
                 let sight = Sight::CaseRead { order: progress.case.order, case: &progress.case };
                 self.checkers.see(self.now, &sight, &self.ledger);
             }
