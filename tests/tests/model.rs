@@ -19,7 +19,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 
 /// Histories that the true folds are compared on, and the most that a wrong one may hide in.
-const HISTORIES: u32 = 400;
+const HISTORIES: u32 = 300;
 
 /// What both are asked.
 #[derive(Debug, PartialEq, Eq)]

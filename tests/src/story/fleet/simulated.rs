@@ -21,7 +21,7 @@ use belay_mesh::input::{AnswerAt, Offload, Run};
 use belay_mesh::output::{Answer, RefusalKind};
 use belay_mesh::status::LeaseReach;
 use belay_node::policy_folder::Source;
-use belay_simulator::{NoAnswer, Plan, Report, Stage, Ticket};
+use belay_simulator::{NoAnswer, Plan, Planted, Report, Stage, Ticket};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -56,8 +56,13 @@ enum Work {
 impl Simulated {
     /// A fleet that the laptop has founded, by a seed.
     pub fn found(seed: u64) -> Self {
+        Self::found_with(seed, None)
+    }
+
+    /// The same with a planted defect on every device.
+    pub fn found_with(seed: u64, planted: Option<Planted>) -> Self {
         let plan = Plan::read(PLAN, None).unwrap_or_else(|error| panic!("the plan: {error}"));
-        let stage = Stage::set(&plan, &source(RULES).policy, &DEVICES, seed, None);
+        let stage = Stage::set(&plan, &source(RULES).policy, &DEVICES, seed, planted);
         let stage = stage.unwrap_or_else(|error| panic!("the names: {error}"));
         Self { stage, works: BTreeMap::new(), orders: Vec::new(), restores: Vec::new() }
     }

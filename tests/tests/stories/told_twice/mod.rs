@@ -14,6 +14,7 @@ mod subjects;
 mod tree;
 
 use super::exe;
+use belay_simulator::Planted;
 use belay_tests::story::fleet::Fleet;
 use belay_tests::story::fleet::real::Real;
 use belay_tests::story::fleet::simulated::Simulated;
@@ -56,6 +57,28 @@ told_twice! {
 }
 
 type Story = fn(&mut dyn Fleet);
+
+/// Goal: a story can fail, and so can the checkers beside it. Method: one defect at a time is
+/// planted on every device, and a story that must notice is told in all its worlds.
+#[test]
+fn planted_defects_spoil_their_stories() {
+    let stories: [(Planted, Story); 3] = [
+        (Planted::Forgotten, restart::an_order_outlives_the_node_that_gave_it),
+        (Planted::NoLook, tree::one_order_stops_a_tree),
+        (Planted::Shallow, tree::one_order_stops_a_tree),
+    ];
+    for (planted, story) in stories {
+        let spoilt = (1..=SEEDS).find(|seed| {
+            let told = std::panic::catch_unwind(|| {
+                let mut fleet = Simulated::found_with(*seed, Some(planted));
+                story(&mut fleet);
+                fleet.end().is_green()
+            });
+            !told.unwrap_or(false)
+        });
+        assert!(spoilt.is_some(), "{planted} is not noticed");
+    }
+}
 
 fn by_real_nodes(story: Story) {
     story(&mut Real::found(exe()));

@@ -8,8 +8,8 @@ use belay_tests::story::fleet::{
 
 /// Goal: a release published from a device that did not found the fleet judges on every device,
 /// also on one that was away meanwhile, and binds what runs already. Method: an agent on each
-/// device asks its gate before and after; the robot publishes, then the gateway, while the robot is
-/// cut off.
+/// device asks its gate before and after; the robot publishes, then the gateway while the robot
+/// is cut off.
 pub(super) fn a_release_from_any_device_judges_everywhere(fleet: &mut dyn Fleet) {
     joined(fleet, &[ROBOT, GATEWAY]);
     let seekers: Vec<Task> = DEVICES
