@@ -3,6 +3,7 @@
 //! Each part prints what it measured, with how often, the median and the spread; a part that finds
 //! something wrong panics with its name. Refused here: a figure of a run that did not hold.
 
+use super::by_hand::by_hand;
 use super::command::Belay;
 use super::figures::Figures;
 use super::kill_run::{Blow, KillRun, kill_run};
@@ -10,6 +11,7 @@ use super::matrix;
 use super::nodes::{LAPTOP, Nodes};
 use super::order_run::order_run;
 use super::waiting::{SOON, must, wait_for};
+use crate::house;
 use belay_node::demo::cast::WHOLE;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -57,6 +59,7 @@ pub fn run(exe: &Path, times: usize) {
     blows(exe, Blow::KillGiver, "kill -9 of the giver and beacon", GIVER_KILLS.min(times));
     blows(exe, Blow::Kill, "kill -9 of a node", times);
     matrix::run(exe, &WHOLE, times);
+    typed(exe);
     demos(exe, &[], DEMOS.min(times));
     demos(exe, &["--small"], DEMOS.min(times));
 }
@@ -92,6 +95,16 @@ fn orders(exe: &Path) {
         count(false, false)
     );
     assert_eq!(count(true, false), 0, "an acknowledged order was lost");
+}
+
+/// The README's block, in a terminal for each device.
+fn typed(exe: &Path) {
+    let readme = house::top().join("README.md");
+    let readme = must(std::fs::read_to_string(&readme), readme.display());
+    let begun = Instant::now();
+    let kept = by_hand(exe, &readme);
+    assert!(kept.contains("VERIFIED"), "{kept}");
+    println!("the README's block by hand: n 1, {} ms", begun.elapsed().as_millis());
 }
 
 /// The demo as people start it, with these words more.

@@ -36,7 +36,8 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// Opens a shell whose prompt is `name$ `, or that of the agent in it, with a home of its own and these programs first.
+    /// Opens a shell whose prompt is `name$ `, or that of the agent in it, with a home of its own
+    /// and these programs first.
     pub(super) fn open(folder: &Path, programs: &Path, name: &str) -> Self {
         let home = folder.join(format!("home-{name}"));
         must(fs::create_dir(&home), home.display());
