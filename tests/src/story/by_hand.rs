@@ -5,12 +5,14 @@
 //! it came. Refused here: a line that is not in the README, and a word changed in one that is.
 
 use super::terminal::Terminal;
-use super::waiting::must;
+use super::waiting::{SOON, must};
+use super::witness::Process;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 /// The heading under which the block stands.
 const HEADING: &str = "## For real";
@@ -105,6 +107,14 @@ impl Drop for Table<'_> {
             down.arg("down").env_clear().env("HOME", seat.home());
             // A device that never came up, or was taken down by the block, has no node.
             let _down = down.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        }
+        self.seats.clear();
+        // A block that did not come to its end leaves agents, each under a warden that waits.
+        let mark = self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let left = || Process::marked(&mark);
+        let begun = Instant::now();
+        while !left().is_empty() && begun.elapsed() < SOON {
+            left().iter().for_each(Process::kill);
         }
     }
 }
