@@ -66,7 +66,7 @@ pub(crate) async fn watch_link(pulse: Arc<Pulse>, mailbox: Arc<Mailbox>) {
 /// Asks the connection in use for a sign of life; false when none came in that time.
 async fn answers(mailbox: &Mailbox, within: Duration) -> bool {
     let (answer, alive) = oneshot::channel();
-    let (_, Some(door)) = mailbox.door() else { return true };
+    let (number, Some(door)) = mailbox.door() else { return true };
     match door.try_send(Wish::Life(answer)) {
         Ok(()) => {}
         // Its connection has just ended, which the link hears of by itself.
@@ -78,7 +78,9 @@ async fn answers(mailbox: &Mailbox, within: Duration) -> bool {
         }
     }
     match timeout(within, alive).await {
-        Ok(Ok(())) => true,
-        Ok(Err(_)) | Err(_) => false,
+        // Without an answer, the connection that was asked has ended, which the link hears of too.
+        Ok(Ok(()) | Err(_)) => true,
+        // The link has moved to a newer connection meanwhile, and that one was not asked.
+        Err(_) => mailbox.door().0 != number,
     }
 }

@@ -309,6 +309,28 @@ async fn a_living_peer_that_says_nothing_is_kept() {
     }
 }
 
+/// Goal: a peer that comes again while its lost connection is being asked for a sign of life keeps
+/// its link. Method: a rogue that says nothing loses its path, is told something, and dials again
+/// in the middle of the question; the link outlives the time that the silence may last.
+#[tokio::test]
+async fn a_peer_that_comes_again_while_it_is_asked_keeps_its_link() {
+    let (mut node, mut rogue) = (Node::start(1).await, Rogue::start(9));
+    let (relay, listen) = Relay::start(socket_of(&node.address)).expect("a relay");
+    rogue.dial_at(&node, quic(listen));
+    rogue.ready().await;
+    node.until(&NetEvent::LinkUp { peer: rogue.key }).await;
+    node.tell(NetCommand::Admit { peer: rogue.key });
+    rogue.opened(Lane::Urgent).await;
+    relay.cut();
+    node.send(rogue.key, Lane::Urgent, 1, vec![1]);
+    let asked = limits::QUIET_BEFORE_ASKING + limits::QUIET_BEFORE_ASKING / 2;
+    let quiet = timeout(asked, node.events.recv()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    rogue.connect(&node).await;
+    let quiet = timeout(limits::SILENCE_MAX, node.events.recv()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+}
+
 /// Goal: a hangup delivers what is queued on urgent (the `bye`), then closes, although bulk is
 /// stuck.
 #[tokio::test]

@@ -184,8 +184,13 @@ impl Rogue {
     }
 
     fn dial(&self, node: &Node) {
+        self.dial_at(node, node.address.clone());
+    }
+
+    /// The same by way of another address.
+    fn dial_at(&self, node: &Node, address: Multiaddr) {
         let peer = peer_id(&node.key).expect("a key");
-        self.asks.send(Ask::Dial(peer, node.address.clone())).expect("running");
+        self.asks.send(Ask::Dial(peer, address)).expect("running");
     }
 
     async fn news(&mut self) -> News {
@@ -195,6 +200,11 @@ impl Rogue {
     /// A new connection to this node.
     async fn connect(&mut self, node: &Node) -> (ConnectionId, Door) {
         self.dial(node);
+        self.ready().await
+    }
+
+    /// The next connection that can be asked for streams.
+    async fn ready(&mut self) -> (ConnectionId, Door) {
         loop {
             if let News::Lane(connection, LaneNews::Ready(door)) = self.news().await {
                 return (connection, door);
