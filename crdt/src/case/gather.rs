@@ -144,7 +144,9 @@ impl<'a> Gathering<'a> {
     /// until it has answered. What it then lists is followed like any other award.
     fn ask_beacons(&mut self) {
         let Known { orders, registry, tasks, .. } = self.known;
-        if orders.lifted_by(&self.order).is_some() {
+        if let Some(lift) = orders.lifted_by(&self.order) {
+            // Nobody owes an answer any more; whoever checks the case must see why.
+            self.needed.insert(lift);
             return;
         }
         for key in own_beacons(&self.known) {

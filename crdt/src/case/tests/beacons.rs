@@ -3,7 +3,7 @@
 use super::{Fleet, running};
 use crate::case::scenario::{Frame, Scenario, agent_term, secret};
 use crate::case::{BranchState, CaseFile, MissingWhy, verify};
-use belay_identity::body::{Approve, Autonomy, Release, ReleaseVersion};
+use belay_identity::body::{Approve, Autonomy, Lift, Reason, Release, ReleaseVersion};
 use belay_identity::{Body, StatementId};
 
 /// Olga publishes who gives leases, and how many of them it takes.
@@ -104,4 +104,20 @@ fn only_who_is_alone_owes_an_answer_and_leaving_him_out_is_seen() {
     assert!(!crate::case::scenario::Views::of(without).case(order).complete);
     let of_nobody = fleet.scenario.hold(vec![agent_term("nobody")]);
     assert!(!fleet.scenario.case(of_nobody).complete);
+}
+
+/// Goal: the case of an order that was lifted reads the same to whoever holds only its file.
+/// Method: the spare beacon never answers, and the order is lifted.
+#[test]
+fn the_case_of_a_lifted_order_shows_the_lift() {
+    let (mut fleet, order) = stopped_with_spare(1);
+    let frame = Frame { refs: vec![order], ..Frame::default() };
+    let lift = Body::Lift(Lift { reason: Reason("done".to_owned()) });
+    let lift = fleet.scenario.olga(frame, lift);
+    let case = fleet.scenario.case(order);
+    assert!(case.complete, "nobody owes an answer any more: {:?}", case.branches);
+    let file = CaseFile::of(&case, &fleet.scenario.set());
+    let report = verify(&file.to_bytes(), Some(fleet.scenario.fleet)).unwrap();
+    assert_eq!((report.case.complete, report.case.proven), (case.complete, case.proven));
+    assert!(case.statements.contains(&lift));
 }
