@@ -21,7 +21,7 @@ use libp2p::{
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::timeout,
+    time::{timeout, timeout_at},
 };
 use zeroize::Zeroizing;
 
@@ -94,11 +94,11 @@ impl Node {
         event.expect("an event in time").expect("the net runs")
     }
 
-    /// Takes events up to this one; returns those before it.
+    /// Takes events up to this one, which comes in time whatever else does; returns those before.
     async fn until(&mut self, wanted: &NetEvent) -> Vec<NetEvent> {
-        let mut before = Vec::new();
+        let (mut before, deadline) = (Vec::new(), tokio::time::Instant::now() + DEADLINE);
         loop {
-            let event = timeout(DEADLINE, self.events.recv()).await;
+            let event = timeout_at(deadline, self.events.recv()).await;
             let event = event.unwrap_or_else(|_| panic!("no {wanted:?} after {before:?}"));
             let event = event.expect("the net runs");
             if event == *wanted {
