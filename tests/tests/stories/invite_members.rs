@@ -4,13 +4,14 @@ use super::exe;
 use belay_tests::story::{LAPTOP, Nodes, ROBOT};
 
 /// Goal: a newcomer is linked with every member that its invite names; words that name none are
-/// refused with what to write. Method: a phone invited by the laptop that is to dial the robot too.
+/// refused with what to write. Method: a phone invited by the laptop that is to dial the robot too,
+/// at an address given; another where the robot says that it listens.
 #[test]
 fn an_invite_names_further_members() {
     let mut nodes = Nodes::pair(exe());
     let unlock = nodes.unlock();
     for (words, said) in [
-        ("robot", "names no member"),
+        ("ghost", "no device ghost"),
         ("ghost=/ip4/127.0.0.1/udp/9/quic-v1", "no device ghost"),
         ("robot=somewhere", "somewhere"),
     ] {
@@ -24,4 +25,7 @@ fn an_invite_names_further_members() {
     nodes.join("phone", &file, &[]).wants(0);
     nodes.wait_linked(LAPTOP, "phone");
     nodes.wait_linked(ROBOT, "phone");
+    let file = nodes.invite(LAPTOP, &["--device", "pad", "--member", ROBOT]);
+    nodes.join("pad", &file, &[]).wants(0);
+    nodes.wait_linked(ROBOT, "pad");
 }
