@@ -180,9 +180,14 @@ impl Offers {
         }
     }
 
+    /// Notes the award that stands. Whoever else is being asked may be again if that one does not do
+    /// it; until then a bid of theirs is late, and awards nothing.
     pub(crate) fn give(&mut self, id: u64, given: Given) {
         self.awards.insert(given.award, id);
         if let Some(errand) = self.errands.get_mut(&id) {
+            debug_assert!(errand.given.is_none(), "of one piece of work one award stands");
+            let others = std::mem::take(&mut errand.asked).into_values();
+            errand.queue.extend(others.map(|asked| asked.device));
             errand.given = Some(given);
         }
     }
@@ -340,9 +345,6 @@ impl Engine {
         let Some(id) = self.work.offers.asked_by(&nonce, &link) else { return };
         let Some(errand) = self.work.offers.errands.get_mut(&id) else { return };
         let Some(asked) = errand.asked.remove(&nonce) else { return };
-        // Whoever else was asked may be again, if this one does not do it.
-        let others = std::mem::take(&mut errand.asked).into_values().map(|asked| asked.device);
-        errand.queue.extend(others);
         let how = match &errand.want.device {
             _ if link == self.key => How::Here,
             Some(_) => How::Named,

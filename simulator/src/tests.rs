@@ -5,6 +5,7 @@ use crate::{Plan, Planted, Report, run};
 
 mod adversary;
 mod lab;
+mod lending;
 mod offload;
 
 const WALK: &str = include_str!("../../configs/plans/walk.toml");

@@ -35,6 +35,10 @@ pub(super) struct Device {
     pub(super) events: Vec<Event>,
     /// Starts nothing, though it is told to.
     pub(super) idle: bool,
+    /// Looks a program up only when the test says so: the offers whose program is wanted.
+    pub(super) wanted: Option<Vec<[u8; 16]>>,
+    /// Writes nothing: every write fails.
+    pub(super) full: bool,
     /// What it can do; none where it takes only work for which it was named.
     pub(super) can: Option<Vec<String>>,
     lives: u8,
@@ -81,8 +85,9 @@ impl Lab {
             let can = can.as_ref().map(words);
             let engine = lab.engine(node, 0, can.clone(), statements.clone());
             let (started, events) = (Vec::new(), Vec::new());
-            let (idle, lives) = (false, 0);
-            let device = Device { engine, statements, started, events, idle, can, lives };
+            let (idle, wanted, full, lives) = (false, None, false, 0);
+            let device =
+                Device { engine, statements, started, events, idle, wanted, full, can, lives };
             lab.devices.push(device);
         }
         for a in 0..can.len() {
@@ -140,6 +145,9 @@ impl Lab {
                 self.wire.push_back(sent.clone());
                 self.sent.push(sent);
             }
+            Output::Persist { write, .. } if self.devices[node].full => {
+                self.give(node, Input::WriteFailed { write, why: "the disk is full".into() });
+            }
             Output::Persist { write, records, .. } => {
                 for record in records {
                     if let Record::Statement { bytes, .. } = record {
@@ -150,9 +158,10 @@ impl Lab {
                 }
                 self.give(node, Input::Persisted { write });
             }
-            Output::Inspect { nonce, .. } => {
-                self.give(node, Input::Inspected { nonce, program: Ok([7; 32]) });
-            }
+            Output::Inspect { nonce, .. } => match &mut self.devices[node].wanted {
+                Some(wanted) => wanted.push(nonce),
+                None => self.give(node, Input::Inspected { nonce, program: Ok([7; 32]) }),
+            },
             Output::Start { award, .. } => {
                 self.devices[node].started.push(award);
                 if !self.devices[node].idle {
@@ -249,9 +258,14 @@ impl Lab {
         self.ask(node, Offload { needs: vec!["camera".into()], on_silence, ..work() })
     }
 
-    fn ask(&mut self, node: usize, want: Offload) -> u64 {
+    pub(super) fn ask(&mut self, node: usize, want: Offload) -> u64 {
+        self.request(node, Request::Offload(want))
+    }
+
+    /// Asks at a device's door; says under which number its answer comes.
+    pub(super) fn request(&mut self, node: usize, request: Request) -> u64 {
         self.asks += 1;
-        let request = Box::new(Request::Offload(want));
+        let request = Box::new(request);
         self.give(node, Input::Ask { ask: AskId(self.asks), request });
         self.asks
     }
@@ -329,7 +343,7 @@ impl Lab {
     }
 }
 
-fn work() -> Offload {
+pub(super) fn work() -> Offload {
     Offload {
         parent: None,
         device: None,
