@@ -94,6 +94,7 @@ impl Engine {
     }
 
     fn weigh_offer(&mut self, link: PublicKey, offer: &Offer) -> Result<Chain, String> {
+        check_words(&offer.argv, &offer.terms.tools, &offer.needs)?;
         if self.work.offers.places.contains_key(&offer.nonce) {
             return Err("this offer stands here already".into());
         }
@@ -116,7 +117,6 @@ impl Engine {
     }
 
     fn weigh_terms(&self, link: PublicKey, offer: &Offer) -> Result<Chain, String> {
-        check_argv(&offer.argv)?;
         let late_ms = self.wall_now_ms();
         let above = offer.from.and_then(|from| self.known.registry.credential(&from)?.expiry_ms);
         if late_ms >= offer.terms.deadline_ms || above.is_some_and(|end| late_ms >= end) {
@@ -219,7 +219,7 @@ impl Engine {
     }
 
     fn refuse_offer(&mut self, link: PublicKey, nonce: [u8; 16], reason: String) {
-        let reason: String = reason.chars().take(REASON_BYTES_MAX).collect();
+        let reason = short(&reason);
         self.say_to(link, Talk::Refuse(Refuse { nonce, offerer: link, reason }));
     }
 
@@ -386,7 +386,7 @@ impl Engine {
         if self.known.is_answered(&statement.id()) {
             return;
         }
-        let refused = Refused { award: statement.id(), reason: reason.to_owned() };
+        let refused = Refused { award: statement.id(), reason: short(reason) };
         if let Some(id) = self.say(Words::new(statement.scope.clone(), refused)) {
             self.push_once_written(Some(statement.key()), id);
         }
@@ -423,10 +423,26 @@ fn no_of(verdict: &Verdict, act: &Act) -> String {
     format!("{} on {}: {} (rule {})", act.action, act.target, verdict.why, verdict.rule)
 }
 
-fn check_argv(argv: &[String]) -> Result<(), String> {
-    let bytes: usize = argv.iter().map(String::len).sum();
-    let fits = !argv.is_empty() && argv.len() <= ARGV_ITEMS_MAX && bytes <= ARGV_BYTES_MAX;
-    if fits { Ok(()) } else { Err("the command line is empty or too long".into()) }
+/// What an offer spells out fits an offer, and so do its delegation and whatever is made below it.
+pub(crate) fn check_words(
+    argv: &[String],
+    tools: &[String],
+    needs: &[String],
+) -> Result<(), String> {
+    let lists = [argv, tools, needs];
+    let bytes: usize = lists.iter().flat_map(|list| list.iter()).map(String::len).sum();
+    let few = lists.iter().all(|list| list.len() <= ARGV_ITEMS_MAX);
+    if !argv.is_empty() && few && bytes <= ARGV_BYTES_MAX {
+        return Ok(());
+    }
+    Err(format!(
+        "the command line is empty, or with its tools and needs longer than {ARGV_BYTES_MAX} bytes"
+    ))
+}
+
+/// What fits where a reason is read.
+fn short(reason: &str) -> String {
+    reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned()
 }
 
 fn with_manifest(chain: &Chain, manifest: [u8; 32]) -> Chain {

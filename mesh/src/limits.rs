@@ -106,8 +106,9 @@ pub const PRESENCE_CHARS_MAX: usize = 128;
 /// Awards to this device that wait for the papers they rest on: what a repair brings out of order.
 pub const EARLY_AWARDS_MAX: usize = 256;
 
-/// Pieces of work that one task may give away: a receipt that lists them all fits a statement.
-pub const MADE_MAX: usize = 256;
+/// Pieces of work that one task may give away, and awards that one receipt lists: with the longest
+/// names that devices may have it still fits a statement.
+pub const MADE_MAX: usize = 128;
 
 /// How often a paused task is looked at again, for a hold that ends by its time, milliseconds.
 pub const PAUSE_LOOK_MS: u64 = 1_000;

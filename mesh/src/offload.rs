@@ -9,6 +9,7 @@
 //! Refused here: signing more than the giver holds (INV-TASK-1), and awarding what was stopped
 //! since the offer.
 
+use crate::arriving::check_words;
 use crate::author::Words;
 use crate::engine::Engine;
 use crate::errand::{Errand, Given, Giver, Heard, Holding};
@@ -40,6 +41,10 @@ impl Engine {
             let why = format!("{ERRANDS_MAX} pieces of work wait here to be begun already");
             return Err(Refusal::new(RefusalKind::Failed, why, "wait until one is taken"));
         }
+        check_words(&want.argv, &want.tools, &want.needs).map_err(|why| {
+            let hint = "hand long arguments over in a file";
+            Refusal::new(RefusalKind::WrongUse, why, hint)
+        })?;
         let giver = self.giver(&want)?;
         let terms = self.terms(&giver, &want)?;
         let mut errand = Errand::new(ask, want, giver, terms);
@@ -72,10 +77,7 @@ impl Engine {
             Refusal::new(RefusalKind::Denied, why, "nothing to do: it was stopped or is done")
         };
         let task = self.work.task(&award).filter(|t| t.ending.is_none()).ok_or_else(gone)?;
-        if task.made.len() >= MADE_MAX {
-            let why = format!("this task has given {MADE_MAX} pieces of work away");
-            return Err(Refusal::new(RefusalKind::Denied, why, "end it and start another"));
-        }
+        has_given_less(task)?;
         let papers = Papers {
             chain: task.chain.clone(),
             credential: task.credential,
@@ -257,9 +259,11 @@ impl Engine {
         Ok(vec![credential])
     }
 
-    /// The second look before an award: no order, cancel or end came since the offer.
+    /// The second look before an award: no order, cancel or end came since the offer, and no other
+    /// errand of the same task was awarded the last piece.
     fn may_still_give(&self, id: u64) -> Result<(), Refusal> {
         let Some(errand) = self.work.offers.errand(id) else { return Ok(()) };
+        errand.giver.task.and_then(|task| self.work.task(&task)).map_or(Ok(()), has_given_less)?;
         let lives = |task: &Task| task.ending.is_none() && task.paused.is_none();
         let parent = errand.giver.task.map(|task| self.work.task(&task).is_some_and(lives));
         if self.cut_of(errand.giver.chain()).is_none() && parent.unwrap_or(true) {
@@ -277,8 +281,17 @@ pub(crate) struct Over {
     pub(crate) lease_from: BootTime,
 }
 
+/// A receipt lists everything that a task gave away.
+fn has_given_less(task: &Task) -> Result<(), Refusal> {
+    if task.made.len() < MADE_MAX {
+        return Ok(());
+    }
+    let why = format!("this task has given {MADE_MAX} pieces of work away");
+    Err(Refusal::new(RefusalKind::Denied, why, "end it and start another"))
+}
+
 /// What another device's clock may call so many milliseconds.
-fn with_drift(ms: u64) -> u64 {
+pub(crate) fn with_drift(ms: u64) -> u64 {
     ms.saturating_add(ms.saturating_mul(2 * crate::limits::CLOCK_PPM) / 1_000_000 + 1)
 }
 

@@ -12,7 +12,7 @@ use crate::author::Words;
 use crate::engine::Engine;
 use crate::input::TaskEvent;
 use crate::lease::Lease;
-use crate::limits::STOP_GRACE_MS;
+use crate::limits::{MADE_MAX, STOP_GRACE_MS};
 use crate::output::{Event, Output};
 use crate::task::{Orphan, Phase, Task};
 use belay_crdt::orders::Cut;
@@ -367,12 +367,24 @@ impl Engine {
             if self.has_receipt_for(&order.id) {
                 continue;
             }
+            self.sign_none_ran(order.id, made);
+        }
+    }
+
+    /// Says that nothing the order matches is left here, and what was made before: in as many
+    /// receipts as that takes, since a statement over its bound would be read by nobody.
+    fn sign_none_ran(&mut self, order: StatementId, mut made: Vec<Made>) {
+        loop {
+            let rest = made.split_off(made.len().min(MADE_MAX));
             let (outcome, cause) = (Outcome::NeverStarted, Cause::Order);
-            let seen = Seen::NoChildrenLeft;
+            let (seen, by) = (Seen::NoChildrenLeft, Some(order));
             let (attempts, effects, exit, signal) = (0, 0, None, None);
-            let by = Some(order.id);
             let ending = Ending { outcome, cause, by, seen, made, attempts, effects, exit, signal };
             self.sign_receipt(None, None, ending, Vec::new(), None);
+            if rest.is_empty() {
+                return;
+            }
+            made = rest;
         }
     }
 

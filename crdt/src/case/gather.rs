@@ -250,7 +250,11 @@ impl<'a> Gathering<'a> {
         let made = self.made_under(run);
         let state = match answers.iter().max_by_key(|word| place(word)) {
             None => BranchState::Missing(self.silence_of(run, gap)),
-            Some(last) => self.judge_receipts(&answers, last, &made),
+            // What does not fit one receipt stands in several.
+            Some(last) => {
+                let listed = answers.iter().flat_map(|word| &word.body.made);
+                self.judge_receipts(&answers, last, listed, &made)
+            }
         };
         self.needed.extend(answers.iter().map(Said::id));
         let listed = answers.iter().flat_map(|word| &word.body.made);
@@ -292,7 +296,7 @@ impl<'a> Gathering<'a> {
         let made = tasks.children(registry, &award);
         let state = match receipts.iter().max_by_key(|word| place(word)) {
             None => self.judge_without_receipt(&award),
-            Some(last) => self.judge_receipts(&receipts, last, &made),
+            Some(last) => self.judge_receipts(&receipts, last, last.body.made.iter(), &made),
         };
         self.need_words_on(&award);
         let listed: Vec<&Made> = receipts.iter().flat_map(|word| &word.body.made).collect();
@@ -336,15 +340,16 @@ impl<'a> Gathering<'a> {
         BranchState::Missing(why)
     }
 
-    /// The last receipt decides what was made; every one of them must show the end.
-    fn judge_receipts(
+    /// What was made must be listed; every one of the receipts must show the end.
+    fn judge_receipts<'b>(
         &mut self,
         receipts: &[Said<'_, Receipt>],
         last: &Said<'_, Receipt>,
+        listed: impl Iterator<Item = &'b Made> + Clone,
         made: &BTreeSet<StatementId>,
     ) -> BranchState {
         let wrong = receipts.iter().find_map(|word| self.check_place(word).err());
-        let wrong = wrong.or_else(|| self.check_listing(last.body, made).err());
+        let wrong = wrong.or_else(|| self.check_listing(listed, made).err());
         if let Some(why) = wrong.or_else(|| self.check_begun(receipts)) {
             return BranchState::Missing(why);
         }
@@ -363,18 +368,18 @@ impl<'a> Gathering<'a> {
         begun.then_some(MissingWhy::Contradiction)
     }
 
-    fn check_listing(
+    fn check_listing<'b>(
         &self,
-        receipt: &Receipt,
+        listed: impl Iterator<Item = &'b Made> + Clone,
         made: &BTreeSet<StatementId>,
     ) -> Result<(), MissingWhy> {
         let tasks = self.known.tasks;
-        for Made { award, executor } in &receipt.made {
+        for Made { award, executor } in listed.clone() {
             if tasks.award(award).is_some_and(|held| held.body.executor != *executor) {
                 return Err(MissingWhy::ListsOtherwise { award: *award });
             }
         }
-        let listed: BTreeSet<&StatementId> = receipt.made.iter().map(|made| &made.award).collect();
+        let listed: BTreeSet<&StatementId> = listed.map(|made| &made.award).collect();
         match made.iter().find(|award| !listed.contains(award) && !self.is_listed(award)) {
             Some(award) => Err(MissingWhy::Unlisted { award: *award }),
             None => Ok(()),
