@@ -8,6 +8,7 @@ use crate::wire::{self, FrameKind, Lane};
 use belay_identity::body::Policy;
 use belay_identity::codec::Bytes;
 use belay_identity::{PublicKey, StatementId};
+use std::collections::BTreeSet;
 
 impl Engine {
     /// Keeps the policies that some release names.
@@ -59,8 +60,11 @@ impl Engine {
         if !self.links.is_member(&link) {
             return;
         }
-        let ids = ids.iter().filter(|id| self.may_hand_out(&id.0));
-        let bodies: Vec<_> = ids.filter_map(|id| self.known.body(&id.0)).cloned().collect();
+        // A wish that names one policy a thousand times is answered once.
+        let ids: BTreeSet<&StatementId> = ids.iter().collect();
+        let held = ids.into_iter().filter_map(|id| Some((id, self.known.body(&id.0)?)));
+        let held = held.filter(|(id, _)| self.may_hand_out(&id.0));
+        let bodies: Vec<_> = held.map(|(_, body)| body.clone()).collect();
         for body in bodies {
             let body = wire::write_list(&[Bytes(body.bytes.clone())]);
             self.send(link, Lane::Bulk, FrameKind::Bodies, body);

@@ -28,14 +28,16 @@ impl Engine {
 
     /// True for a policy that this device may hand out: for a leaf one that was published here.
     pub(crate) fn may_hand_out(&self, policy: &[u8; 32]) -> bool {
+        if !self.is_leaf() {
+            return true;
+        }
         let lives = self.own_lives();
-        !self.is_leaf()
-            || self.known.set.of_kind("release").any(|statement| match &statement.body {
-                Body::Release(release) => {
-                    release.body == *policy && self.was_said_here(statement, &lives)
-                }
-                _ => false,
-            })
+        self.known.set.of_kind("release").any(|statement| match &statement.body {
+            Body::Release(release) => {
+                release.body == *policy && self.was_said_here(statement, &lives)
+            }
+            _ => false,
+        })
     }
 
     /// Every incarnation under which this device is known to have lived.
