@@ -9,6 +9,7 @@
 
 use crate::engine::Engine;
 use crate::limits::{RESERVATION_MS, STANDING_MS, STANDING_PLACES, STANDING_PLACES_MAX, TASKS_MAX};
+use crate::offload::with_drift;
 use crate::time::BootTime;
 use belay_identity::PublicKey;
 use belay_identity::lease::{StandingOffer, Talk};
@@ -31,7 +32,7 @@ struct Stand {
 /// A place of somebody's standing offer, taken up.
 pub(crate) struct TakenUp {
     pub(crate) nonce: [u8; 16],
-    /// After this moment whoever said it lets nothing begin on it any more.
+    /// After this moment whoever said it lets nothing begin on it any more, however slow its clock.
     pub(crate) over: BootTime,
 }
 
@@ -51,7 +52,8 @@ impl Standing {
     pub(crate) fn take_up(&mut self, link: &PublicKey, now: BootTime) -> Option<TakenUp> {
         let stand = self.held.get_mut(link).filter(|s| s.places > 0 && s.until > now)?;
         stand.places -= 1;
-        Some(TakenUp { nonce: stand.nonce, over: stand.until.plus_ms(RESERVATION_MS) })
+        let slow_ms = with_drift(STANDING_MS + RESERVATION_MS) - STANDING_MS;
+        Some(TakenUp { nonce: stand.nonce, over: stand.until.plus_ms(slow_ms) })
     }
 
     /// Somebody takes up a place that was offered to him.

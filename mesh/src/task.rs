@@ -381,13 +381,19 @@ impl Engine {
         self.sweep_task(award);
     }
 
-    /// Starts a warden, unless an order or cancel came while the papers were written.
+    /// Starts a warden, unless an order or cancel came while the papers were written, or the lease
+    /// ended: after that the work may have been given to somebody else.
     pub(crate) fn start(&mut self, award: StatementId) {
         let Some(until) = self.feed_until(&award) else { return };
         let lapse_grace_ms = self.lapse_grace_ms();
+        let lapsed = !self.work_is_observed() && !self.run_lease().holds(self.now.boot);
         let Some(task) = self.work.task_mut(&award) else { return };
         if task.ending.is_some() {
             return;
+        }
+        if until <= self.now.boot {
+            let cause = if lapsed { Cause::Lapse } else { Cause::Silence };
+            return self.end_task(award, cause, None);
         }
         // INV-TASK-2
         assert!(

@@ -16,6 +16,9 @@ use belay_mesh::{BootTime, Config, Engine, Input, Lends, Now, Output, Request, R
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+/// A statement as disks hold it.
+pub(super) type Held = Arc<Verified<Statement>>;
+
 /// A frame on its way.
 #[derive(Clone)]
 pub(super) struct Sent {
@@ -334,6 +337,11 @@ impl Lab {
     pub(super) fn hand(&mut self, from: usize, to: usize, items: &[Arc<Verified<Statement>>]) {
         let (kind, body) = wire::write_statements(items);
         self.deliver(&Sent { from, to, lane: Lane::Bulk, kind, body });
+    }
+
+    /// Everything that a device wrote.
+    pub(super) fn disk(&self, node: usize) -> Vec<Held> {
+        self.devices[node].statements.clone()
     }
 
     /// What a device wrote, of one kind, the newest last.

@@ -1,8 +1,20 @@
 //! What nobody may bring about by lending work: two starts of one piece, a start after its lease,
 //! words that no peer can read.
 
-use super::lab::Lab;
+use super::lab::{Held, Lab, Sent, work};
+use belay_crdt::case::{Case, MissingWhy};
+use belay_crdt::set::Set;
+use belay_crdt::views::Views;
+use belay_identity::body::{Award, Body, Hold, Outcome, Policy, Reason, Subject, Term};
+use belay_identity::limits::{REASON_BYTES_MAX, STATEMENT_BYTES_MAX};
+use belay_identity::principal::{OperatorId, Principal};
+use belay_identity::{Class, Incarnation, Scope, SecretKey, Statement, StatementId, sign};
 use belay_mesh::Input;
+use belay_mesh::input::Offload;
+use belay_mesh::output::RefusalKind;
+use belay_mesh::wire::{self, FrameKind, Lane};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const ANYTHING: Option<&[&str]> = Some(&[]);
 
@@ -11,7 +23,7 @@ const ANYTHING: Option<&[&str]> = Some(&[]);
 /// that a standing offer comes; its own No makes it ask one device and award the other.
 #[test]
 fn a_late_bid_does_not_start_the_work_twice() {
-    let mut lab = Lab::new(&[ANYTHING, ANYTHING, ANYTHING, ANYTHING]);
+    let mut lab = Lab::new(&[ANYTHING; 4]);
     // Chance decides who of the others is asked first: the standing offer is each one's once.
     for standing in 1..4 {
         lab.devices[0].wanted = Some(Vec::new());
@@ -32,4 +44,139 @@ fn a_late_bid_does_not_start_the_work_twice() {
         assert_eq!(started, 1, "d{standing} had a standing offer");
         lab.run(70_000);
     }
+}
+
+/// Goal: an award whose papers come to disk after its lease has ended starts nothing: somebody else
+/// may have the work by then. Method: the executor's disk is full for longer than the lease of 10 s,
+/// and its giver cannot tell it of the cancel.
+#[test]
+fn an_award_written_after_its_lease_never_starts() {
+    let mut lab = Lab::new(&[ANYTHING; 4]);
+    lab.devices[1].full = true;
+    lab.offload(0, Some(1), &[]);
+    lab.settle();
+    lab.cut = [1].into();
+    lab.run(12_000);
+    lab.devices[1].full = false;
+    lab.run(2_000);
+    assert!(lab.devices[1].started.is_empty());
+    let receipts = lab.wrote(1, "receipt");
+    let Some(Body::Receipt(receipt)) = receipts.first().map(|r| &r.body) else {
+        panic!("the award is answered: {receipts:?}")
+    };
+    assert_eq!(receipt.outcome, Outcome::NeverStarted);
+}
+
+/// Goal: nobody at this device's door makes it say what its peers would hang up on. Method: a
+/// command line over the bound of an offer.
+#[test]
+fn work_too_long_to_offer_is_refused_at_the_door() {
+    let mut lab = Lab::new(&[ANYTHING; 4]);
+    let device = Some(lab.fleet.devices[1].id.clone());
+    let argv = vec!["work".to_owned(), "x".repeat(2 * STATEMENT_BYTES_MAX)];
+    let ask = lab.ask(0, Offload { device, argv, ..work() });
+    lab.settle();
+    let refusal = lab.offloaded(ask).unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::WrongUse, "{refusal:?}");
+}
+
+/// Goal: what a giver asks for does not become a long word in the log of whoever refuses it.
+/// Method: a need of 8 kB behind a standing offer, so that the refusal is a statement.
+#[test]
+fn a_refusal_quotes_a_short_reason() {
+    let mut lab = Lab::new(&[ANYTHING; 4]);
+    lab.offload(0, Some(1), &[]);
+    lab.settle();
+    lab.offload(0, Some(1), &["é".repeat(4_000).as_str()]);
+    lab.settle();
+    let refused = lab.wrote(1, "refused");
+    let Body::Refused(refusal) = &refused[0].body else { panic!("{refused:?}") };
+    assert!(refusal.reason.contains("it has no"), "{}", refusal.reason);
+    assert!(refusal.reason.len() <= REASON_BYTES_MAX, "{} bytes", refusal.reason.len());
+}
+
+/// Goal: a small wish is not answered by a thousand policies. Method: one policy, named a thousand
+/// times in one frame.
+#[test]
+fn a_policy_wished_for_many_times_is_sent_once() {
+    let mut lab = Lab::new(&[ANYTHING; 4]);
+    let policy = StatementId(Policy::hash(&lab.fleet.policy));
+    let body = wire::write_list(&vec![policy; 1_000]);
+    let before = lab.frames(0, 1, FrameKind::Bodies);
+    lab.deliver(&Sent { from: 1, to: 0, lane: Lane::Bulk, kind: FrameKind::Want, body });
+    assert_eq!(lab.frames(0, 1, FrameKind::Bodies) - before, 1);
+}
+
+/// Goal: a device that has given much work away still answers an order in words that its peers can
+/// read, and lists everything. Method: a thousand awards of one tree, then a hold on its agent.
+#[test]
+fn much_given_away_is_listed_in_several_receipts() {
+    let mut lab = Lab::new(&[ANYTHING; 4]);
+    lab.offload(0, Some(1), &[]);
+    lab.settle();
+    let first = lab.wrote(0, "award").pop().unwrap();
+    let Body::Award(award) = first.body.clone() else { panic!("{first:?}") };
+    lab.cut = [1].into();
+    let given = many_like(&lab, &first, &award);
+    given.chunks(50).for_each(|some| lab.hand(1, 0, some));
+    let hold = hold_of(&lab, Term::Agent(lab.fleet.agent("helper").unwrap()));
+    let order = hold.id();
+    lab.hand(1, 0, &[hold]);
+    let none_ran = lab.wrote(0, "receipt");
+    let mut listed = BTreeSet::new();
+    for receipt in &none_ran {
+        let bytes = receipt.bytes().len();
+        assert!(bytes <= STATEMENT_BYTES_MAX, "{bytes} bytes are read by nobody");
+        let Body::Receipt(body) = &receipt.body else { panic!("{receipt:?}") };
+        listed.extend(body.made.iter().map(|made| made.award));
+    }
+    assert!(given.iter().all(|award| listed.contains(&award.id())), "{} listed", listed.len());
+    let mut set = Set::new(lab.fleet.id);
+    for statement in lab.disk(0) {
+        set.insert(statement);
+    }
+    let Views { authority, orders, registry, tasks, .. } = &Views::fold(&set);
+    let case = Case::gather(&set, authority, orders, registry, tasks, order);
+    let unlisted = |why: &MissingWhy| matches!(why, MissingWhy::Unlisted { .. });
+    assert!(case.branches.len() > given.len(), "every one of them is a branch");
+    assert!(!case.missing().any(|(_, why)| unlisted(why)));
+}
+
+/// A thousand awards like this one, in a log of another life of its giver.
+fn many_like(lab: &Lab, first: &Statement, award: &Award) -> Vec<Held> {
+    let secret = SecretKey::from_seed(&lab.fleet.devices[0].secret);
+    let incarnation = Incarnation { counter: 99, drawn: [0xf0; 16] };
+    let (mut prev, mut all) = (None, Vec::new());
+    for seq in 1..=1_000 {
+        let body = Body::Award(Award { fence: 1 + seq, ..award.clone() });
+        let statement = Statement { incarnation, seq, prev, body, ..first.clone() };
+        let signed = Arc::new(sign(statement, &secret, &lab.fleet.id));
+        prev = Some(signed.id());
+        all.push(signed);
+    }
+    all
+}
+
+fn hold_of(lab: &Lab, term: Term) -> Held {
+    let hold = Hold {
+        subject: Subject::new(vec![term]).unwrap(),
+        home: lab.fleet.devices[0].id.clone(),
+        reason: Reason("enough".into()),
+        until_ms: None,
+        pause: None,
+    };
+    let operator = OperatorId::new(&lab.fleet.domain, "operator").unwrap();
+    let statement = Statement {
+        class: Class::AuthorityMinus,
+        scope: Scope::Fleet,
+        author: Principal::Operator(operator),
+        incarnation: Incarnation { counter: 1, drawn: [0xaa; 16] },
+        seq: 1,
+        prev: None,
+        epoch: 1,
+        expiry_ms: None,
+        refs: Vec::new(),
+        body: hold.into(),
+    };
+    Arc::new(sign(statement, &lab.fleet.operator, &lab.fleet.id))
 }
