@@ -159,6 +159,7 @@ impl Engine {
             budget_left: budget.saturating_sub(task.effects),
             tools: task.tools.clone(),
             ending: task.ending.is_some(),
+            lent: task.lent_lease(),
             origin: if task.delegator.is_some() { Origin::Arriving } else { Origin::Here },
             chain,
         }

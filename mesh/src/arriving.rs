@@ -12,6 +12,7 @@
 use crate::author::Words;
 use crate::engine::Engine;
 use crate::gate::{Act, Decision, GateTask, Origin, Verdict};
+use crate::lease::Lease;
 use crate::limits::{
     EARLY_AWARDS_MAX, RESERVATION_MS, RESERVATIONS_MAX, RESERVATIONS_PER_LINK_MAX, TASKS_MAX,
 };
@@ -197,6 +198,7 @@ impl Engine {
             budget_left: u64::MAX,
             tools: None,
             ending: false,
+            lent: Lease::Own,
             origin: if own { Origin::Here } else { Origin::Arriving },
         };
         let act = Act {

@@ -190,6 +190,7 @@ fn may_go_on(view: &GateView, task: &GateTask, action: Action, now: Now) -> Resu
     ordered_against(view, task, now)?;
     still_wanted(task)?;
     credential_live(view, task, action, now)?;
+    lent_still(task, now)?;
     lease_fresh(view, action, now)
 }
 
@@ -231,6 +232,17 @@ fn credential_live(view: &GateView, task: &GateTask, action: Action, now: Now) -
         binds: Binds::Always,
     };
     if live { Ok(()) } else { Err(no()) }
+}
+
+/// Once its giver may have given the work to somebody else, no mode lets it go on.
+fn lent_still(task: &GateTask, now: Now) -> Result<(), No> {
+    let no = || No {
+        rule: "lease:task".into(),
+        why: "the device that gave this work has not been heard for as long as it lent it".into(),
+        hint: "it goes on as soon as that device answers; see `belay status`".into(),
+        binds: Binds::Always,
+    };
+    if task.lent.holds(now.boot) { Ok(()) } else { Err(no()) }
 }
 
 fn lease_fresh(view: &GateView, action: Action, now: Now) -> Result<(), No> {

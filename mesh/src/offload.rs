@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::errand::{Errand, Given, Giver, Heard, Holding};
 use crate::gate::{Act, Decision, GateTask, Origin, Verdict};
 use crate::input::{AskId, Offload, Run};
+use crate::lease::Lease;
 use crate::limits::{
     DELEGATION_BUDGET, DELEGATION_DEPTH, DELEGATION_MS, ERRANDS_MAX, MADE_MAX, OFFER_ANSWER_MS,
 };
@@ -166,6 +167,7 @@ impl Engine {
             ending: false,
             chain: chain.clone(),
             tools,
+            lent: Lease::Own,
             origin: Origin::Here,
         }
     }

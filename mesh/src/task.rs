@@ -145,7 +145,7 @@ impl Work {
     }
 
     pub(crate) fn renewed(&mut self, award: &StatementId, asked: BootTime) {
-        if let Some(lent) = self.tasks.get_mut(award).and_then(|task| task.lent.as_mut()) {
+        if let Some(lent) = self.task_mut(award).and_then(|task| task.lent.as_mut()) {
             lent.asked = lent.asked.max(asked);
         }
     }
@@ -171,6 +171,16 @@ impl Work {
 }
 
 impl Task {
+    /// How far its delegator lets it run.
+    pub(crate) fn lent_lease(&self) -> Lease {
+        match &self.lent {
+            Some(lent) if lent.on_silence == OnSilence::End => {
+                Lease::Until(lent.asked.plus_ms(lent.lease_ms))
+            }
+            Some(_) | None => Lease::Own,
+        }
+    }
+
     fn is_fed(&self) -> bool {
         match self.phase {
             Phase::Starting | Phase::Running | Phase::Frozen => {
@@ -500,13 +510,7 @@ impl Engine {
         let task = self.work.task(award)?;
         let ahead = self.now.boot.plus_ms(FEED_AHEAD_MS);
         let device = if self.work_is_observed() { Lease::Own } else { self.run_lease() };
-        let lent = match &task.lent {
-            Some(lent) if lent.on_silence == OnSilence::End => {
-                Lease::Until(lent.asked.plus_ms(lent.lease_ms))
-            }
-            Some(_) | None => Lease::Own,
-        };
-        Some(device.end(ahead).min(lent.end(ahead)))
+        Some(device.end(ahead).min(task.lent_lease().end(ahead)))
     }
 
     /// In observe mode a lapsed lease is counted and shown, not enforced.

@@ -78,6 +78,7 @@ fn view(mode: Mode) -> GateView {
         cut: None,
         credential_until_ms: NOW.wall_ms + 1,
         budget_left: 1,
+        lent: Lease::Own,
         ending: false,
         tools: None,
         origin: Origin::Here,
@@ -111,10 +112,11 @@ fn task(view: &mut GateView) -> &mut GateTask {
 type No = (&'static str, fn(&mut GateView));
 
 /// In the order in which the gate asks.
-const NOS: [No; 6] = [
+const NOS: [No; 7] = [
     ("order:0909090909090909", |view| task(view).cut = Some(cut())),
     ("ended", |view| task(view).ending = true),
     ("credential", |view| task(view).credential_until_ms = NOW.wall_ms),
+    ("lease:task", |view| task(view).lent = Lease::Until(NOW.boot)),
     ("lease:tool", |view| view.leases.retain(|action, _| *action != Action::Tool)),
     ("delegation", |view| task(view).tools = Some(vec!["local.*".into()])),
     ("manifest", |view| {
@@ -153,13 +155,13 @@ fn observe_records_what_it_lets_through_and_ask_asks() {
 
 #[test]
 fn orders_credentials_and_delegations_bind_in_observe_mode_too() {
-    for (rule, spoil) in [NOS[0], NOS[1], NOS[2], NOS[4]] {
+    for (rule, spoil) in [NOS[0], NOS[1], NOS[2], NOS[3], NOS[5]] {
         let mut view = view(Mode::Observe);
         spoil(&mut view);
         assert_eq!(ask(&view, "search").decision, Decision::Deny, "{rule} binds");
     }
     let mut lapsed = view(Mode::Observe);
-    NOS[3].1(&mut lapsed);
+    NOS[4].1(&mut lapsed);
     assert_eq!(ask(&lapsed, "search").would_deny.as_deref(), Some("lease:tool"));
 }
 

@@ -51,6 +51,8 @@ pub struct GateTask {
     pub tools: Option<Vec<String>>,
     /// Whether it was told to end.
     pub ending: bool,
+    /// How far its delegator lets it run.
+    pub(crate) lent: Lease,
     /// Whether it came from another device.
     pub origin: Origin,
 }

@@ -9,6 +9,7 @@ use crate::plan::Plan;
 use belay_identity::body::{OnSilence, Seen};
 use belay_identity::{Body, Statement, StatementId, Verified};
 use belay_identity::{SecretKey, lease::Talk};
+use belay_mesh::gate::{Act, Verdict};
 use belay_mesh::input::{AnswerAt, AskId, Offload, TaskEvent};
 use belay_mesh::output::{Answer, Event, Offloaded, Record, Refusal};
 use belay_mesh::wire::{self, Frame, FrameKind, Lane};
@@ -271,6 +272,15 @@ impl Lab {
         let request = Box::new(request);
         self.give(node, Input::Ask { ask: AskId(self.asks), request });
         self.asks
+    }
+
+    /// What the gate of a device says of an act.
+    pub(super) fn verdict(&mut self, node: usize, act: Act) -> Verdict {
+        let ask = self.request(node, Request::Act(act));
+        match self.answers.remove(&ask).map(|answer| answer.map(|answer| *answer)) {
+            Some(Ok(Answer::Verdict(verdict))) => verdict,
+            other => panic!("an act is answered by {other:?}"),
+        }
     }
 
     /// How an offload was answered.

@@ -10,6 +10,7 @@ use belay_identity::limits::{REASON_BYTES_MAX, STATEMENT_BYTES_MAX};
 use belay_identity::principal::{OperatorId, Principal};
 use belay_identity::{Class, Incarnation, Scope, SecretKey, Statement, StatementId, sign};
 use belay_mesh::Input;
+use belay_mesh::gate::{Act, Decision};
 use belay_mesh::input::Offload;
 use belay_mesh::output::RefusalKind;
 use belay_mesh::wire::{self, FrameKind, Lane};
@@ -65,6 +66,25 @@ fn an_award_written_after_its_lease_never_starts() {
         panic!("the award is answered: {receipts:?}")
     };
     assert_eq!(receipt.outcome, Outcome::NeverStarted);
+}
+
+/// Goal: a permit needs the task lease beside the device's own. Method: the giver is cut off while
+/// the beacon answers on; the work asks before and after its lease of 10 s.
+#[test]
+fn no_permit_without_the_task_lease() {
+    let mut lab = Lab::new(&[ANYTHING; 4]);
+    let ask = lab.offload(1, Some(2), &[]);
+    lab.settle();
+    let task = lab.offloaded(ask).unwrap().award;
+    let (action, target) = ("tool.call", "search");
+    let act = || Act { task, action: action.into(), target: target.into(), args: Vec::new() };
+    lab.run(15_000);
+    let verdict = lab.verdict(2, act());
+    assert_eq!(verdict.decision, Decision::Permit, "{verdict:?}");
+    lab.cut = [1].into();
+    lab.run(11_000);
+    let verdict = lab.verdict(2, act());
+    assert_eq!((verdict.decision, &*verdict.rule), (Decision::Deny, "lease:task"));
 }
 
 /// Goal: nobody at this device's door makes it say what its peers would hang up on. Method: a
