@@ -180,8 +180,8 @@ impl Offers {
         }
     }
 
-    /// Notes the award that stands. Whoever else is being asked may be again if that one does not do
-    /// it; until then a bid of theirs is late, and awards nothing.
+    /// Notes the award that stands. Whoever else is being asked may be again if that one does not
+    /// do it; until then a bid of theirs is late, and awards nothing.
     pub(crate) fn give(&mut self, id: u64, given: Given) {
         self.awards.insert(given.award, id);
         if let Some(errand) = self.errands.get_mut(&id) {

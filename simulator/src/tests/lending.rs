@@ -47,9 +47,9 @@ fn a_late_bid_does_not_start_the_work_twice() {
     }
 }
 
-/// Goal: an award whose papers come to disk after its lease has ended starts nothing: somebody else
-/// may have the work by then. Method: the executor's disk is full for longer than the lease of 10 s,
-/// and its giver cannot tell it of the cancel.
+/// Goal: an award whose papers come to disk after its lease has ended starts nothing: somebody
+/// else may have the work by then. Method: the executor's disk is full for longer than the lease of
+/// 10 s, and its giver cannot tell it of the cancel.
 #[test]
 fn an_award_written_after_its_lease_never_starts() {
     let mut lab = Lab::new(&[ANYTHING; 4]);
