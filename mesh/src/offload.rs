@@ -13,7 +13,7 @@ use crate::arriving::check_words;
 use crate::author::Words;
 use crate::engine::Engine;
 use crate::errand::{Errand, Given, Giver, Heard, Holding};
-use crate::gate::{Act, Decision, GateTask, Origin, Verdict};
+use crate::gate::{Act, Decision, GateTask, Origin, Verb, Verdict};
 use crate::input::{AskId, Offload, Run};
 use crate::lease::Lease;
 use crate::limits::{
@@ -23,7 +23,7 @@ use crate::output::{How, Refusal, RefusalKind};
 use crate::task::{Papers, Task, argv_hash};
 use crate::time::BootTime;
 use belay_identity::body::{Award, Body, Delegation, Made, OnSilence};
-use belay_identity::chain::check_narrows;
+use belay_identity::chain::{check_narrows, covers};
 use belay_identity::lease::Terms;
 use belay_identity::principal::{AgentId, DeviceId, Principal};
 use belay_identity::{Chain, PublicKey, Scope, SecretKey, StatementId};
@@ -100,6 +100,7 @@ impl Engine {
     /// What the delegation will say: no more than its giver holds (INV-TASK-1). The device is
     /// filled in for each that is asked.
     fn terms(&self, giver: &Giver, want: &Offload) -> Result<Terms, Refusal> {
+        check_tools(&want.tools)?;
         let domain = self.domain().ok_or_else(crate::task::not_enrolled)?;
         let agent = AgentId::new(&domain, &want.agent).map_err(|error| {
             Refusal::new(RefusalKind::WrongUse, error.to_string(), "choose another with --name")
@@ -295,6 +296,16 @@ fn has_given_less(task: &Task) -> Result<(), Refusal> {
 /// What another device's clock may call so many milliseconds.
 pub(crate) fn with_drift(ms: u64) -> u64 {
     ms.saturating_add(ms.saturating_mul(2 * crate::limits::CLOCK_PPM) / 1_000_000 + 1)
+}
+
+/// A tool that covers no action is a slip: the work could do nothing with it.
+fn check_tools(tools: &[String]) -> Result<(), Refusal> {
+    let covers_some = |tool: &&String| {
+        Verb::ALL.iter().any(|verb| covers(std::slice::from_ref(*tool), verb.text()))
+    };
+    let Some(odd) = tools.iter().find(|tool| !covers_some(tool)) else { return Ok(()) };
+    let hint = format!("name class.*, or one of {}", Verb::ALL.map(Verb::text).join(", "));
+    Err(Refusal::new(RefusalKind::WrongUse, format!("“{odd}” covers no action"), hint))
 }
 
 fn permitted(verdict: &Verdict, act: &Act) -> Result<(), Refusal> {
