@@ -334,6 +334,9 @@ fn rules(
     }
 }
 
+/// What stands where a rule is named, when the policy has none that permits an act.
+pub const NO_RULE: &str = "no-rule";
+
 fn forbidden(rule: Option<String>, nearest: &[String], act: &Act) -> No {
     let hint = match (&rule, nearest) {
         (Some(rule), _) => format!("an operator changes rule {rule} in the next release"),
@@ -346,12 +349,7 @@ fn forbidden(rule: Option<String>, nearest: &[String], act: &Act) -> No {
         Some(rule) => format!("rule {rule} forbids {} on {}", act.action, act.target),
         None => format!("no rule permits {} on {}", act.action, act.target),
     };
-    No {
-        rule: rule.unwrap_or_else(|| "no rule permits it".into()),
-        why,
-        hint,
-        binds: Binds::ByMode,
-    }
+    No { rule: rule.unwrap_or_else(|| NO_RULE.into()), why, hint, binds: Binds::ByMode }
 }
 
 impl No {

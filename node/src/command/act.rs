@@ -5,6 +5,7 @@ use crate::api::{Ask, VerdictSaid};
 use crate::cli::{Act, Context};
 use crate::fault::Fault;
 use crate::screen::{Shown, talk};
+use belay_mesh::gate::NO_RULE;
 use std::process::ExitCode;
 
 pub(crate) fn run(context: &Context, act: &Act) -> Result<ExitCode, Fault> {
@@ -17,11 +18,7 @@ pub(crate) fn run(context: &Context, act: &Act) -> Result<ExitCode, Fault> {
     let args = act.args.iter().map(pair).collect::<Result<_, _>>()?;
     let ask = Ask::Act { action: act.action.clone(), target: act.target.clone(), args };
     let verdict: VerdictSaid = agents_door(context)?.call(&ask)?;
-    let by = match (&verdict.release, &verdict.would_deny) {
-        (_, Some(rule)) => format!("observed only: rule {rule} would have said no"),
-        (Some(release), None) => format!("rule {} of release {release}", verdict.rule),
-        (None, None) => format!("rule {}", verdict.rule),
-    };
+    let by = by_words(&verdict);
     let (word, code) = match verdict.decision.as_str() {
         "permit" => ("permitted", 0),
         "ask" => ("needs an approval", 8),
@@ -37,4 +34,15 @@ pub(crate) fn run(context: &Context, act: &Act) -> Result<ExitCode, Fault> {
     let words = format!("{word}: {} {} ({by})", act.action, act.target);
     Shown::whole("belay.act.run/1", &verdict, words).show(context.format)?;
     Ok(ExitCode::from(code))
+}
+
+/// What said so, for people.
+fn by_words(verdict: &VerdictSaid) -> String {
+    match (&verdict.release, verdict.would_deny.as_deref(), verdict.rule.as_str()) {
+        (_, Some(NO_RULE), _) => "observed only: no rule permits it".to_owned(),
+        (_, Some(rule), _) => format!("observed only: rule {rule} would have said no"),
+        (Some(release), None, NO_RULE) => format!("release {release}"),
+        (Some(release), None, rule) => format!("rule {rule} of release {release}"),
+        (None, None, rule) => format!("rule {rule}"),
+    }
 }

@@ -8,10 +8,11 @@ use crate::clock;
 use crate::door::DoorName;
 use crate::fault::Fault;
 use crate::screen::Shown;
+use belay_mesh::gate::NO_RULE;
 use std::process::ExitCode;
 
 pub(crate) fn run(context: &Context, ask: &Why) -> Result<ExitCode, Fault> {
-    let mut door = match std::env::var_os("BELAY_SOCKET") {
+    let mut door = match super::agents_socket() {
         Some(_) => agents_door(context)?,
         None => door(context, DoorName::Operator)?,
     };
@@ -68,12 +69,20 @@ fn decision_words(why: &WhyDecisionSaid) -> String {
 }
 
 fn rule_words(why: &WhyDecisionSaid) -> String {
-    let name = why.decided.would_deny.as_ref().unwrap_or(&why.decided.rule);
-    match &why.rule {
-        Some(rule) => format!("{name} ({} at policy.cedar:{})", rule.effect, rule.line),
-        None => format!("{name} (a check of the gate itself, no rule of the policy)"),
+    match (&why.rule, rule_name(why)) {
+        (Some(rule), name) => format!("{name} ({} at policy.cedar:{})", rule.effect, rule.line),
+        (None, NO_RULE) => "none: an act needs one that permits it".to_owned(),
+        (None, name) => format!("{name} (a check of the gate itself, no rule of the policy)"),
     }
 }
+
+/// The rule that decided, or that would have where the release only observes.
+fn rule_name(why: &WhyDecisionSaid) -> &str {
+    why.decided.would_deny.as_ref().unwrap_or(&why.decided.rule)
+}
+
+/// Checks of the gate itself that a release decides: every other No stands whatever it says.
+const BY_RELEASE: [&str; 3] = [NO_RULE, "manifest", "release"];
 
 /// What the gate looked at, as far as it was kept.
 fn inputs_words(decided: &DecidedSaid) -> String {
@@ -97,7 +106,10 @@ fn next_words(why: &WhyDecisionSaid) -> String {
             format!("a security operator may lift it: belay resume {id}")
         }
         (None, "permit", None) => "nothing: it was permitted".to_owned(),
-        (None, ..) => format!("{who} may change the policy: belay policy publish FOLDER"),
+        (None, ..) if why.rule.is_some() || BY_RELEASE.contains(&rule_name(why)) => {
+            format!("{who} may change the policy: belay policy publish FOLDER")
+        }
+        (None, ..) => "do what changes it; no policy does".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a developer asks of the fleet: why, who, where, and the end of one piece of work.
 
 use super::exe;
-use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON, wait_for};
+use belay_tests::story::{Answer, LAPTOP, Nodes, ROBOT, SOON, wait_for};
 use serde_json::Value;
 
 /// Goal: a No can be explained after it was given, by whoever was denied and by the operator, also
@@ -10,12 +10,21 @@ use serde_json::Value;
 #[test]
 fn a_denial_is_explained_also_after_a_restart() {
     let mut fleet = Nodes::alone(exe());
-    let lines = "ask act act tool.call secret-tool --arg token=hunter2\nask why why --last\n\
+    let lines = "ask slip act tool.cal search\n\
+                 ask act act tool.call secret-tool --arg token=hunter2\nask why why --last\n\
                  ask order why 0000000000000000";
     let agent = fleet.agent(LAPTOP, "curious", lines);
+    let slip = fleet.answered("slip").wants(3);
     let act = fleet.answered("act").wants(3);
-    let id = act.stderr.split("belay why ").nth(1).and_then(|rest| rest.split('`').next());
-    let id = id.expect("the denial prints its id").to_owned();
+    let plain = "no rule permits tool.call on secret-tool (release 1.1)";
+    assert!(act.stderr.contains(plain), "{act:#?}");
+    let id_of = |no: &Answer| {
+        let id = no.stderr.split("belay why ").nth(1).and_then(|rest| rest.split('`').next());
+        id.expect("the denial prints its id").to_owned()
+    };
+    let id = id_of(&act);
+    let slip = fleet.ask(LAPTOP, &["why", &id_of(&slip)]).wants(0).stdout;
+    assert!(slip.contains("no policy does") && !slip.contains("policy publish"), "{slip}");
     let own = fleet.answered("why").wants(0);
     for word in ["deny", "tool.call on secret-tool", "demo.search", "token", &id] {
         assert!(own.stdout.contains(word), "“{word}” is not in {own:#?}");
@@ -25,8 +34,9 @@ fn a_denial_is_explained_also_after_a_restart() {
     assert!(others.stderr.contains("no such decision"), "{others:#?}");
     agent.wait_for_growth();
     let words = fleet.ask(LAPTOP, &["why", "--last"]).wants(0).stdout;
-    for word in ["Denied: tool.call on secret-tool by agent:curious", "signed by operator:operator"]
-    {
+    let none = "none: an act needs one that permits it";
+    let denied = "Denied: tool.call on secret-tool by agent:curious";
+    for word in [denied, none, "signed by operator:operator", "policy publish"] {
         assert!(words.contains(word), "“{word}” is not in {words}");
     }
     let said = |args: &[&str]| fleet.json(LAPTOP, args).wants(0).data();
