@@ -286,10 +286,14 @@ pub(crate) fn from_text(text: &str) -> Result<Vec<u8>, Refusal> {
     })
 }
 
+/// Characters of a wrong id that are said back: as many as a right one has.
+const ID_CHARS_SHOWN: usize = 64;
+
 /// Exactly 32 bytes of a JSON line.
 pub(crate) fn id_from_text(text: &str) -> Result<[u8; 32], Refusal> {
-    from_text(text)?.try_into().map_err(|_| {
-        let hint = "an id has 64 hex digits; `belay status --json` shows whole ids";
-        Refusal::new(RefusalKind::WrongUse, "a field is not an id", hint)
+    unhex(text).and_then(|bytes| bytes.try_into().ok()).ok_or_else(|| {
+        let hint = "an id has 64 hex digits; `belay status` shows whole ids";
+        let shown: String = text.chars().take(ID_CHARS_SHOWN).collect();
+        Refusal::new(RefusalKind::WrongUse, format!("“{shown}” is no whole id"), hint)
     })
 }

@@ -26,6 +26,7 @@ pub(crate) mod why;
 use crate::cli::Context;
 use crate::door::{DoorClient, DoorName};
 use crate::fault::{Fault, io};
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,7 +40,10 @@ pub(crate) fn demo(context: &Context, out: &Path, small: bool) -> Result<ExitCod
 
 /// A door of the node on this command's state.
 fn door(context: &Context, name: DoorName) -> Result<DoorClient, Fault> {
-    patient(DoorClient::connect(&name.path(&context.state()?))?)
+    let hint = "this runs below an agent, which may `act`, ask `why`, and offload or cancel \
+                tasks; run anything else in a terminal of your own";
+    let connected = DoorClient::connect(&name.path(&context.state()?));
+    patient(connected.map_err(|error| hint_below_agent(error.into(), hint))?)
 }
 
 /// A node that has not answered within this hangs, and the command says so.
@@ -52,8 +56,24 @@ fn patient(door: DoorClient) -> Result<DoorClient, Fault> {
 
 /// The agents' door: where the environment says, for whoever runs below an agent.
 fn agents_door(context: &Context) -> Result<DoorClient, Fault> {
-    match std::env::var_os("BELAY_SOCKET") {
-        Some(path) => patient(DoorClient::connect(Path::new(&path))?),
-        None => door(context, DoorName::Agent),
+    let Some(path) = agents_socket() else { return door(context, DoorName::Agent) };
+    let hint = "start it with `belay up` in a terminal of your own, not below its agent";
+    let connected = DoorClient::connect(Path::new(&path));
+    patient(connected.map_err(|error| hint_below_agent(error.into(), hint))?)
+}
+
+/// Where an agent and what it started asks; nothing in a terminal of a user's own.
+fn agents_socket() -> Option<OsString> {
+    std::env::var_os("BELAY_SOCKET")
+}
+
+/// The exit code of what cannot be reached.
+const UNREACHABLE: u8 = 5;
+
+/// Below an agent nobody is to be told to start a node there.
+fn hint_below_agent(fault: Fault, hint: &str) -> Fault {
+    match fault.exit == UNREACHABLE && agents_socket().is_some() {
+        true => Fault { hint: hint.to_owned(), ..fault },
+        false => fault,
     }
 }

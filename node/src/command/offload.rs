@@ -64,7 +64,7 @@ fn code_of(ended: &EndedSaid) -> u8 {
 
 /// Below an agent its own door, elsewhere the user's.
 fn giving_door(context: &Context) -> Result<DoorClient, Fault> {
-    match std::env::var_os("BELAY_SOCKET") {
+    match super::agents_socket() {
         Some(_) => super::agents_door(context),
         None => door(context, DoorName::Operator),
     }

@@ -167,12 +167,24 @@ pub(super) fn open_key(
 
 /// Opens an operator's key that lies in another state.
 fn open_file(file: &Path, unlock: &Unlocking) -> Result<SecretKey, Fault> {
+    let hint = "name the sealed key of an operator, such as STATE/keys/operator.age";
     if !file.is_file() {
-        let hint = "name the sealed key of an operator, such as STATE/keys/operator.age";
         return Err(Fault::wrong_use(format!("{}: no such file", file.display()), hint));
     }
     let path: PathBuf = file.to_owned();
-    open(KeyName::Operator, unlock, |unlock| open_sealed(path, KeyName::Operator, unlock))
+    let mut other = false;
+    let opened = open(KeyName::Operator, unlock, |unlock| {
+        let opened = open_sealed(path, KeyName::Operator, unlock);
+        let is_other = |error: &OpenError| {
+            matches!(error, OpenError::OtherKey { .. } | OpenError::Tampered { .. })
+        };
+        other = opened.as_ref().is_err_and(is_other);
+        opened
+    });
+    match opened {
+        Err(fault) if other => Err(Fault::wrong_use(fault.what, hint)),
+        opened => opened,
+    }
 }
 
 fn open(

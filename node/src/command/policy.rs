@@ -33,9 +33,9 @@ pub(crate) fn check(context: &Context, folder: &Path) -> Result<ExitCode, Fault>
     if found.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let what =
-        format!("{} cannot be published: {} of its lines are wrong", folder.display(), found.len());
-    Err(Fault::exit(7, what, "mend each as its line says, then check again"))
+    let many = if found.len() == 1 { "fault" } else { "faults" };
+    let what = format!("{} cannot be published: {} {many}", folder.display(), found.len());
+    Err(Fault::exit(7, what, "mend each as it says, then check again"))
 }
 
 fn fault_words(folder: &Path, found: &[FolderFault]) -> String {

@@ -49,7 +49,7 @@ pub(crate) fn tree(context: &Context, of: Option<&str>) -> Result<ExitCode, Faul
 /// Ends one piece of work and everything below it, and waits for the receipts.
 pub(crate) fn cancel(context: &Context, ask: &Cancel) -> Result<ExitCode, Fault> {
     let wait = Duration::from_millis(wait_ms(&ask.timeout)?);
-    let below_agent = std::env::var_os("BELAY_SOCKET").is_some();
+    let below_agent = super::agents_socket().is_some();
     let mut door = match below_agent {
         true => agents_door(context)?,
         false => door(context, DoorName::Operator)?,

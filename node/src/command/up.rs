@@ -34,6 +34,10 @@ const UP_TIME_MAX: Duration = Duration::from_secs(20);
 const MEMBER_TIME_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(context: &Context, up: &Up) -> Result<ExitCode, Fault> {
+    if super::agents_socket().is_some() {
+        let what = "this runs below an agent, and a node below an agent would end with it";
+        return Err(Fault::exit(3, what, "run `belay up` in a terminal of your own"));
+    }
     let path = context.state()?;
     let fresh = !path.join("node.toml").exists();
     let founding = [&up.fleet, &up.device, &up.operator, &up.kind].into_iter().any(Option::is_some);

@@ -17,7 +17,13 @@ fn wrong_commands_are_refused_by_name() {
     stop(&["agent:Bad Name", "--unlock-file", &unlock]).refuses(2, &["Bad Name"]);
     stop(&["manifest:12", "--unlock-file", &unlock]).refuses(2, &["manifest:12"]);
     stop(&["agent:planner", "--timeout", "soon", "--unlock-file", &unlock]).refuses(2, &["soon"]);
-    stop(&["--follow", "77"]).refuses(2, &["id"]);
+    stop(&["--follow", "77"]).refuses(2, &["“77”", "64 hex digits"]);
+    let wrong_key = |file: &str| {
+        let key = ["agent:planner", "--ahead", "--unlock-file", &unlock, "--key", file];
+        stop(&key).refuses(2, &[file, "STATE/keys/operator.age"]);
+    };
+    wrong_key(&format!("{}/keys/device.age", fleet.path(LAPTOP)));
+    wrong_key(&unlock);
     stop(&["--follow", &"7".repeat(64)]).refuses(2, &["no order"]);
     stop(&["agent:planner", "--ahead"]).refuses(2, &["no terminal", "unlock file"]);
     stop(&["agent:planner", "--ahead", "--unlock-file", &other]).refuses(1, &["does not open"]);
@@ -29,6 +35,8 @@ fn wrong_commands_are_refused_by_name() {
     fleet.ask(LAPTOP, &["act", "tool.call", "search", "--arg", "x"]).refuses(2, &["“x”"]);
     let nobody = ["task", "offload", "--to", "nobody", "--", "/bin/true"];
     fleet.ask(LAPTOP, &nobody).refuses(2, &["nobody"]);
+    let slip = ["task", "offload", "--to", ROBOT, "--tool", "tool", "--", "/bin/true"];
+    fleet.ask(LAPTOP, &slip).refuses(2, &["“tool”", "tool.call", "class.*"]);
     let nothing = ["task", "offload", "--to", ROBOT, "--", "/no/such/program"];
     fleet.ask(LAPTOP, &nothing).refuses(3, &[ROBOT, "/no/such/program"]);
     fleet
@@ -137,14 +145,18 @@ fn an_agent_is_refused_at_the_operators_door() {
          ask stop {at} stop agent:other --unlock-file {unlock}\n\
          ask down {at} down\n\
          ask run {at} agent run --name other -- /bin/true\n\
+         ask up --state {state}-below up --unlock-file {unlock}\n\
+         ask nowhere --state {state}-below status\n\
          ask act act tool.call search"
     );
     let agent = fleet.agent(LAPTOP, "climber", &lines);
-    for name in ["status", "stop", "down", "run"] {
+    for name in ["status", "stop", "down", "run", "up"] {
         let answer = fleet.answered(name).wants(3);
         assert!(answer.stderr.contains("below an agent"), "{answer:#?}");
         assert!(answer.stderr.contains("a terminal of your own"), "{answer:#?}");
     }
+    let nowhere = fleet.answered("nowhere").wants(5).stderr;
+    assert!(nowhere.contains("below an agent") && !nowhere.contains("belay up"), "{nowhere}");
     fleet.answered("act").wants(0);
     agent.wait_for_growth();
     let status = fleet.status(LAPTOP);
