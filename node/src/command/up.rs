@@ -248,7 +248,8 @@ fn write_first(
     }
 }
 
-/// Starts the node detached, hands it its key, and waits until this very node answers.
+/// Starts the node detached, hands it its key, and waits until this very node answers, or the one
+/// of another `up` that was quicker.
 fn start(path: &Path, device: &SecretKey) -> Result<(), Fault> {
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
     let log_path = path.join("node.log");
@@ -270,6 +271,10 @@ fn start(path: &Path, device: &SecretKey) -> Result<(), Fault> {
     let began = Instant::now();
     while living::pid_of_living(path)? != Some(child.id()) {
         let ended = child.try_wait().map_err(io("looking at the node"))?;
+        // Another `up` was quicker, and its node holds the state.
+        if ended.is_some() && living::lives(path)? {
+            return Ok(());
+        }
         if ended.is_some() || began.elapsed() > UP_TIME_MAX {
             let hint = format!("the last lines of {} say why", log_path.display());
             let what = match ended {

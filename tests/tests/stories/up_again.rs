@@ -18,3 +18,20 @@ fn up_tells_a_dying_node_from_a_living_one() {
         assert_eq!(nodes.status(LAPTOP)["pid"], living.pid);
     }
 }
+
+/// Goal: of several `up` at once one starts the node, and all say how it stands. Method: four at
+/// the same moment, on a state whose node was ended.
+#[test]
+fn several_up_at_once_start_one_node() {
+    let nodes = Nodes::alone(exe());
+    nodes.ask(LAPTOP, &["down"]).wants(0);
+    let (state, unlock) = (nodes.path(LAPTOP), nodes.unlock());
+    let belay = nodes.belay();
+    let up = || belay.run(&["--state", &state, "up", "--unlock-file", &unlock]);
+    let said: Vec<_> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(up)).collect();
+        all.into_iter().map(|one| one.join().unwrap().wants(0).stdout).collect()
+    });
+    let pid = format!("node pid {}", nodes.status(LAPTOP)["pid"]);
+    assert!(said.iter().all(|words| words.contains(&pid)), "{said:#?}");
+}
