@@ -111,6 +111,21 @@ fn a_cancel_counts_from_the_issuer_and_from_every_ancestor_for_all_below() {
     assert_eq!(tasks.cancelled(&registry, &root), None);
 }
 
+/// Goal: nobody makes himself an ancestor of work that is not his. Method: a member names the
+/// delegation above the work in an award of a tree of his own, and cancels that award.
+#[test]
+fn a_cancel_of_an_award_on_a_stolen_delegation_ends_nothing() {
+    let mut two = two();
+    let [_, _, sort] = two.awards;
+    two.scenario.enrol("stranger");
+    let own = two.scenario.root_agent("mole", "stranger");
+    let stolen = two.scenario.award(&own, Some(two.delegations[0]), "robot");
+    two.scenario.cancel(stolen, own.tree, "stranger");
+    let (registry, tasks) = views(&two.scenario.set());
+    assert!(!tasks.cancels_that_count(&registry, &stolen).is_empty(), "it ends what is his");
+    assert_eq!(tasks.cancelled(&registry, &sort), None);
+}
+
 #[test]
 fn what_is_not_held_is_named() {
     let two = two();

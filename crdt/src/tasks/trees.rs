@@ -38,7 +38,14 @@ impl Tasks {
     pub fn parents(&self, registry: &Registry, award: &StatementId) -> BTreeSet<StatementId> {
         let given = self.award(award).filter(|given| given.body.delegation.is_some());
         let by = given.and_then(|given| registry.claim(&given.body.credential));
-        by.map(|issued| self.awards_of_run(registry, &issued.run())).unwrap_or_default()
+        let mut above =
+            by.map(|issued| self.awards_of_run(registry, &issued.run())).unwrap_or_default();
+        // Whoever names somebody else's delegation in an award of his own stands above nothing.
+        above.retain(|id| {
+            let fault = self.award(id).and_then(|at| self.check_award(registry, &at).err());
+            fault.is_none_or(|gap| gap.is_unknown())
+        });
+        above
     }
 
     /// The award where the tree of this one begins: itself where nothing above it is held.
