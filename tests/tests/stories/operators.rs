@@ -17,7 +17,7 @@ fn a_stop_is_signed_at_a_peer_with_the_founders_key() {
     fleet.ask(ROBOT, &bare).refuses(4, &["no operator key"]);
     let wrong = fleet.path("robot/keys/device.age");
     let other = ["stop", "agent:worker", "--key", &wrong, "--unlock-file", &unlock];
-    fleet.ask(ROBOT, &other).refuses(1, &["device.age"]);
+    fleet.ask(ROBOT, &other).refuses(2, &["device.age"]);
     let missing = ["stop", "agent:worker", "--key", "none.age", "--unlock-file", &unlock];
     fleet.ask(ROBOT, &missing).refuses(2, &["none.age"]);
     assert!(!work.processes().is_empty(), "nothing was stopped without the key");
