@@ -208,7 +208,7 @@ pub(super) fn branch_table(progress: &ProgressSaid) -> String {
 }
 
 fn bound_words(progress: &ProgressSaid) -> String {
-    if progress.complete {
+    if progress.complete && progress.in_force {
         return String::new();
     }
     match (progress.in_force, progress.bound_ms) {
@@ -221,9 +221,11 @@ fn bound_words(progress: &ProgressSaid) -> String {
                          what is cut off: it ends when the order reaches it.\n"
                 .to_owned()
         }
-        (false, _) => {
-            format!("Not yet in force: unconfirmed by {}.\n", progress.unconfirmed.join(", "))
-        }
+        (false, _) => format!(
+            "Not yet in force: unconfirmed by {}. Whatever has not heard of it may still begin \
+             what is not listed here.\n",
+            progress.unconfirmed.join(", ")
+        ),
     }
 }
 
