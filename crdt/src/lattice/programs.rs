@@ -154,49 +154,49 @@ fn answers() -> Program {
             chain(&[link("ida", "far", 1, 1)]),
             chain(&[link("gus", "near", 2, 1), link("ida", "far", 1, 1)]),
         ],
-        expected: vec![
-            expect(&["hold"], 0, true),
-            expect(&["hold", "lift of hold"], 0, false),
-            expect(&["hold", "timed hold", "lift of hold"], 0, true),
-            expect(&["two-term hold"], 0, false),
-            expect(&["two-term hold"], 4, true),
-            expect(&["two-term hold", "lift of two-term hold"], 4, true),
-            expect(&["two-term hold", "lift of two-term hold", "its approval"], 4, false),
-            expect(
-                &["two-term hold", "lift of two-term hold", "its approval", "twin of that lift"],
-                4,
-                true,
-            ),
-            expect(
-                &[
-                    "two-term hold",
-                    "lift of two-term hold",
-                    "its approval",
-                    "co-signed hold on ben",
-                ],
-                4,
-                true,
-            ),
-            expect(&["revoke"], 0, true),
-            expect(&["revoke"], 1, true),
-            expect(&["revoke", "restore of the first"], 0, true),
-            expect(&["revoke", "restore of the first"], 1, false),
-            expect(&["revoke", "restore of the first", "concurrent revoke"], 1, true),
-            expect(&["revoke", "restore of both", "concurrent revoke"], 1, false),
-            expect(&["second revoke"], 2, true),
-            expect(&["revoke", "concurrent revoke", "restore of both", "second revoke"], 1, true),
-            expect(
-                &["revoke", "concurrent revoke", "restore of the first", "restore of both"],
-                1,
-                true,
-            ),
-            expect(
-                &["revoke", "concurrent revoke", "restore of the first", "restore of all"],
-                2,
-                false,
-            ),
-        ],
+        expected: expected_of_answers(),
     }
+}
+
+/// What must come out of [`answers`].
+fn expected_of_answers() -> Vec<Expected> {
+    vec![
+        expect(&["hold"], 0, true),
+        expect(&["hold", "lift of hold"], 0, false),
+        expect(&["hold", "timed hold", "lift of hold"], 0, true),
+        expect(&["two-term hold"], 0, false),
+        expect(&["two-term hold"], 4, true),
+        expect(&["two-term hold", "lift of two-term hold"], 4, true),
+        expect(&["two-term hold", "lift of two-term hold", "its approval"], 4, false),
+        expect(
+            &["two-term hold", "lift of two-term hold", "its approval", "twin of that lift"],
+            4,
+            true,
+        ),
+        expect(
+            &["two-term hold", "lift of two-term hold", "its approval", "co-signed hold on ben"],
+            4,
+            true,
+        ),
+        expect(&["revoke"], 0, true),
+        expect(&["revoke"], 1, true),
+        expect(&["revoke", "restore of the first"], 0, true),
+        expect(&["revoke", "restore of the first"], 1, false),
+        expect(&["revoke", "restore of the first", "concurrent revoke"], 1, true),
+        expect(&["revoke", "restore of both", "concurrent revoke"], 1, false),
+        expect(&["second revoke"], 2, true),
+        expect(&["revoke", "concurrent revoke", "restore of both", "second revoke"], 1, true),
+        expect(
+            &["revoke", "concurrent revoke", "restore of the first", "restore of both"],
+            1,
+            true,
+        ),
+        expect(
+            &["revoke", "concurrent revoke", "restore of the first", "restore of all"],
+            2,
+            false,
+        ),
+    ]
 }
 
 /// Two rival second epochs and their successors, orders below and above their pins, a leaver.
@@ -227,14 +227,6 @@ fn epochs() -> Program {
     let first = w.root[0].clone();
     let second = w.epoch(&first, second, &[Who::Root(1), Who::Root(2)]);
     let rival = w.epoch(&first, rival, &[Who::Root(2), Who::Root(3)]);
-    let third = |w: &mut World, parent: &Held| {
-        let mut body = root(3, OPERATORS);
-        if let (Body::Root(body), Body::Root(before)) = (&mut body, &parent.body) {
-            body.pins = before.pins.clone();
-            body.reaffirmed = before.reaffirmed.clone();
-        }
-        w.epoch(parent, body, &[Who::Root(1), Who::Root(3)])
-    };
     let third_of_second = third(w, &second[0]);
     let third_of_rival = third(w, &rival[0]);
     let lift_late = w.one(A1, 2, &[late.id(), cleo.id()], lift());
@@ -269,24 +261,39 @@ fn epochs() -> Program {
             chain(&[link("ida", "near", 1, 1), link("gus", "near", 2, 2)]),
             chain(&[link("ida", "near", 1, 3)]),
         ],
-        expected: vec![
-            expect(&["dropped", "kept"], 0, true),
-            expect(&["late"], 0, true),
-            expect(&["late", "second"], 0, true),
-            expect(&["late", "second"], 2, false),
-            expect(&["kept", "second"], 2, true),
-            expect(&["dropped", "kept", "second"], 2, true),
-            expect(&["of cleo", "second"], 0, true),
-            expect(&["of cleo", "second"], 2, false),
-            expect(&["of cleo", "second", "lift of late ones"], 0, false),
-            expect(&["of ben", "rival"], 0, false),
-            expect(&["of ben", "rival"], 1, false),
-            expect(&["revoke", "second"], 2, true),
-            expect(&["revoke", "second", "restore"], 2, false),
-            expect(&["revoke", "second", "restore", "revoke of cleo"], 2, false),
-            expect(&["revoke", "second", "restore", "revoke of cleo"], 0, true),
-        ],
+        expected: expected_of_epochs(),
     }
+}
+
+/// An epoch after a second one, with its pins and what it re-affirms.
+fn third(w: &mut World, parent: &Held) -> Vec<Held> {
+    let mut body = root(3, OPERATORS);
+    if let (Body::Root(body), Body::Root(before)) = (&mut body, &parent.body) {
+        body.pins = before.pins.clone();
+        body.reaffirmed = before.reaffirmed.clone();
+    }
+    w.epoch(parent, body, &[Who::Root(1), Who::Root(3)])
+}
+
+/// What must come out of [`epochs`].
+fn expected_of_epochs() -> Vec<Expected> {
+    vec![
+        expect(&["dropped", "kept"], 0, true),
+        expect(&["late"], 0, true),
+        expect(&["late", "second"], 0, true),
+        expect(&["late", "second"], 2, false),
+        expect(&["kept", "second"], 2, true),
+        expect(&["dropped", "kept", "second"], 2, true),
+        expect(&["of cleo", "second"], 0, true),
+        expect(&["of cleo", "second"], 2, false),
+        expect(&["of cleo", "second", "lift of late ones"], 0, false),
+        expect(&["of ben", "rival"], 0, false),
+        expect(&["of ben", "rival"], 1, false),
+        expect(&["revoke", "second"], 2, true),
+        expect(&["revoke", "second", "restore"], 2, false),
+        expect(&["revoke", "second", "restore", "revoke of cleo"], 2, false),
+        expect(&["revoke", "second", "restore", "revoke of cleo"], 0, true),
+    ]
 }
 
 /// Releases of three strictnesses, forks and a hold that take their approvals away, seals.
