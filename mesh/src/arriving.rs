@@ -11,7 +11,7 @@
 
 use crate::author::Words;
 use crate::engine::Engine;
-use crate::gate::{Act, Decision, GateTask, Origin, Verdict};
+use crate::gate::{Act, Decision, GateTask, Origin};
 use crate::lease::Lease;
 use crate::limits::{
     EARLY_AWARDS_MAX, RESERVATION_MS, RESERVATIONS_MAX, RESERVATIONS_PER_LINK_MAX, TASKS_MAX,
@@ -212,7 +212,7 @@ impl Engine {
             Asking::WithAward => self.judge_own(task, &act),
         };
         if verdict.decision != Decision::Permit {
-            return Err(no_of(&verdict, &act));
+            return Err(verdict.of(&act));
         }
         if !self.work_is_observed() && !self.run_lease().holds(self.now.boot) {
             return Err("this device has no lease to run anything now".into());
@@ -419,10 +419,6 @@ enum Asking {
     First,
     /// With the start.
     WithAward,
-}
-
-fn no_of(verdict: &Verdict, act: &Act) -> String {
-    format!("{} on {}: {} (rule {})", act.action, act.target, verdict.why, verdict.rule)
 }
 
 /// What an offer spells out fits an offer, and so do its delegation and whatever is made below it.

@@ -11,11 +11,11 @@
 use crate::author::Words;
 use crate::engine::Engine;
 use crate::input::{AnswerAt, AskId, Offload};
-use crate::limits::{CLOCK_PPM, OFFER_ANSWER_MS, OFFERS_AT_ONCE, REAWARD_WAIT_MS};
+use crate::limits::{OFFER_ANSWER_MS, OFFERS_AT_ONCE, REAWARD_WAIT_MS};
 use crate::offload::Over;
 use crate::output::{Answer, Ended, Event, How, Offloaded, Refusal, RefusalKind, Tried};
 use crate::task::{Draft, Papers};
-use crate::time::BootTime;
+use crate::time::{BootTime, with_drift};
 use crate::wire::{self, Lane};
 use belay_identity::body::{Body, Cancel, Delegation, Outcome, Receipt};
 use belay_identity::lease::{Bid, Offer, Refuse, Talk, Terms};
@@ -376,8 +376,7 @@ impl Engine {
     /// Its delegator has just lent an award more time.
     pub(crate) fn note_lent(&mut self, award: &StatementId) {
         let lease_ms = self.known.tasks.award(award).map_or(0, |said| said.body.lease_ms);
-        let drift = lease_ms.saturating_mul(2 * CLOCK_PPM) / 1_000_000 + 1;
-        let until = self.now.boot.plus_ms(lease_ms.saturating_add(drift));
+        let until = self.now.boot.plus_ms(with_drift(lease_ms));
         let Some(id) = self.work.offers.awards.get(award) else { return };
         let given = self.work.offers.errands.get_mut(id).and_then(|e| e.given.as_mut());
         if let Some(given) = given.filter(|given| given.award == *award) {

@@ -375,6 +375,15 @@ impl No {
 }
 
 impl Verdict {
+    /// What it says of this act, in a sentence that names the rule where one decided.
+    pub(crate) fn of(&self, act: &Act) -> String {
+        let Act { action, target, .. } = act;
+        match self.rule.as_str() {
+            NO_RULE => self.why.clone(),
+            rule => format!("{action} on {target}: {} (rule {rule})", self.why),
+        }
+    }
+
     fn no(rule: &str, why: String, hint: &str) -> Self {
         Self {
             decision: Decision::Deny,

@@ -21,7 +21,7 @@ use crate::limits::{
 };
 use crate::output::{How, Refusal, RefusalKind};
 use crate::task::{Papers, Task, argv_hash};
-use crate::time::BootTime;
+use crate::time::{BootTime, with_drift};
 use belay_identity::body::{Award, Body, Delegation, Made, OnSilence};
 use belay_identity::chain::{check_narrows, covers};
 use belay_identity::lease::Terms;
@@ -293,11 +293,6 @@ fn has_given_less(task: &Task) -> Result<(), Refusal> {
     Err(Refusal::new(RefusalKind::Denied, why, "end it and start another"))
 }
 
-/// What another device's clock may call so many milliseconds.
-pub(crate) fn with_drift(ms: u64) -> u64 {
-    ms.saturating_add(ms.saturating_mul(2 * crate::limits::CLOCK_PPM) / 1_000_000 + 1)
-}
-
 /// A tool that covers no action is a slip: the work could do nothing with it.
 fn check_tools(tools: &[String]) -> Result<(), Refusal> {
     let covers_some = |tool: &&String| {
@@ -314,8 +309,7 @@ fn permitted(verdict: &Verdict, act: &Act) -> Result<(), Refusal> {
         Decision::Ask => RefusalKind::ApprovalNeeded,
         Decision::Deny => RefusalKind::Denied,
     };
-    let why = format!("{} on {}: {} (rule {})", act.action, act.target, verdict.why, verdict.rule);
-    Err(Refusal::new(kind, why, verdict.hint.clone()))
+    Err(Refusal::new(kind, verdict.of(act), verdict.hint.clone()))
 }
 
 /// Work that the device's owner gives himself: a tree without a process of its own.

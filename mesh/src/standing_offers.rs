@@ -9,8 +9,7 @@
 
 use crate::engine::Engine;
 use crate::limits::{RESERVATION_MS, STANDING_MS, STANDING_PLACES, STANDING_PLACES_MAX, TASKS_MAX};
-use crate::offload::with_drift;
-use crate::time::BootTime;
+use crate::time::{BootTime, with_drift};
 use belay_identity::PublicKey;
 use belay_identity::lease::{StandingOffer, Talk};
 use std::collections::BTreeMap;

@@ -2,8 +2,7 @@
 
 use crate::engine::Engine;
 use crate::lease::Lease;
-use crate::limits::CLOCK_PPM;
-use crate::time::BootTime;
+use crate::time::{BootTime, with_drift};
 use belay_crdt::case::Case;
 use belay_crdt::releases::ReleaseInForce;
 use belay_identity::body::{Action, Body, DeviceKind, Mode, ReleaseVersion};
@@ -242,9 +241,6 @@ impl Engine {
             body.is_some_and(|body| body.policy.modes.work != Mode::Observe)
         };
         let longest = all.iter().map(|release| release.header.autonomy.unsealed_run_ms).max();
-        // Two clocks, each wrong by its own rate: no screen names a moment before it is true.
-        let with_drift =
-            |ms: u64| ms.saturating_add(ms.saturating_mul(2 * CLOCK_PPM) / 1_000_000 + 1);
         longest.filter(|_| all.iter().all(enforces)).map(with_drift)
     }
 

@@ -80,6 +80,12 @@ impl Interval {
     }
 }
 
+/// What another device's clock may call so many milliseconds: two clocks, each wrong by its own
+/// rate, so that nothing is promised before it is true.
+pub(crate) fn with_drift(ms: u64) -> u64 {
+    ms.saturating_add(ms.saturating_mul(2 * CLOCK_PPM) / 1_000_000 + 1)
+}
+
 fn drift(elapsed_ms: u64) -> u64 {
     (elapsed_ms.saturating_mul(CLOCK_PPM) / 1_000_000) + 1
 }
