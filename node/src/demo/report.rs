@@ -100,5 +100,5 @@ const FOR_REAL: [&str; 7] = [
     "belay agent run --name planner -- CMD             run an agent",
     "belay task offload --to robot -- CMD              lend its work, from inside it",
     "belay stop agent:planner                          stop it, everywhere",
-    "belay prove ORDER --out case.belaycase            keep the proof",
+    "belay prove agent:planner --out case.belaycase    keep the proof",
 ];
