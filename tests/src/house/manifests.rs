@@ -46,7 +46,7 @@ const HANDS: &[&str] = &[
 /// All that a pure room may use of others outside its tests; one more is a decision, made here.
 const PURE: &[(&str, &[&str])] = &[
     ("identity", &["ciborium", "ed25519-dalek", "sha2", "thiserror", "zeroize"]),
-    ("crdt", &["sha2", "thiserror"]),
+    ("crdt", &["automerge", "sha2", "thiserror"]),
     ("mesh", &["cedar-policy", "sha2", "thiserror"]),
 ];
 
