@@ -2,13 +2,13 @@
 //!
 //! `scan` walks untrusted bytes once, without allocating, and refuses whatever is not deterministic
 //! CBOR (RFC 8949, section 4.2.1) of our dialect: shortest heads, definite lengths, sorted unique
-//! keys, no tags, no floats, valid UTF-8, bounded depth, nothing after the end. Only then is a
-//! `Value` built. `record!` declares a body's bytes once: its struct, writer and reader in one
-//! place.
+//! keys, no tags, no floats, valid UTF-8, bounded depth, a bounded number of items, nothing after
+//! the end. Only then is a `Value` built. `record!` declares a body's bytes once: its struct,
+//! writer and reader in one place.
 //!
 //! Refused here: repairing bytes, guessing at unknown keys, keeping leftovers.
 
-use crate::limits::{LIST_ITEMS_MAX, NESTING_MAX};
+use crate::limits::{ITEMS_MAX, LIST_ITEMS_MAX, NESTING_MAX};
 pub use ciborium::Value;
 
 /// Why bytes are not an item of our dialect; always the sender's fault.
@@ -38,6 +38,9 @@ pub enum ScanError {
     /// Nested deeper than `NESTING_MAX`.
     #[error("nested deeper than 16")]
     TooDeep,
+    /// More than `ITEMS_MAX` items in all.
+    #[error("more than 262208 items in all")]
+    TooMany,
     /// Longer than its kind may be.
     #[error("longer than its kind may be")]
     TooLong,
@@ -91,7 +94,7 @@ pub enum Problem {
 
 /// Checks that `bytes` are exactly one item of our dialect, in one pass without allocating.
 pub fn scan(bytes: &[u8]) -> Result<(), ScanError> {
-    let mut cursor = Cursor { bytes, at: 0 };
+    let mut cursor = Cursor { bytes, at: 0, items_left: ITEMS_MAX };
     cursor.item(0)?;
     if cursor.at == bytes.len() { Ok(()) } else { Err(ScanError::Trailing) }
 }
@@ -113,6 +116,7 @@ pub fn write(value: &Value) -> Vec<u8> {
 struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
+    items_left: usize,
 }
 
 impl<'a> Cursor<'a> {
@@ -120,6 +124,7 @@ impl<'a> Cursor<'a> {
         if depth > NESTING_MAX {
             return Err(ScanError::TooDeep);
         }
+        self.items_left = self.items_left.checked_sub(1).ok_or(ScanError::TooMany)?;
         let (major, value) = self.head()?;
         match major {
             0 | 1 => Ok(()),

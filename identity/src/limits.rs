@@ -18,6 +18,10 @@ pub const KIND_CHARS_MAX: usize = 32;
 /// Nesting of any CBOR item: our deepest type needs six; sixteen leaves room and bounds recursion.
 pub const NESTING_MAX: usize = 16;
 
+/// Items of one CBOR item in all: a case file of 2^18 statements and its head. One byte on the wire
+/// is 32 bytes and more in memory, so a bound on bytes alone would let a small file fill a phone.
+pub const ITEMS_MAX: usize = (1 << 18) + 64;
+
 /// Items of any list in a body: bounds work per statement below its byte limit.
 pub const LIST_ITEMS_MAX: usize = 4096;
 
