@@ -79,13 +79,18 @@ pub(crate) fn read(path: &Path) -> Result<Opened, Fault> {
         return Err(bad("this is no invite file: it is longer than 1 MiB".into()));
     }
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|error| bad(error.to_string()))?);
-    let value = codec::read(&bytes).map_err(|error| bad(format!("no invite file: {error}")))?;
-    let file = InviteFile::from_value(value).map_err(|error| bad(error.to_string()))?;
-    let fleet = founding_of(&file).ok_or_else(|| bad("it holds no root epoch 1".into()))?;
+    open(&bytes).map_err(bad)
+}
+
+/// Checks the bytes of an invite file and everything signed in it; says what is wrong with them.
+pub(crate) fn open(bytes: &[u8]) -> Result<Opened, String> {
+    let value = codec::read(bytes).map_err(|error| format!("no invite file: {error}"))?;
+    let file = InviteFile::from_value(value).map_err(|error| error.to_string())?;
+    let fleet = founding_of(&file).ok_or("it holds no root epoch 1")?;
     let verify = |bytes: &Bytes| {
         Signed::<Statement>::parse(&bytes.0)
             .and_then(|signed| signed.verify(&fleet))
-            .map_err(|error| bad(error.to_string()))
+            .map_err(|error| error.to_string())
     };
     let roots = file.roots.iter().map(verify).collect::<Result<Vec<_>, _>>()?;
     let invite = verify(&file.invite)?;

@@ -17,6 +17,7 @@ pub mod founding;
 pub mod invite;
 pub mod os;
 pub mod policy_folder;
+pub mod readers;
 mod screen;
 mod shell;
 pub mod store;

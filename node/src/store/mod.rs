@@ -30,6 +30,7 @@ pub use limits::{
 };
 pub use queue::Store;
 pub use record::{Record, Urgency, WriteId};
+pub(crate) use record::{decode as read_journal, encode as write_journal};
 pub use state::StateDir;
 pub use tables::Replay;
 pub use writer::{Ack, Condition};

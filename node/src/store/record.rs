@@ -88,7 +88,7 @@ fn fits(what: &'static str, bytes: usize, bytes_max: usize) -> Result<(), Refuse
 }
 
 /// The journal's form of one submission.
-pub(super) fn encode(records: &[Record]) -> Vec<u8> {
+pub(crate) fn encode(records: &[Record]) -> Vec<u8> {
     let mut out = Vec::new();
     for record in records {
         match record {
@@ -111,7 +111,7 @@ fn put(out: &mut Vec<u8>, tag: u8, name: &[u8], bytes: &[u8]) {
 }
 
 /// Reads back what `encode` wrote; none for anything else.
-pub(super) fn decode(mut rest: &[u8]) -> Option<Vec<Record>> {
+pub(crate) fn decode(mut rest: &[u8]) -> Option<Vec<Record>> {
     let mut records = Vec::new();
     while let Some((tag, tail)) = rest.split_first() {
         let (name, tail) = part(tail)?;

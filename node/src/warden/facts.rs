@@ -49,7 +49,15 @@ pub fn read_facts(folder: &Path, key: &[u8; 32]) -> Result<Facts, FactsError> {
     if bytes.len() as u64 > FACTS_BYTES_MAX {
         return Err(FactsError::TooLong);
     }
-    parse(&bytes, Seal::new(key))
+    facts_in(&bytes, key)
+}
+
+/// Reads the bytes of a file of facts.
+///
+/// # Errors
+/// [`FactsError::Damaged`] when a record before the last is not one.
+pub(crate) fn facts_in(bytes: &[u8], key: &[u8; 32]) -> Result<Facts, FactsError> {
+    parse(bytes, Seal::new(key))
 }
 
 fn parse(bytes: &[u8], mut seal: Seal) -> Result<Facts, FactsError> {

@@ -30,6 +30,7 @@ mod signals;
 mod terminal;
 
 pub use exec_task::exec_task;
+pub(crate) use facts::facts_in;
 pub use facts::{Fact, Facts, FactsError, read_facts};
 pub(crate) use launch::THIS_PROGRAM;
 pub use message::{FromWarden, Seen, TaskSpec, TaskStdio, ToWarden};

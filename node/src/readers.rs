@@ -1,0 +1,57 @@
+//! Every reader of bytes that others wrote, one function each, so that each can be tried by itself.
+//!
+//! What a reader accepts it gives back as this program writes it; where one meaning has one form
+//! that is the same bytes. Refused here: reading anything from a file or a socket.
+
+use crate::api::Ask;
+use crate::fault::Fault;
+use crate::warden::{Facts, FactsError};
+use crate::{config, invite, store, subject, warden};
+use belay_identity::body::Subject;
+use belay_identity::codec;
+use belay_identity::principal::TrustDomain;
+
+/// The text of a `node.toml`.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub fn node_file(text: &str) -> Result<(), Fault> {
+    config::parse("node.toml", text).map(drop)
+}
+
+/// The bytes of an invite file, everything signed in it checked.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn invite_file(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    invite::open(bytes).map(|opened| codec::write(&opened.file.to_value()))
+}
+
+/// One line at a door of the node, without its end.
+///
+/// # Errors
+/// What is wrong with it, as the door says it.
+pub fn door_line(line: &[u8]) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&serde_json::from_slice::<Ask>(line)?)
+}
+
+/// Up to three words of a subject, for a name of this trust domain.
+///
+/// # Errors
+/// Which word is none, and what to write.
+pub fn subject_words(domain: &TrustDomain, words: &[String]) -> Result<Subject, Fault> {
+    subject::read(domain, words)
+}
+
+/// The payload of one entry of the reserved journal; none where it is not one.
+pub fn journal_entry(bytes: &[u8]) -> Option<Vec<u8>> {
+    store::read_journal(bytes).map(|records| store::write_journal(&records))
+}
+
+/// The bytes of a warden's facts, sealed with this key.
+///
+/// # Errors
+/// Where they are damaged.
+pub fn facts(bytes: &[u8], key: &[u8; 32]) -> Result<Facts, FactsError> {
+    warden::facts_in(bytes, key)
+}
