@@ -1,5 +1,6 @@
 //! What the stories, the house rules and the golden bytes share.
 //!
+//! - `fuzz`: searching for bytes that break a decoder; `cargo`: building from inside.
 //! - `golden`: one sample of everything that is signed or sent, made from fixed values.
 //! - `house`: the rules of the house as functions over (path, text), so that each can be shown a
 //!   bad example and be seen to complain.
@@ -8,6 +9,8 @@
 //!
 //! The tests themselves stand in `tests/main.rs`; the `house` command runs the same rules.
 
+pub mod cargo;
+pub mod fuzz;
 pub mod golden;
 pub mod house;
 pub mod model;

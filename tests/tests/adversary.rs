@@ -3,7 +3,7 @@
 
 mod codec;
 mod envelope;
-mod forge;
-mod keys;
+pub(crate) mod forge;
+pub(crate) mod keys;
 mod payload;
 mod random;

@@ -5,6 +5,7 @@
 mod adversary;
 mod configs;
 mod foreign_eye;
+mod fuzz;
 mod golden;
 mod house;
 mod leaf;

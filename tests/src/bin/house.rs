@@ -4,13 +4,13 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong use or a tier that cannot run, 7 a rule is broken.
 
 use belay_node::demo::cast::WHOLE;
-use belay_tests::story;
-use belay_tests::{golden, house};
+use belay_tests::cargo::cargo;
+use belay_tests::{fuzz, golden, house, story};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | kills [TIMES] | \
-                     offload [TIMES] | foreign";
+                     offload [TIMES] | fuzz [TARGET] [SECONDS] | foreign";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +27,14 @@ fn main() -> ExitCode {
         ["kills", times] => times.parse().map_or_else(|_no_number| usage(), kills),
         ["offload"] => offload(story::lending::TIMES),
         ["offload", times] => times.parse().map_or_else(|_no_number| usage(), offload),
+        ["fuzz"] => search(None, fuzz::SECONDS),
+        ["fuzz", one] => match one.parse() {
+            Ok(seconds) => search(None, seconds),
+            Err(_a_name) => search(Some(one), fuzz::SECONDS),
+        },
+        ["fuzz", target, seconds] => {
+            seconds.parse().map_or_else(|_no_number| usage(), |time| search(Some(target), time))
+        }
         ["foreign"] => {
             eprintln!("house foreign: no story of this tier exists yet; nothing was run");
             ExitCode::from(2)
@@ -119,6 +127,23 @@ fn real(times: usize) -> ExitCode {
     played(|| story::real::run(&belay, times))
 }
 
+/// Searches for bytes that break a decoder; stdout has a line of JSON for each target.
+fn search(target: Option<&str>, seconds: u64) -> ExitCode {
+    let missing = fuzz::missing();
+    if !missing.is_empty() {
+        eprintln!("house fuzz: nothing was run, this is missing: {}", missing.join("; "));
+        return ExitCode::from(2);
+    }
+    match fuzz::run(target, seconds) {
+        Ok(fuzz::Ended::Clean) => ExitCode::SUCCESS,
+        Ok(fuzz::Ended::Broken) => ExitCode::from(1),
+        Err(why) => {
+            eprintln!("house fuzz: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
 /// How long lent work takes to start, beside the bare parts of it.
 fn offload(times: usize) -> ExitCode {
     let Some(belay) = build_belay() else {
@@ -134,16 +159,8 @@ fn offload(times: usize) -> ExitCode {
 /// Builds the `belay` command beside this one, in the same profile.
 fn build_belay() -> Option<PathBuf> {
     let folder = std::env::current_exe().ok()?.parent()?.to_owned();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.current_dir(house::top()).args(["build", "-p", "belay-node", "--locked"]);
-    // What cargo told this process of its own package would make build scripts run once more.
-    for (name, _) in std::env::vars_os() {
-        let told = |prefix: &str| name.to_string_lossy().starts_with(prefix);
-        if told("CARGO_PKG_") || told("CARGO_MANIFEST_") {
-            build.env_remove(&name);
-        }
-    }
+    let mut build = cargo();
+    build.args(["build", "-p", "belay-node", "--locked"]);
     if folder.ends_with("release") {
         build.arg("--release");
     }

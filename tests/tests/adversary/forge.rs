@@ -5,14 +5,14 @@ use belay_identity::{FleetId, Signed, SignedError, Statement, Verified};
 use belay_tests::golden;
 
 /// The parts of one envelope, each free to be wrong.
-pub(super) struct Forge {
-    pub(super) protected: Vec<u8>,
-    pub(super) payload: Vec<u8>,
+pub(crate) struct Forge {
+    pub(crate) protected: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Forge {
     /// The parts of a golden statement.
-    pub(super) fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         let made = sample(name);
         let Ok(Value::Array(parts)) = codec::read(made.bytes()) else { panic!("not an array") };
         let part = |at: usize| parts[at].as_bytes().unwrap().clone();
@@ -20,29 +20,29 @@ impl Forge {
     }
 
     /// The payload as pairs, to be changed.
-    pub(super) fn pairs(&self) -> Vec<(Value, Value)> {
+    pub(crate) fn pairs(&self) -> Vec<(Value, Value)> {
         codec::read(&self.payload).unwrap().into_map().unwrap()
     }
 
     /// The signature of the right key over these parts for the golden fleet.
-    pub(super) fn signature(&self) -> Vec<u8> {
+    pub(crate) fn signature(&self) -> Vec<u8> {
         author(&self.payload).sign(&self.signed()).to_vec()
     }
 
     /// The structure that is signed.
-    pub(super) fn signed(&self) -> Vec<u8> {
+    pub(crate) fn signed(&self) -> Vec<u8> {
         let fleet = golden::fleet();
         let parts = [bytes(&self.protected), bytes(&fleet.0), bytes(&self.payload)].concat();
         [&[0x84, 0x6a], b"Signature1".as_slice(), &parts].concat()
     }
 
     /// The whole envelope, signed.
-    pub(super) fn sealed(&self) -> Vec<u8> {
+    pub(crate) fn sealed(&self) -> Vec<u8> {
         self.sealed_with(&self.signature())
     }
 
     /// The whole envelope under a given signature.
-    pub(super) fn sealed_with(&self, signature: &[u8]) -> Vec<u8> {
+    pub(crate) fn sealed_with(&self, signature: &[u8]) -> Vec<u8> {
         let parts = [bytes(&self.protected), vec![0xa0], bytes(&self.payload), bytes(signature)];
         [vec![0x84], parts.concat()].concat()
     }
@@ -56,30 +56,30 @@ fn author(payload: &[u8]) -> belay_identity::SecretKey {
 }
 
 /// A golden statement by name.
-pub(super) fn sample(name: &str) -> Verified<Statement> {
+pub(crate) fn sample(name: &str) -> Verified<Statement> {
     let found = golden::statements().into_iter().find(|(found, _)| found == name);
     found.unwrap_or_else(|| panic!("no sample {name}")).1
 }
 
 /// Everything that a node does with bytes before it looks at them.
-pub(super) fn take(bytes: &[u8]) -> Result<Verified<Statement>, SignedError> {
+pub(crate) fn take(bytes: &[u8]) -> Result<Verified<Statement>, SignedError> {
     take_for(&golden::fleet(), bytes)
 }
 
 /// The same for a fleet.
-pub(super) fn take_for(fleet: &FleetId, bytes: &[u8]) -> Result<Verified<Statement>, SignedError> {
+pub(crate) fn take_for(fleet: &FleetId, bytes: &[u8]) -> Result<Verified<Statement>, SignedError> {
     Signed::<Statement>::parse(bytes)?.verify(fleet)
 }
 
 /// A byte string with its shortest head.
-pub(super) fn bytes(content: &[u8]) -> Vec<u8> {
+pub(crate) fn bytes(content: &[u8]) -> Vec<u8> {
     let mut written = head(2, content.len() as u64);
     written.extend_from_slice(content);
     written
 }
 
 /// The shortest head of a major type.
-pub(super) fn head(major: u8, value: u64) -> Vec<u8> {
+pub(crate) fn head(major: u8, value: u64) -> Vec<u8> {
     let major = major << 5;
     let wide = value.to_be_bytes();
     match value {

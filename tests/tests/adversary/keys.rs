@@ -14,7 +14,7 @@ use belay_tests::golden;
 use ed25519_dalek::{Signature, Verifier, VerifyingKey};
 
 /// Every encoding of a point of small order: orders 1, 2, 4, 4, 8, 8, 8, 8, then the non-canonical.
-const SMALL: [&str; 14] = [
+pub(crate) const SMALL: [&str; 14] = [
     "0100000000000000000000000000000000000000000000000000000000000000",
     "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
     "0000000000000000000000000000000000000000000000000000000000000000",
@@ -32,9 +32,9 @@ const SMALL: [&str; 14] = [
 ];
 
 /// The order of the base point, little-endian.
-const ORDER: &str = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
+pub(crate) const ORDER: &str = "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
 
-fn array<const N: usize>(hex: &str) -> [u8; N] {
+pub(crate) fn array<const N: usize>(hex: &str) -> [u8; N] {
     unhex(hex).unwrap().try_into().unwrap()
 }
 
