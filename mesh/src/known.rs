@@ -8,7 +8,7 @@ use belay_crdt::set::{Inserted, Set};
 use belay_crdt::views::{Followed, Views};
 use belay_identity::body::Policy;
 use belay_identity::principal::Principal;
-use belay_identity::{FleetId, PublicKey, Statement, StatementId, Verified};
+use belay_identity::{Class, FleetId, PublicKey, Statement, StatementId, Verified};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -38,6 +38,7 @@ pub(crate) struct Known {
     ring: String,
     beacons: Beacons,
     changes: u64,
+    authority_changes: u64,
 }
 
 /// The beacons of every release that judges, by key.
@@ -77,13 +78,19 @@ impl Known {
         views.freeze();
         let beacons = Beacons::of(&views, ring);
         let ring = ring.to_owned();
-        Self { set, views, bodies: BTreeMap::new(), ring, beacons, changes: 0 }
+        let bodies = BTreeMap::new();
+        Self { set, views, bodies, ring, beacons, changes: 0, authority_changes: 0 }
     }
 
     /// Takes a statement in; says whether it was new.
     pub(crate) fn intake(&mut self, statement: &Arc<Verified<Statement>>) -> Inserted {
         let inserted = self.set.insert(statement.clone());
         self.changes += 1;
+        match statement.class {
+            Class::AuthorityMinus | Class::AuthorityPlus => self.authority_changes += 1,
+            Class::Identity | Class::Task | Class::Quota | Class::Presence => {}
+            Class::Audit | Class::Draft => {}
+        }
         if self.views.apply(&self.set, statement, inserted) == Followed::Judged {
             self.beacons = Beacons::of(&self.views, &self.ring);
         }
@@ -93,6 +100,11 @@ impl Known {
     /// Grows with everything that is learnt.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// Grows with everything that may change who belongs to the fleet.
+    pub(crate) fn authority_changes(&self) -> u64 {
+        self.authority_changes
     }
 
     /// The beacons that any release which judges names, by key.

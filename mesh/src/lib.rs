@@ -23,6 +23,7 @@ mod bodies;
 mod cancel;
 mod candidates;
 mod chance;
+pub mod doorway;
 mod engine;
 mod errand;
 pub mod gate;
