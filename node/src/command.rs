@@ -7,6 +7,7 @@ pub(crate) mod device;
 pub(crate) mod down;
 pub(crate) mod invite;
 pub(crate) mod key;
+mod listening;
 mod living;
 pub(crate) mod node;
 pub(crate) mod offload;

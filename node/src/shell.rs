@@ -6,6 +6,7 @@
 
 mod audit_chain;
 mod doors;
+mod doorway;
 mod log;
 mod orphans;
 mod perform;
@@ -21,6 +22,7 @@ use crate::config::NodeConfig;
 use crate::fault::{Fault, io};
 use crate::founding::DEFAULT_RING;
 use crate::store::{Ack, AuditHead, Replay, StateDir, Store};
+use crate::transport::direct::direct_socket;
 use crate::transport::{Net, NetConfig, NetEvent, NetEvents, NetHandle};
 use crate::{clock, os};
 use belay_identity::{FleetId, PublicKey, SecretKey, Signed, Statement, StatementId, Verified};
@@ -47,6 +49,7 @@ pub(crate) struct Shell {
     wardens: wardens::Wardens,
     news: mpsc::Sender<News>,
     addresses: Vec<String>,
+    doorway: Option<u64>,
     disk: String,
     disk_retried: bool,
     log: log::Log,
@@ -150,6 +153,7 @@ impl Shell {
             wardens: wardens::Wardens::default(),
             news,
             addresses: Vec::new(),
+            doorway: None,
             disk: "writing".to_owned(),
             disk_retried: false,
             leaving: false,
@@ -174,6 +178,7 @@ impl Shell {
             back.extend(self.perform(output));
         }
         back.into_iter().for_each(|input| self.give(input));
+        self.tend_doorway();
     }
 
     fn on_news(&mut self, news: News) {
@@ -213,12 +218,15 @@ impl Shell {
         }
     }
 
-    /// Only this machine reaches its loopback, so whoever dials tries any other address first.
+    /// Only this machine reaches its loopback, so whoever dials tries any other address first; and
+    /// only phones dial direct doors.
     fn listens_at(&mut self, address: String) {
         let loopback =
             |address: &str| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
         self.addresses.push(address);
-        self.addresses.sort_by_key(|address| loopback(address));
+        let direct =
+            |address: &str| address.parse().is_ok_and(|address| direct_socket(&address).is_some());
+        self.addresses.sort_by_key(|address| (loopback(address), direct(address)));
     }
 
     fn check(&self, link: PublicKey, lane: Lane, kind: u8, body: &[u8]) -> Input {

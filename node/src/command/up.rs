@@ -2,6 +2,7 @@
 //!
 //! Keys are drawn and sealed in this process; the node gets only the device key, over a pipe.
 
+use super::listening::{dialled, doors};
 use super::living;
 use super::operator::open_key;
 use super::status;
@@ -20,7 +21,6 @@ use belay_identity::body::{Action, Body, DeviceKind, Policy};
 use belay_identity::principal::{DeviceId, InviteId, OperatorId, Principal, TrustDomain, UserId};
 use belay_identity::{Class, SecretKey, Statement, Verified};
 use std::io::Write;
-use std::net::UdpSocket;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -134,7 +134,7 @@ fn found_here(path: &Path, up: &Up) -> Result<SecretKey, Fault> {
         wall_ms: clock::wall_ms(),
         domain,
     };
-    let listen = drawn_port(&up.listen)?;
+    let listen = doors(&up.listen, founding.kind)?;
     let founded = found(&founding, &root, &operator, &device);
     seal(
         path,
@@ -142,7 +142,7 @@ fn found_here(path: &Path, up: &Up) -> Result<SecretKey, Fault> {
         &[(KeyName::Root, &root), (KeyName::Operator, &operator), (KeyName::Device, &device)],
     )?;
     write_first(&state, &founded.statements, Some(founded.body))?;
-    let mesh = MeshFile { listen: vec![listen], peers: Vec::new() };
+    let mesh = MeshFile { listen, peers: Vec::new() };
     let file = NodeFile {
         fleet: founded.fleet.to_hex(),
         mesh,
@@ -182,14 +182,15 @@ fn join(path: &Path, up: &Up, file: &Path) -> Result<SecretKey, Fault> {
     let log = Log::new(&secret, Principal::Invite(author), clock::draw(), opened.fleet);
     let mut log = log.answering(vec![opened.invite.id()]);
     log.say(Class::AuthorityPlus, enrol.into());
-    let listen = drawn_port(&up.listen)?;
+    let listen = doors(&up.listen, kind)?;
     seal(path, &unlock, &[(KeyName::Device, &device)])?;
     let statements: Vec<Verified<Statement>> =
         opened.roots.into_iter().chain([opened.invite]).chain(log.said).collect();
     write_first(&state, &statements, None)?;
     let peers = opened.file.peers.iter();
-    let peers = peers.map(|p| PeerFile { key: p.key.to_hex(), addresses: p.addresses.clone() });
-    let mesh = MeshFile { listen: vec![listen], peers: peers.collect() };
+    let peers =
+        peers.map(|p| PeerFile { key: p.key.to_hex(), addresses: dialled(&p.addresses, kind) });
+    let mesh = MeshFile { listen, peers: peers.collect() };
     let file = NodeFile {
         fleet: opened.fleet.to_hex(),
         mesh,
@@ -296,16 +297,6 @@ fn last_lines(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(2)..].join(" ")
-}
-
-/// Replaces port 0 by a free one, which the node then keeps.
-fn drawn_port(listen: &str) -> Result<String, Fault> {
-    if !listen.contains("/udp/0/") {
-        return Ok(listen.to_owned());
-    }
-    let socket = UdpSocket::bind(("0.0.0.0", 0)).map_err(io("drawing a port"))?;
-    let port = socket.local_addr().map_err(io("drawing a port"))?.port();
-    Ok(listen.replace("/udp/0/", &format!("/udp/{port}/")))
 }
 
 fn fleet_name(up: &Up) -> Result<TrustDomain, Fault> {

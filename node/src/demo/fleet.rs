@@ -180,8 +180,7 @@ impl Status {
 /// Where a device listens, from the multiaddress that it printed.
 fn port(name: &str, up: &Up) -> Result<SocketAddr, Failure> {
     let mut ports = up.addresses.iter().filter_map(|address| {
-        let mut parts = address.strip_prefix("/ip4/127.0.0.1/udp/")?.split('/');
-        parts.next()?.parse().ok()
+        address.strip_prefix("/ip4/127.0.0.1/udp/")?.strip_suffix("/quic-v1")?.parse().ok()
     });
     let port: Option<u16> = ports.rfind(|port| *port != 0);
     port.map(|port| SocketAddr::from(([127, 0, 0, 1], port))).ok_or_else(|| {

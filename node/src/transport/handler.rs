@@ -15,7 +15,6 @@ use std::{
 };
 
 use libp2p::{
-    Stream,
     core::upgrade::{InboundUpgrade, OutboundUpgrade, UpgradeInfo},
     swarm::{
         ConnectionHandler, ConnectionHandlerEvent, StreamUpgradeError, SubstreamProtocol,
@@ -29,6 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     limits::{OPENS_QUEUED, STREAM_OPEN_TIMEOUT},
     message::Lane,
+    stream::Stream,
 };
 
 /// Where a connection is asked for something.
@@ -150,7 +150,7 @@ impl ConnectionHandler for LaneHandler {
         }) = event
         {
             if let Protocol::Lane(lane) = protocol {
-                self.news.push_back(LaneNews::Opened(lane, stream));
+                self.news.push_back(LaneNews::Opened(lane, Stream::Swarm(stream)));
             }
         } else if let ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
             protocol: (_, stream),
@@ -159,7 +159,7 @@ impl ConnectionHandler for LaneHandler {
         {
             // Nobody waiting any more means that the link moved on; dropping the stream closes it.
             match wish {
-                Wish::Lane(_, answer) => drop(answer.send(stream)),
+                Wish::Lane(_, answer) => drop(answer.send(Stream::Swarm(stream))),
                 Wish::Life(answer) => answer.send(()).unwrap_or_default(),
             }
         } else if let ConnectionEvent::DialUpgradeError(DialUpgradeError {
@@ -188,22 +188,22 @@ impl UpgradeInfo for LaneUpgrade {
     }
 }
 
-impl InboundUpgrade<Stream> for LaneUpgrade {
-    type Output = (Protocol, Stream);
+impl InboundUpgrade<libp2p::Stream> for LaneUpgrade {
+    type Output = (Protocol, libp2p::Stream);
     type Error = Infallible;
     type Future = Ready<Result<Self::Output, Infallible>>;
 
-    fn upgrade_inbound(self, stream: Stream, protocol: Protocol) -> Self::Future {
+    fn upgrade_inbound(self, stream: libp2p::Stream, protocol: Protocol) -> Self::Future {
         ready(Ok((protocol, stream)))
     }
 }
 
-impl OutboundUpgrade<Stream> for LaneUpgrade {
-    type Output = (Protocol, Stream);
+impl OutboundUpgrade<libp2p::Stream> for LaneUpgrade {
+    type Output = (Protocol, libp2p::Stream);
     type Error = Infallible;
     type Future = Ready<Result<Self::Output, Infallible>>;
 
-    fn upgrade_outbound(self, stream: Stream, protocol: Protocol) -> Self::Future {
+    fn upgrade_outbound(self, stream: libp2p::Stream, protocol: Protocol) -> Self::Future {
         ready(Ok((protocol, stream)))
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use libp2p::{Stream, swarm::ConnectionId};
+use libp2p::swarm::ConnectionId;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{AbortHandle, JoinSet},
@@ -23,6 +23,7 @@ use super::{
     pulse::{Pulse, watch_link},
     queue::Mailbox,
     reader::{LaneReader, LobbyPass, RunningReader, read_lane},
+    stream::Stream,
     writer::write_link,
 };
 

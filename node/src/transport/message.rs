@@ -2,9 +2,12 @@
 //!
 //! Refused here: meaning. A frame's type byte and body are the engine's own.
 
+use std::net::IpAddr;
+
 use libp2p::Multiaddr;
 
 use super::{
+    direct::Doorway,
     key::DeviceKey,
     limits::{BULK_BODY_BYTES_MAX, Bound, URGENT_BODY_BYTES_MAX},
 };
@@ -92,6 +95,18 @@ pub enum NetCommand {
         kind: u8,
         /// The frame's body, at most `lane.body_bytes_max()` long.
         body: Vec<u8>,
+    },
+    /// This is said of device keys from now on: whom direct handshakes let in. Until it is said the
+    /// first time they let in nobody.
+    Know {
+        /// Members, those that are cut, and what becomes of strangers.
+        doorway: Doorway,
+    },
+    /// This device has moved: direct links that it dialled go on from this address. It is noticed
+    /// without being said, within half a second.
+    Moved {
+        /// Where it is now; unspecified leaves the choice to the system.
+        to: IpAddr,
     },
     /// Deliver the urgent frames already queued (the `bye`), for 1 s at most, then close the link.
     /// A peer that is kept dialled is dialled again after about 60 s.

@@ -15,6 +15,7 @@
 
 mod behaviour;
 mod dial;
+pub mod direct;
 mod frame;
 mod handler;
 mod key;
@@ -25,6 +26,7 @@ mod net;
 mod pulse;
 mod queue;
 mod reader;
+mod stream;
 mod swarm;
 mod writer;
 

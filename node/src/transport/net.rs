@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use super::{
     behaviour::{Links, swarm_of},
     dial::DialBook,
+    direct::{Direct, NoDirect, direct_address, split},
     frame::encode,
     key::{DeviceKey, hex},
     limits::{COMMANDS_QUEUED, FIRST_EVENTS_QUEUED, LATER_EVENTS_QUEUED},
@@ -48,7 +49,10 @@ impl Net {
     pub async fn start(config: NetConfig) -> Result<(NetHandle, NetEvents), NetError> {
         let pair = Keypair::ed25519_from_bytes(*config.secret).map_err(|_| NetError::Secret)?;
         let mut swarm = swarm_of(&pair, Links::new());
-        for address in config.listen {
+        let (sockets, listen) = split(config.listen);
+        let public = pair.public().try_into_ed25519().map_err(|_| NetError::Secret)?.to_bytes();
+        let direct = Direct::start((&config.secret, &public), &sockets).map_err(no_direct)?;
+        for address in listen {
             swarm.listen_on(address.clone()).map_err(|error| listen_error(address, error))?;
         }
         let mut dials = DialBook::default();
@@ -63,6 +67,7 @@ impl Net {
         let table = Arc::new(LinkTable::default());
         let shell = Shell {
             swarm,
+            direct,
             dials,
             orders,
             first,
@@ -76,6 +81,16 @@ impl Net {
         let running = tokio::spawn(shell.run());
         let events = NetEvents { first: first_seen, later: later_seen, up: BTreeMap::new() };
         Ok((NetHandle { commands, table, stop, running }, events))
+    }
+}
+
+fn no_direct(error: NoDirect) -> NetError {
+    match error.socket {
+        Some(socket) => {
+            let why = format!("{}; is another node using it?", error.why);
+            NetError::Listen { address: direct_address(socket), why }
+        }
+        None => NetError::Secret,
     }
 }
 
@@ -110,6 +125,8 @@ impl NetHandle {
             NetCommand::Forget { peer } => Order::Forget { peer },
             NetCommand::Admit { peer } => Order::Admit { peer },
             NetCommand::Hangup { peer } => Order::Hangup { peer },
+            NetCommand::Know { doorway } => Order::Know { doorway },
+            NetCommand::Moved { to } => Order::Moved { to },
         };
         self.commands.try_send(order).map_err(|error| match error {
             TrySendError::Full(order) => Unsent::Busy(order.into()),

@@ -13,7 +13,6 @@ use std::{
     },
 };
 
-use libp2p::Stream;
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::AbortHandle,
@@ -27,6 +26,7 @@ use super::{
     message::{Lane, NetEvent},
     net::Stamped,
     pulse::Pulse,
+    stream::Stream,
 };
 
 /// Reads frames until the stream ends; the bound, when one was broken.

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::IpAddr,
     num::NonZeroU8,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,20 +14,22 @@ use std::{
 use libp2p::{
     Multiaddr, PeerId, Swarm,
     futures::StreamExt as _,
+    multiaddr::Protocol,
     swarm::{
-        ConnectionId, DialError, ListenError, SwarmEvent,
+        ConnectionId, ListenError, SwarmEvent,
         dial_opts::{DialOpts, PeerCondition},
     },
 };
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinError, JoinSet},
-    time::sleep_until,
+    time::{sleep_until, timeout},
 };
 
 use super::{
     behaviour::{LaneEvent, Links, LinksEvent, limit_of},
     dial::{DialBook, plain_words},
+    direct::{Direct, DirectNews, Doorway, split},
     handler::LaneNews,
     key::{DeviceKey, device_key},
     limits::{Bound, CLOSE_WAIT, HANGUP_FLUSH, LOBBY_PEERS_MAX},
@@ -46,6 +49,8 @@ pub(crate) enum Order {
     Forget { peer: DeviceKey },
     Admit { peer: DeviceKey },
     Hangup { peer: DeviceKey },
+    Know { doorway: Doorway },
+    Moved { to: IpAddr },
 }
 
 impl From<Order> for NetCommand {
@@ -55,6 +60,8 @@ impl From<Order> for NetCommand {
             Order::Forget { peer } => Self::Forget { peer },
             Order::Admit { peer } => Self::Admit { peer },
             Order::Hangup { peer } => Self::Hangup { peer },
+            Order::Know { doorway } => Self::Know { doorway },
+            Order::Moved { to } => Self::Moved { to },
         }
     }
 }
@@ -62,6 +69,7 @@ impl From<Order> for NetCommand {
 /// Everything that the loop holds.
 pub(crate) struct Shell {
     pub(crate) swarm: Swarm<Links>,
+    pub(crate) direct: Direct,
     pub(crate) dials: DialBook,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) first: mpsc::Sender<Stamped>,
@@ -80,6 +88,7 @@ struct Stopping;
 enum Happened {
     Order(Order),
     Swarm(Box<SwarmEvent<LinksEvent>>),
+    Direct(DirectNews),
     Task(Result<TaskEnd, JoinError>),
     Overflow,
     Time,
@@ -88,7 +97,10 @@ enum Happened {
 impl Shell {
     /// Runs until the owner stops it, then hangs up every link.
     pub(crate) async fn run(mut self) {
-        while self.turn().await.is_ok() {}
+        let mut going = self.tell_direct(None).await;
+        while going.is_ok() {
+            going = self.turn().await;
+        }
         self.close().await;
     }
 
@@ -97,6 +109,7 @@ impl Shell {
         match self.wait().await? {
             Happened::Order(order) => self.on_order(order).await,
             Happened::Swarm(event) => self.on_swarm(*event).await,
+            Happened::Direct(news) => self.on_direct(news).await,
             Happened::Task(Ok(end)) => self.on_task(end).await,
             // Aborted by us, together with its link or its stream.
             Happened::Task(Err(_)) => Ok(()),
@@ -111,6 +124,7 @@ impl Shell {
             _ = &mut self.stopping => return Err(Stopping),
             Some(order) = self.orders.recv() => Happened::Order(order),
             event = self.swarm.select_next_some() => Happened::Swarm(Box::new(event)),
+            news = self.direct.next() => Happened::Direct(news),
             Some(end) = self.tasks.join_next() => Happened::Task(end),
             () = self.table.overflowed.notified() => Happened::Overflow,
             () = sleep_until(deadline.into()) => Happened::Time,
@@ -146,6 +160,13 @@ impl Shell {
                 }
             }
             Order::Hangup { peer } => self.hang_up(&peer),
+            Order::Know { doorway } => self.direct.know(doorway),
+            Order::Moved { to } => {
+                if let Err(error) = self.direct.moved(to) {
+                    let why = format!("direct links stay where they were: {error}");
+                    return self.announce(NetEvent::ListenFailed { why }).await;
+                }
+            }
         }
         Ok(())
     }
@@ -178,22 +199,36 @@ impl Shell {
 
     async fn dial_due(&mut self) -> Result<(), Stopping> {
         for dial in self.dials.take_due(Instant::now()) {
-            let options = DialOpts::peer_id(dial.peer)
-                .addresses(dial.addresses)
-                .condition(PeerCondition::DisconnectedAndNotDialing)
-                // Of two addresses that answer at once, the peer would drop the first connection
-                // for the second and this side the second for the first.
-                .override_dial_concurrency_factor(NonZeroU8::MIN)
-                .build();
-            if let Err(error) = self.swarm.dial(options) {
-                self.on_dial_failed(dial.key, &error).await?;
+            let (sockets, addresses) = split(dial.addresses);
+            if !sockets.is_empty() {
+                self.direct.dial(dial.key, sockets, addresses);
+                continue;
             }
+            self.dial_swarm(dial.key, dial.peer, addresses).await?;
         }
         Ok(())
     }
 
-    async fn on_dial_failed(&mut self, peer: DeviceKey, error: &DialError) -> Result<(), Stopping> {
-        let why = plain_words(error);
+    async fn dial_swarm(
+        &mut self,
+        key: DeviceKey,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+    ) -> Result<(), Stopping> {
+        let options = DialOpts::peer_id(peer)
+            .addresses(addresses)
+            .condition(PeerCondition::DisconnectedAndNotDialing)
+            // Of two addresses that answer at once, the peer would drop the first connection
+            // for the second and this side the second for the first.
+            .override_dial_concurrency_factor(NonZeroU8::MIN)
+            .build();
+        if let Err(error) = self.swarm.dial(options) {
+            self.on_dial_failed(key, plain_words(&error)).await?;
+        }
+        Ok(())
+    }
+
+    async fn on_dial_failed(&mut self, peer: DeviceKey, why: String) -> Result<(), Stopping> {
         match self.dials.on_failed(&peer, why, Instant::now(), chance()) {
             Some(why) => self.announce(NetEvent::DialFailed { peer, why }).await,
             None => Ok(()),
@@ -205,14 +240,21 @@ impl Shell {
             SwarmEvent::Behaviour(LinksEvent::Lanes(event)) => self.on_lane(event).await,
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 let side = if endpoint.is_dialer() { Side::Own } else { Side::Peer };
-                self.on_established(peer_id, connection_id, side).await
+                let Some(peer) = device_key(&peer_id) else {
+                    let bound = Bound::DeviceKeyKind;
+                    return self.refuse_connection(None, connection_id, bound).await;
+                };
+                self.on_established(peer, connection_id, side).await
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
-                self.on_closed(peer_id, connection_id).await
+                match device_key(&peer_id) {
+                    Some(peer) => self.on_closed(peer, connection_id).await,
+                    None => Ok(()),
+                }
             }
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
                 match peer_id.as_ref().and_then(device_key) {
-                    Some(peer) => self.on_dial_failed(peer, &error).await,
+                    Some(peer) => self.on_dial_failed(peer, plain_words(&error)).await,
                     None => Ok(()),
                 }
             }
@@ -220,7 +262,8 @@ impl Shell {
                 self.on_denied(peer_id, error).await
             }
             SwarmEvent::NewListenAddr { address, .. } => {
-                self.announce(NetEvent::Listening { address }).await
+                self.announce(NetEvent::Listening { address: address.clone() }).await?;
+                self.tell_direct(Some(&address)).await
             }
             SwarmEvent::ListenerClosed { reason: Err(error), .. }
             | SwarmEvent::ListenerError { error, .. } => {
@@ -239,24 +282,50 @@ impl Shell {
         }
     }
 
+    async fn on_direct(&mut self, news: DirectNews) -> Result<(), Stopping> {
+        match news {
+            DirectNews::Up { id, peer, side, door, .. } => {
+                self.on_established(peer, id, side).await?;
+                self.on_lane_news(peer, id, LaneNews::Ready(door)).await
+            }
+            DirectNews::Opened { id, peer, lane, stream } => {
+                self.on_lane_news(peer, id, LaneNews::Opened(lane, stream)).await
+            }
+            DirectNews::Closed { id, peer } => self.on_closed(peer, id).await,
+            DirectNews::DialFailed { peer, why, others } => match super::key::peer_id(&peer) {
+                Ok(id) if !others.is_empty() => self.dial_swarm(peer, id, others).await,
+                Ok(_) | Err(_) => self.on_dial_failed(peer, why).await,
+            },
+        }
+    }
+
+    /// Direct doors at any address are told at each address that libp2p was told of.
+    async fn tell_direct(&mut self, address: Option<&Multiaddr>) -> Result<(), Stopping> {
+        let mut parts = address.into_iter().flat_map(Multiaddr::iter);
+        let ip = parts.find_map(|part| match part {
+            Protocol::Ip4(ip) => Some(ip.into()),
+            Protocol::Ip6(ip) => Some(ip.into()),
+            _ => None,
+        });
+        for address in self.direct.listens_at(ip) {
+            self.announce(NetEvent::Listening { address }).await?;
+        }
+        Ok(())
+    }
+
     async fn on_established(
         &mut self,
-        peer_id: PeerId,
+        peer: DeviceKey,
         connection: ConnectionId,
         side: Side,
     ) -> Result<(), Stopping> {
-        let Some(peer) = device_key(&peer_id) else {
-            return self.refuse_connection(None, connection, Bound::DeviceKeyKind).await;
-        };
         match self.links.get_mut(&peer) {
             Some(link) if link.closing.is_none() => {
                 if let Some(older) = link.connected(connection, side) {
-                    self.swarm.close_connection(older);
+                    self.close_connection(older);
                 }
             }
-            Some(_) => {
-                self.swarm.close_connection(connection);
-            }
+            Some(_) => self.close_connection(connection),
             None => return self.link_up(peer, connection, side).await,
         }
         Ok(())
@@ -292,18 +361,15 @@ impl Shell {
         connection: ConnectionId,
         bound: Bound,
     ) -> Result<(), Stopping> {
-        self.swarm.close_connection(connection);
+        self.close_connection(connection);
         self.announce(NetEvent::Refused { peer, bound }).await
     }
 
     async fn on_closed(
         &mut self,
-        peer_id: PeerId,
+        peer: DeviceKey,
         connection: ConnectionId,
     ) -> Result<(), Stopping> {
-        let Some(peer) = device_key(&peer_id) else {
-            return Ok(());
-        };
         let left = self.links.get_mut(&peer).map(|link| link.disconnected(connection));
         match left {
             Some(Left::Nothing) => self.link_down(peer).await,
@@ -338,16 +404,25 @@ impl Shell {
     }
 
     async fn on_lane(&mut self, event: LaneEvent) -> Result<(), Stopping> {
-        let Some(peer) = device_key(&event.peer) else {
-            return Ok(());
-        };
+        match device_key(&event.peer) {
+            Some(peer) => self.on_lane_news(peer, event.connection, event.news).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn on_lane_news(
+        &mut self,
+        peer: DeviceKey,
+        connection: ConnectionId,
+        news: LaneNews,
+    ) -> Result<(), Stopping> {
         let outlets = Outlets { first: &self.first, later: &self.later, tasks: &mut self.tasks };
         let Some(link) = self.links.get_mut(&peer) else {
             return Ok(());
         };
-        let broken = match event.news {
+        let broken = match news {
             LaneNews::Ready(door) => {
-                link.ready(event.connection, door);
+                link.ready(connection, door);
                 None
             }
             LaneNews::Opened(lane, stream) if link.closing.is_none() => {
@@ -405,7 +480,14 @@ impl Shell {
         self.tell(number, NetEvent::Refused { peer: Some(peer), bound }).await
     }
 
+    fn close_connection(&mut self, connection: ConnectionId) {
+        if !self.direct.close(connection) {
+            self.swarm.close_connection(connection);
+        }
+    }
+
     fn disconnect(&mut self, peer: &DeviceKey) {
+        self.direct.disconnect(peer);
         if let Ok(peer) = super::key::peer_id(peer) {
             // A peer without connections is disconnected already.
             let _ = self.swarm.disconnect_peer_id(peer);
@@ -459,14 +541,21 @@ impl Shell {
         while !self.links.is_empty() {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.on_closing(event),
+                news = self.direct.next() => {
+                    if let DirectNews::Closed { peer, .. } = news {
+                        self.links.remove(&peer);
+                    }
+                }
                 Some(task) = self.tasks.join_next() => {
                     if let Ok(TaskEnd { peer, ended: Ended::Writer, .. }) = task {
                         self.disconnect(&peer);
                     }
                 }
-                () = sleep_until(end.into()) => return,
+                () = sleep_until(end.into()) => break,
             }
         }
+        // Whoever does not hear the last words hears nothing for the idle time instead.
+        let _ = timeout(CLOSE_WAIT, self.direct.finish()).await;
     }
 
     fn on_closing(&mut self, event: SwarmEvent<LinksEvent>) {

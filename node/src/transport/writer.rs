@@ -14,10 +14,7 @@ use std::{
     time::Duration,
 };
 
-use libp2p::{
-    Stream,
-    futures::{AsyncRead as _, AsyncWrite as _},
-};
+use libp2p::futures::{AsyncRead as _, AsyncWrite as _};
 use tokio::{
     sync::oneshot,
     time::{Sleep, sleep, timeout},
@@ -29,6 +26,7 @@ use super::{
     message::Lane,
     pulse::Pulse,
     queue::Mailbox,
+    stream::Stream,
 };
 
 /// Writes until the mailbox closes, then until the peer has read the last urgent frame, 1 s at

@@ -14,6 +14,7 @@ mod developers;
 mod full_disk;
 mod invite_members;
 mod killed;
+mod leaves;
 mod lending;
 mod no_warden;
 mod operators;

@@ -4,12 +4,13 @@
 //! Every wait is for an event with a deadline far above what it needs; nothing sleeps for luck.
 
 mod bounds;
+mod direct;
 mod links;
 
 use std::{net::SocketAddr, time::Duration};
 
 use libp2p::{
-    Multiaddr, PeerId, Stream,
+    Multiaddr, PeerId,
     futures::StreamExt as _,
     identity::Keypair,
     multiaddr::Protocol,
@@ -28,6 +29,7 @@ use zeroize::Zeroizing;
 use super::{
     behaviour::{Lanes, swarm_of},
     handler::{Door, LaneNews, Wish},
+    stream::Stream,
     *,
 };
 
@@ -64,9 +66,13 @@ struct Node {
 
 impl Node {
     async fn start(seed: u8) -> Self {
+        Self::start_at(seed, "/ip4/127.0.0.1/udp/0/quic-v1").await
+    }
+
+    async fn start_at(seed: u8, listen: &str) -> Self {
         let config = NetConfig {
             secret: Zeroizing::new([seed; 32]),
-            listen: vec!["/ip4/127.0.0.1/udp/0/quic-v1".parse().expect("an address")],
+            listen: vec![listen.parse().expect("an address")],
             peers: Vec::new(),
         };
         let (handle, mut events) = Net::start(config).await.expect("starts");
