@@ -6,7 +6,7 @@
 use crate::engine::{Effect, Engine};
 use crate::input::{AskId, Request};
 use crate::output::{Answer, Place, Refusal, RefusalKind};
-use belay_crdt::authority::Authority;
+use belay_crdt::authority::{Authority, Void};
 use belay_crdt::case::CaseFile;
 use belay_crdt::orders::Orders;
 use belay_identity::body::Role;
@@ -19,13 +19,9 @@ use std::sync::Arc;
 impl Engine {
     pub(crate) fn on_ask(&mut self, ask: AskId, request: Request) {
         match request {
-            Request::Status => {
-                let status = self.status();
-                self.answer(ask, Ok(Answer::Status(status)));
-            }
+            Request::Status => self.answer(ask, Ok(Answer::Status(self.status()))),
             Request::Place { key, class } => {
-                let place = self.place(key, class);
-                self.answer(ask, Ok(Answer::Place(place)));
+                self.answer(ask, Ok(Answer::Place(self.place(key, class))));
             }
             Request::Roots => {
                 let roots = self.known.epochs_after(0);
@@ -33,6 +29,17 @@ impl Engine {
                 self.answer(ask, Ok(Answer::Roots(roots)));
             }
             Request::Submit { statements, bodies } => self.on_submit(ask, statements, &bodies),
+            Request::Propose { statements } => self.on_propose(ask, statements),
+            Request::Waiting { id } => {
+                self.answer(ask, self.waiting_named(id.as_deref()).map(Answer::Waiting));
+            }
+            Request::Authority => {
+                self.answer(ask, Ok(Answer::Authority(Box::new(self.authority_report()))));
+            }
+            Request::NextEpoch { change } => {
+                let draft = self.draw_up(&change);
+                self.answer(ask, draft.map(|draft| Answer::NextEpoch(Box::new(draft))));
+            }
             Request::Run(run) => self.on_run(ask, run),
             Request::Act(act) => self.on_act(ask, act),
             Request::Offload(want) => self.on_offload(ask, want),
@@ -46,13 +53,9 @@ impl Engine {
                     self.known_order(order).and_then(|()| self.case_file(order)).map(Answer::Case);
                 self.answer(ask, answer);
             }
-            Request::Devices => {
-                let reports = self.device_reports();
-                self.answer(ask, Ok(Answer::Devices(reports)));
-            }
+            Request::Devices => self.answer(ask, Ok(Answer::Devices(self.device_reports()))),
             Request::Agents { name: None } => {
-                let reports = self.agent_reports();
-                self.answer(ask, Ok(Answer::Agents(reports)));
+                self.answer(ask, Ok(Answer::Agents(self.agent_reports())));
             }
             Request::Agents { name: Some(name) } => {
                 let report = self.agent_named(&name);
@@ -95,6 +98,7 @@ impl Engine {
             fleet: self.config.fleet,
             device: self.own_id(),
             operator: self.known.authority.operator(&key).cloned(),
+            root: self.known.authority.is_root_key(&key) || self.is_proposed_root(&key),
         }
     }
 
@@ -118,6 +122,8 @@ impl Engine {
             statements.into_iter().map(Arc::new).collect();
         let checked = self
             .may_submit(&statements)
+            .and_then(|()| self.may_found(&statements))
+            .and_then(|()| self.may_approve(&statements))
             .and_then(|()| self.may_publish(&statements, bodies))
             .and_then(|()| self.would_count(&statements));
         if let Err(refusal) = checked {
@@ -130,18 +136,50 @@ impl Engine {
                 return self.answer(ask, Err(refusal));
             }
         }
+        self.keep_submitted(ask, &statements);
+    }
+
+    /// Takes in what others are still to approve; nothing else is let in by this way.
+    fn on_propose(&mut self, ask: AskId, statements: Vec<Verified<Statement>>) {
+        let statements: Vec<Arc<Verified<Statement>>> =
+            statements.into_iter().map(Arc::new).collect();
+        match self.may_submit(&statements).and_then(|()| self.may_wait(&statements)) {
+            Ok(()) => self.keep_submitted(ask, &statements),
+            Err(refusal) => self.answer(ask, Err(refusal)),
+        }
+    }
+
+    fn keep_submitted(&mut self, ask: AskId, statements: &[Arc<Verified<Statement>>]) {
         let ids: Vec<StatementId> = statements.iter().map(|s| self.keep_own(s.clone())).collect();
         self.once_written(Effect::Answer(ask, Box::new(Answer::Accepted(ids))));
+    }
+
+    /// An order that approvals can give force; any other fault is said as of any order.
+    fn may_wait(&self, statements: &[Arc<Verified<Statement>>]) -> Result<(), Refusal> {
+        let orders = self.orders_with(statements);
+        let lasting = |statement: &Arc<Verified<Statement>>| {
+            let void = orders.void().get(&statement.id());
+            let root = Void::Role("root");
+            !void.is_none_or(|v| *v == Void::Alone || *v == Void::Budget || *v == root)
+        };
+        if statements.iter().all(|s| s.is_order()) && !statements.iter().any(lasting) {
+            return Ok(());
+        }
+        self.would_count(statements)
+    }
+
+    fn orders_with(&self, statements: &[Arc<Verified<Statement>>]) -> Orders {
+        let mut set = self.known.set.clone();
+        for statement in statements {
+            set.insert(statement.clone());
+        }
+        Orders::fold(&set, &Authority::fold(&set))
     }
 
     /// An order that would not count stops nobody: its author hears so before it is signed into the
     /// log, where he can have it co-signed instead.
     fn would_count(&self, statements: &[Arc<Verified<Statement>>]) -> Result<(), Refusal> {
-        let mut set = self.known.set.clone();
-        for statement in statements {
-            set.insert(statement.clone());
-        }
-        let orders = Orders::fold(&set, &Authority::fold(&set));
+        let orders = self.orders_with(statements);
         let void = statements.iter().find_map(|s| orders.void().get(&s.id()));
         let hint =
             "name an agent or a device beside it, or have a second security operator approve";
@@ -159,8 +197,13 @@ impl Engine {
         for statement in statements {
             let key = statement.key();
             let role = Role::ALL.iter().any(|role| self.known.authority.role_now(&key, *role));
-            if !role && !self.known.authority.is_root_key(&key) {
-                let why = format!("{} is signed by a key that holds no role", statement.author);
+            let root = self.known.authority.is_root_key(&key) || self.is_named_root(statement);
+            if !role && !root {
+                let what = statement.body.kind();
+                let why = format!(
+                    "a {what} of {} is signed by a key that holds no role",
+                    statement.author
+                );
                 let hint = "sign with an operator's key of the standing root";
                 return Err(Refusal::new(RefusalKind::Denied, why, hint));
             }

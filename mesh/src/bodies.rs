@@ -3,6 +3,7 @@
 //! Refused here: keeping a body that nobody named, or one that does not read as policy.
 
 use crate::engine::Engine;
+use crate::limits::PROPOSED_BODIES_MAX;
 use crate::output::Record;
 use crate::wire::{self, FrameKind, Lane};
 use belay_identity::body::Policy;
@@ -51,7 +52,10 @@ impl Engine {
     fn missing_bodies(&self) -> Vec<[u8; 32]> {
         let judging = self.known.releases.judging(&self.config.ring);
         let hashes = judging.all().iter().map(|release| release.header.body);
-        hashes.filter(|hash| self.known.body(hash).is_none()).collect()
+        // Whoever is asked for a yes must be able to read what he says it to.
+        let proposed = self.known.set.of_kind("release").filter_map(|held| self.open_release(held));
+        let proposed = proposed.map(|header| header.body).take(PROPOSED_BODIES_MAX);
+        hashes.chain(proposed).filter(|hash| self.known.body(hash).is_none()).collect()
     }
 
     /// Answers a wish: statements whole, policies beside them.

@@ -1,5 +1,6 @@
 //! Everything that can happen to a node.
 
+use crate::epoch::Change;
 use crate::gate::Act;
 use crate::listing::TasksOf;
 use crate::why::WhyOf;
@@ -147,6 +148,23 @@ pub enum Request {
         /// Policies.
         bodies: Vec<Vec<u8>>,
     },
+    /// The same, of an act that counts for nothing, or for less, until others approve it.
+    Propose {
+        /// In the order in which they were signed.
+        statements: Vec<Verified<Statement>>,
+    },
+    /// What waits for a yes: everything, or the one act of this id.
+    Waiting {
+        /// Its id, or as many first digits as name only one.
+        id: Option<String>,
+    },
+    /// The next root epoch with one change, drawn up for a root key to sign.
+    NextEpoch {
+        /// What it is to change.
+        change: Box<Change>,
+    },
+    /// Who may do what, by the root epoch that stands.
+    Authority,
     /// Run an agent on this device.
     Run(Run),
     /// May this task act?

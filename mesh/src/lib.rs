@@ -16,15 +16,18 @@
 //! `chance`, `limits`.
 
 mod act;
+pub mod approval;
 mod arriving;
 mod ask;
 mod author;
+pub mod authority_report;
 mod bodies;
 mod cancel;
 mod candidates;
 mod chance;
 pub mod doorway;
 mod engine;
+pub mod epoch;
 mod errand;
 pub mod gate;
 pub mod input;

@@ -153,3 +153,11 @@ pub const DECISIONS_KEPT: usize = 256;
 
 /// Characters kept of each text of a decision: what fits in three lines of a terminal.
 pub const DECISION_TEXT_CHARS_MAX: usize = 240;
+
+/// Bytes of a root epoch's body as it is drawn up: a statement of 64 KiB less its envelope, which
+/// is below 1 KiB, and room for an author's longest name.
+pub const EPOCH_BYTES_MAX: usize = 62 * 1024;
+
+/// Policies of releases that wait for approvals, fetched so that they can be read before: as many
+/// as operators have in hand at once; 64 KiB each.
+pub const PROPOSED_BODIES_MAX: usize = 8;

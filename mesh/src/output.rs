@@ -1,5 +1,8 @@
 //! Everything a node may ask of the world, each with the id of its answer.
 
+use crate::approval::Waiting;
+use crate::authority_report::AuthorityReport;
+use crate::epoch::EpochDraft;
 use crate::gate::Verdict;
 use crate::input::{AskId, WriteId};
 use crate::listing::{AgentReport, DeviceReport, TaskReport};
@@ -151,6 +154,12 @@ pub enum Answer {
     Roots(Vec<Vec<u8>>),
     /// The statements are on disk and on their way.
     Accepted(Vec<StatementId>),
+    /// What waits for a yes.
+    Waiting(Vec<Waiting>),
+    /// A root epoch to be signed.
+    NextEpoch(Box<EpochDraft>),
+    /// Who may do what.
+    Authority(Box<AuthorityReport>),
     /// The agent may run.
     Run(RunGrant),
     /// What the gate said.
@@ -194,6 +203,8 @@ pub struct Place {
     pub device: Option<DeviceId>,
     /// The operator whose key it is.
     pub operator: Option<OperatorId>,
+    /// True for a key of the standing root, or of an epoch that waits for approvals.
+    pub root: bool,
 }
 
 /// An agent may run here.

@@ -147,7 +147,7 @@ impl Engine {
         }
     }
 
-    fn beacon_line(&self, key: &PublicKey) -> BeaconLine {
+    pub(crate) fn beacon_line(&self, key: &PublicKey) -> BeaconLine {
         let device = self.known.registry.device_by_key(key);
         BeaconLine {
             name: device.map_or_else(|| key.to_hex(), |device| device.id.name().to_owned()),

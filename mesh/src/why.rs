@@ -11,6 +11,7 @@ use crate::limits::{DECISION_TEXT_CHARS_MAX, DECISIONS_KEPT};
 use crate::listing::TaskReport;
 use crate::output::{Refusal, RefusalKind};
 use crate::standing::StandingOrder;
+use belay_crdt::orders::OrderKind;
 use belay_identity::body::{Mode, ReleaseVersion};
 use belay_identity::chain::Link;
 use belay_identity::{StatementId, codec, record};
@@ -275,6 +276,14 @@ impl Decisions {
         while self.kept.len() > DECISIONS_KEPT {
             self.kept.pop_front();
         }
+    }
+}
+
+/// The word for a kind of order.
+pub(crate) fn order_kind(kind: OrderKind) -> &'static str {
+    match kind {
+        OrderKind::Hold => "hold",
+        OrderKind::Revoke => "revoke",
     }
 }
 

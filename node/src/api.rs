@@ -2,6 +2,8 @@
 //!
 //! Refused here: deciding. The engine answers; this file only names the words.
 
+pub(crate) mod approval;
+pub(crate) mod authority;
 pub(crate) mod listing;
 pub(crate) mod policy;
 pub(crate) mod standing;
@@ -21,6 +23,14 @@ pub(crate) enum Ask {
     Place { key: String, class: u64 },
     /// Statements an operator signed, in hex, with the policies they name.
     Submit { statements: Vec<String>, bodies: Vec<String> },
+    /// Statements that others are still to approve, in hex.
+    Propose { statements: Vec<String> },
+    /// What waits for a yes: everything, or one act.
+    Waiting { id: Option<String> },
+    /// The next root epoch with one change.
+    NextEpoch { change: approval::ChangeAsk },
+    /// Who may do what.
+    Authority,
     /// Root epochs with their approvals, in hex.
     Roots,
     /// Addresses this node listens on.
@@ -86,6 +96,7 @@ pub(crate) struct PlaceSaid {
     pub(crate) domain: String,
     pub(crate) device: String,
     pub(crate) operator: Option<String>,
+    pub(crate) root: bool,
     pub(crate) counter: u64,
     pub(crate) drawn: String,
     pub(crate) seq: u64,

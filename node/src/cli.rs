@@ -1,11 +1,14 @@
 //! The command line: the words, and which command answers them.
 
+pub(crate) mod authority;
 pub(crate) mod developers;
 pub(crate) mod operators;
 
+pub(crate) use authority::Approve;
 pub(crate) use developers::{Cancel, Why};
 pub(crate) use operators::{Publish, Resume, Revoke};
 
+use crate::card::CardUse;
 use crate::command;
 use crate::fault::Fault;
 use crate::screen::Format;
@@ -59,6 +62,14 @@ enum Command {
     Revoke(Revoke),
     /// Lift the holds on a subject, or restore what was revoked.
     Resume(Resume),
+    /// Operators: who may publish, stop, enrol and look.
+    #[command(subcommand)]
+    Operator(authority::Operators),
+    /// The root: whose keys name operators, and how many must agree.
+    #[command(subcommand)]
+    Root(authority::Roots),
+    /// What waits for a yes, and say it.
+    Approve(Approve),
     /// Write the case file of an order.
     Prove(Prove),
     /// Check a case file, anywhere, with no fleet and no network.
@@ -399,11 +410,37 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Stop(stop) => command::stop::run(context, &stop),
         Command::Revoke(revoke) => command::revoke::run(context, &revoke),
         Command::Resume(resume) => command::resume::run(context, &resume),
+        Command::Operator(words) => answer_operator(context, &words),
+        Command::Root(words) => answer_root(context, &words),
+        Command::Approve(approve) => command::approve::run(context, &approve),
         Command::Prove(prove) => command::prove::run(context, &prove),
         Command::Verify(verify) => command::verify::run(context, &verify),
         Command::Demo(demo) => command::demo(context, &demo.out, demo.small),
         Command::Key(Key::UnlockFile { out }) => command::key::unlock_file(context, &out),
         Command::Node(NodeCommand::Run) => command::node::run(context),
+    }
+}
+
+fn answer_operator(context: &Context, words: &authority::Operators) -> Result<ExitCode, Fault> {
+    use authority::Operators;
+    match words {
+        Operators::Card(card) => command::card::run(context, card, CardUse::Operator),
+        Operators::Add(add) => command::epoch::add(context, add),
+        Operators::List => command::authority::list(context),
+        Operators::Show(who) => command::authority::show(context, who),
+        Operators::Roles(roles) => command::epoch::roles(context, roles),
+        Operators::Remove(remove) => command::epoch::remove(context, remove),
+    }
+}
+
+fn answer_root(context: &Context, words: &authority::Roots) -> Result<ExitCode, Fault> {
+    use authority::Roots;
+    match words {
+        Roots::Card(card) => command::card::run(context, card, CardUse::Root),
+        Roots::Add(add) => command::epoch::add_root(context, add),
+        Roots::Remove(remove) => command::epoch::remove_root(context, remove),
+        Roots::Threshold(threshold) => command::epoch::threshold(context, threshold),
+        Roots::Show => command::authority::root(context),
     }
 }
 

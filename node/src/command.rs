@@ -3,8 +3,12 @@
 pub(crate) mod act;
 pub(crate) mod agent;
 pub(crate) mod agents;
+pub(crate) mod approve;
+pub(crate) mod authority;
+pub(crate) mod card;
 pub(crate) mod device;
 pub(crate) mod down;
+pub(crate) mod epoch;
 pub(crate) mod invite;
 pub(crate) mod key;
 mod listening;

@@ -6,6 +6,7 @@
 //! (disk), `vault` (sealed keys), `door` (local API), `warden` and `os` (process trees).
 
 mod api;
+pub mod card;
 mod cli;
 mod clock;
 mod command;

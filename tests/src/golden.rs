@@ -4,6 +4,7 @@
 //! be read, or would be signed otherwise. That is a decision and a commit of its own: only
 //! `house bless` writes these files, and a test only compares.
 
+mod card;
 mod case;
 mod codes;
 mod frames;
@@ -19,6 +20,7 @@ use belay_identity::{FleetId, PublicKey, SecretKey, StatementId};
 use belay_mesh::wire::FrameKind;
 use std::path::{Path, PathBuf};
 
+pub use card::cards;
 pub use case::case;
 pub use codes::codes;
 pub use frames::{frames, lane};
@@ -54,7 +56,7 @@ pub fn samples() -> Vec<Sample> {
         id: None,
         bytes: [vec![type_byte(kind)], body].concat(),
     });
-    signed.chain(talks).chain([case(), invite()]).chain(frames).collect()
+    signed.chain(talks).chain([case(), invite()]).chain(cards()).chain(frames).collect()
 }
 
 impl Sample {

@@ -1,4 +1,5 @@
-//! Signing as an operator, in the calling process: ask the node for the place, sign, hand it back.
+//! Signing as an operator or with a root key, in the calling process: ask the node for the place,
+//! sign, hand it back.
 //!
 //! The key is unlocked for one command and wiped with it; the node never holds it. It may be sealed
 //! in another state than the one whose node is asked: each node numbers the statements that are
@@ -19,7 +20,7 @@ use belay_identity::{
 };
 use std::path::{Path, PathBuf};
 
-/// An operator at work on one node.
+/// An operator, or the holder of a root key, at work on one node.
 pub(super) struct Operator {
     door: DoorClient,
     secret: SecretKey,
@@ -30,7 +31,7 @@ pub(super) struct Standing {
     pub(super) fleet: FleetId,
     pub(super) domain: TrustDomain,
     pub(super) device: DeviceId,
-    operator: OperatorId,
+    author: Principal,
     incarnation: Incarnation,
     seq: u64,
     prev: Option<StatementId>,
@@ -40,10 +41,19 @@ pub(super) struct Standing {
 impl Operator {
     /// Unlocks the operator's key for this command.
     pub(super) fn unlock(context: &Context, signing: &Signing) -> Result<Self, Fault> {
+        Self::unlock_as(context, signing, KeyName::Operator)
+    }
+
+    /// Unlocks an operator's or a root key for this command.
+    pub(super) fn unlock_as(
+        context: &Context,
+        signing: &Signing,
+        name: KeyName,
+    ) -> Result<Self, Fault> {
         let door = door(context, DoorName::Operator)?;
         let secret = match &signing.key {
-            Some(file) => open_file(file, &signing.unlock)?,
-            None => open_key(&context.state()?, KeyName::Operator, &signing.unlock)?,
+            Some(file) => open_file(file, name, &signing.unlock)?,
+            None => open_key(&context.state()?, name, &signing.unlock)?,
         };
         Ok(Self { door, secret })
     }
@@ -83,7 +93,7 @@ impl Operator {
         let statement = Statement {
             class: body.class().unwrap_or(Class::AuthorityMinus),
             scope: Scope::Fleet,
-            author: Principal::Operator(place.operator.clone()),
+            author: place.author.clone(),
             incarnation: place.incarnation,
             seq: place.seq,
             prev: place.prev,
@@ -114,7 +124,10 @@ impl Operator {
 impl Standing {
     /// Who signs here, as screens name him.
     pub(super) fn operator_name(&self) -> String {
-        format!("operator:{}", self.operator.name())
+        match &self.author {
+            Principal::Operator(id) => format!("operator:{}", id.name()),
+            other => other.to_string(),
+        }
     }
 
     fn read(place: &PlaceSaid) -> Result<Self, Fault> {
@@ -124,16 +137,20 @@ impl Standing {
         };
         let id = |text: &str| id_from_text(text).map_err(|_| odd("id"));
         let drawn = unhex(&place.drawn).and_then(|bytes| bytes.try_into().ok());
-        let operator = place.operator.as_deref().ok_or_else(|| {
-            let hint =
-                "use the state of the operator's own device, or ask the root to name this key";
-            Fault::exit(3, "this key belongs to no operator of the standing root", hint)
-        })?;
+        let domain = TrustDomain::new(&place.domain).map_err(|_| odd("trust domain"))?;
+        let author = match (&place.operator, place.root) {
+            (_, true) => Principal::Root(domain.clone()),
+            (Some(operator), false) => {
+                let operator = OperatorId::parse(operator).map_err(|_| odd("operator"))?;
+                Principal::Operator(operator)
+            }
+            (None, false) => return Err(nobody()),
+        };
         Ok(Self {
             fleet: FleetId(id(&place.fleet)?),
-            domain: TrustDomain::new(&place.domain).map_err(|_| odd("trust domain"))?,
+            domain,
             device: DeviceId::parse(&place.device).map_err(|_| odd("device"))?,
-            operator: OperatorId::parse(operator).map_err(|_| odd("operator"))?,
+            author,
             incarnation: Incarnation {
                 counter: place.counter,
                 drawn: drawn.ok_or_else(|| odd("incarnation"))?,
@@ -143,6 +160,12 @@ impl Standing {
             epoch: place.epoch,
         })
     }
+}
+
+fn nobody() -> Fault {
+    let hint = "use the state of the operator's own device, or ask the root to name this key: \
+                `belay operator add CARD`";
+    Fault::exit(3, "this key belongs to no operator of the standing root", hint)
 }
 
 /// Opens one sealed key of a state directory.
@@ -165,16 +188,17 @@ pub(super) fn open_key(
     open(name, unlock, |unlock| vault.open(name, unlock))
 }
 
-/// Opens an operator's key that lies in another state.
-fn open_file(file: &Path, unlock: &Unlocking) -> Result<SecretKey, Fault> {
-    let hint = "name the sealed key of an operator, such as STATE/keys/operator.age";
+/// Opens a sealed key that lies in another state.
+fn open_file(file: &Path, name: KeyName, unlock: &Unlocking) -> Result<SecretKey, Fault> {
+    let what = name.as_str();
+    let hint = format!("name a sealed {what} key, such as STATE/keys/{what}.age");
     if !file.is_file() {
         return Err(Fault::wrong_use(format!("{}: no such file", file.display()), hint));
     }
     let path: PathBuf = file.to_owned();
     let mut other = false;
-    let opened = open(KeyName::Operator, unlock, |unlock| {
-        let opened = open_sealed(path, KeyName::Operator, unlock);
+    let opened = open(name, unlock, |unlock| {
+        let opened = open_sealed(path, name, unlock);
         let is_other = |error: &OpenError| {
             matches!(error, OpenError::OtherKey { .. } | OpenError::Tampered { .. })
         };

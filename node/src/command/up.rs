@@ -205,7 +205,7 @@ fn open_state(path: &Path) -> Result<StateDir, Fault> {
     StateDir::open(path).map_err(|error| Fault::wrong_use(&error, error.hint()))
 }
 
-fn unlock_new(unlock: &Unlocking) -> Result<Unlock, Fault> {
+pub(super) fn unlock_new(unlock: &Unlocking) -> Result<Unlock, Fault> {
     Unlock::for_new_keys(
         unlock.unlock_file.as_deref(),
         "A passphrase for the keys of this device: ",
@@ -213,11 +213,15 @@ fn unlock_new(unlock: &Unlocking) -> Result<Unlock, Fault> {
     .map_err(|error| Fault::wrong_use(&error, error.hint()))
 }
 
-fn draw_key() -> SecretKey {
+pub(super) fn draw_key() -> SecretKey {
     SecretKey::from_seed(&zeroize::Zeroizing::new(clock::draw()))
 }
 
-fn seal(path: &Path, unlock: &Unlock, keys: &[(KeyName, &SecretKey)]) -> Result<(), Fault> {
+pub(super) fn seal(
+    path: &Path,
+    unlock: &Unlock,
+    keys: &[(KeyName, &SecretKey)],
+) -> Result<(), Fault> {
     let vault = Vault::at(path);
     for (name, secret) in keys {
         let sealed = vault.seal(*name, &Seed32::new(*secret.seed()), unlock);

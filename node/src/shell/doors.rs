@@ -150,6 +150,16 @@ impl Shell {
             Ask::Status => Ok(Todo::ask(Request::Status)),
             Ask::Place { key, class } => place_request(&key, class),
             Ask::Submit { statements, bodies } => self.submit_request(&statements, &bodies),
+            Ask::Propose { statements } => {
+                let statements = self.verified(&statements)?;
+                Ok(Todo::ask(Request::Propose { statements }))
+            }
+            Ask::Authority => Ok(Todo::ask(Request::Authority)),
+            Ask::Waiting { id } => Ok(Todo::ask(Request::Waiting { id })),
+            Ask::NextEpoch { change } => {
+                let change = Box::new(change.read(&self.own_domain()?)?);
+                Ok(Todo::ask(Request::NextEpoch { change }))
+            }
             Ask::Roots => Ok(Todo::ask(Request::Roots)),
             Ask::Addresses => Ok(Todo::Say(Value::from(self.addresses.clone()))),
             Ask::Offload(ask) => self.offload(None, ask),
@@ -173,13 +183,24 @@ impl Shell {
 
     fn standing_request(&self, words: &[String]) -> Result<Todo, Refusal> {
         let bad = |why: String, hint: String| Refusal::new(RefusalKind::WrongUse, why, hint);
-        let domain = TrustDomain::new(&self.engine.domain_name())
-            .map_err(|error| bad(error.to_string(), "see `belay status`".into()))?;
+        let domain = self.own_domain()?;
         let subject = subject::read(&domain, words).map_err(|fault| bad(fault.what, fault.hint))?;
         Ok(Todo::ask(Request::Standing { subject }))
     }
 
+    fn own_domain(&self) -> Result<TrustDomain, Refusal> {
+        TrustDomain::new(&self.engine.domain_name()).map_err(|error| {
+            Refusal::new(RefusalKind::NotEnrolled, error.to_string(), "see `belay status`")
+        })
+    }
+
     fn submit_request(&self, statements: &[String], bodies: &[String]) -> Result<Todo, Refusal> {
+        let statements = self.verified(statements)?;
+        let bodies = bodies.iter().map(|b| api::from_text(b)).collect::<Result<_, _>>()?;
+        Ok(Todo::ask(Request::Submit { statements, bodies }))
+    }
+
+    fn verified(&self, statements: &[String]) -> Result<Vec<Verified<Statement>>, Refusal> {
         let verify = |text: &String| {
             Signed::<Statement>::parse(&api::from_text(text)?)
                 .and_then(|signed| signed.verify(&self.fleet))
@@ -188,10 +209,7 @@ impl Shell {
                     Refusal::new(RefusalKind::WrongUse, error.to_string(), hint)
                 })
         };
-        let statements: Vec<Verified<Statement>> =
-            statements.iter().map(verify).collect::<Result<_, _>>()?;
-        let bodies = bodies.iter().map(|b| api::from_text(b)).collect::<Result<_, _>>()?;
-        Ok(Todo::ask(Request::Submit { statements, bodies }))
+        statements.iter().map(verify).collect()
     }
 
     fn offload(&self, parent: Option<StatementId>, ask: OffloadAsk) -> Result<Todo, Refusal> {

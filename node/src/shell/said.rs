@@ -1,6 +1,8 @@
 //! The engine's answers in the doors' words. Only translation.
 
 use super::Shell;
+use crate::api::approval::{EpochDraftSaid, WaitingSaid};
+use crate::api::authority::AuthoritySaid;
 use crate::api::listing::{AgentSaid, DeviceReportSaid, WorkSaid};
 use crate::api::policy::PolicySaid;
 use crate::api::standing::StandingSaid;
@@ -25,6 +27,9 @@ pub(super) fn answer(shell: &Shell, answer: Answer) -> Value {
         Answer::Place(place) => json(place_said(shell, &place)),
         Answer::Roots(roots) => json(roots.iter().map(|root| to_text(root)).collect::<Vec<_>>()),
         Answer::Accepted(ids) => json(ids.iter().map(StatementId::to_hex).collect::<Vec<_>>()),
+        Answer::Waiting(all) => json(all.iter().map(WaitingSaid::from).collect::<Vec<_>>()),
+        Answer::Authority(report) => json(AuthoritySaid::from(&*report)),
+        Answer::NextEpoch(draft) => json(EpochDraftSaid::from(&*draft)),
         Answer::Run(grant) => json(grant.award.to_hex()),
         Answer::Verdict(verdict) => json(verdict_said(verdict)),
         Answer::Offloaded(offloaded) => json(offload_said(offloaded)),
@@ -129,6 +134,7 @@ fn place_said(shell: &Shell, place: &Place) -> PlaceSaid {
         domain: shell.engine.domain_name(),
         device: place.device.as_ref().map(ToString::to_string).unwrap_or_default(),
         operator: place.operator.as_ref().map(ToString::to_string),
+        root: place.root,
         counter: place.incarnation.counter,
         drawn: to_text(&place.incarnation.drawn),
         seq: place.seq,

@@ -5,6 +5,7 @@
 //! line to be called wrongly, files and sockets to be spoilt, a disk that is full, wardens and
 //! nodes to be killed or stopped by signals.
 
+mod authority;
 mod bad_calls;
 mod bad_cases;
 mod bad_invites;

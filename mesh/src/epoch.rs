@@ -1,0 +1,405 @@
+//! The next root epoch: who is added, who leaves, who holds which roles, how many keys must agree.
+//!
+//! An epoch is drawn up here and signed elsewhere. It pins every log that is held, re-affirms every
+//! revoke and every hold that nothing ended, and names the floor of each ring, so that nothing that
+//! takes away is lost by it. Refused here, each by name: a threshold that is no majority, one key
+//! twice, two names for one key, nobody left who could act, and a root that signs itself.
+
+use crate::engine::Engine;
+use crate::limits::EPOCH_BYTES_MAX;
+use crate::output::{Refusal, RefusalKind};
+use belay_crdt::authority::Epoch;
+use belay_crdt::set::Held;
+use belay_identity::body::{Body, Operator, Pin, Removal, RingFloor, Role, Root};
+use belay_identity::principal::{OperatorId, Principal};
+use belay_identity::{Class, LogHead, PublicKey, StatementId, codec};
+use std::collections::BTreeSet;
+
+/// What the next epoch is to change.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Name an operator.
+    AddOperator {
+        /// Who he is.
+        id: OperatorId,
+        /// His key.
+        key: PublicKey,
+        /// What he may do.
+        roles: Vec<Role>,
+    },
+    /// Name one more key of an operator, with the roles that he has.
+    AddOperatorKey {
+        /// Whose.
+        id: OperatorId,
+        /// The key.
+        key: PublicKey,
+    },
+    /// Drop one of several keys of an operator.
+    RetireOperatorKey {
+        /// The key.
+        key: PublicKey,
+    },
+    /// Give an operator these roles instead.
+    SetRoles {
+        /// Whose.
+        id: OperatorId,
+        /// What he may do.
+        roles: Vec<Role>,
+    },
+    /// Drop an operator.
+    RemoveOperator {
+        /// Whom.
+        id: OperatorId,
+        /// Why, where what he ordered above the pins is to be void.
+        cause: Option<Cause>,
+    },
+    /// Name one more root key.
+    AddRootKey {
+        /// The key.
+        key: PublicKey,
+        /// How many must agree from then on; the least majority unless given.
+        threshold: Option<u64>,
+    },
+    /// Drop a root key.
+    RetireRootKey {
+        /// The key.
+        key: PublicKey,
+        /// How many must agree from then on; the least majority unless given.
+        threshold: Option<u64>,
+    },
+    /// Let so many root keys agree.
+    SetThreshold {
+        /// How many.
+        threshold: u64,
+    },
+}
+
+/// Why an operator is removed, and from where on his orders are void.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    /// Why.
+    pub reason: String,
+    /// The first of his orders that is void; only what nobody has seen yet where absent.
+    pub from: Option<StatementId>,
+}
+
+/// A next epoch, drawn up and not signed.
+#[derive(Debug)]
+pub struct EpochDraft {
+    /// What it says.
+    pub root: Root,
+    /// The epoch that it follows.
+    pub parent: StatementId,
+    /// What it changes, a line each.
+    pub changes: Vec<String>,
+    /// Logs of credentials and work that found no room for a pin; they are issued anew.
+    pub unpinned: u64,
+}
+
+impl Engine {
+    /// Draws up the next epoch with one change.
+    pub(crate) fn draw_up(&self, change: &Change) -> Result<EpochDraft, Refusal> {
+        let standing = self.known.authority.standing().ok_or_else(crate::task::not_enrolled)?;
+        let mut root = Root {
+            number: standing.number.saturating_add(1),
+            pins: Vec::new(),
+            reaffirmed: self.known.orders.to_reaffirm(),
+            floors: self.floors(),
+            removals: Vec::new(),
+            wall_ms: self.wall_now_ms(),
+            ..standing.root.clone()
+        };
+        alter(&mut root, change)?;
+        check(&standing.root, &root).map_err(bad)?;
+        is_able(&root)?;
+        let from = self.void_from(change)?;
+        let unpinned = self.pin(&mut root, from.as_ref())?;
+        let changes = self.epoch_changes(standing, &root);
+        Ok(EpochDraft { root, parent: standing.id, changes, unpinned })
+    }
+
+    /// The lowest release of every ring that is judged in: the highest that stands.
+    fn floors(&self) -> Vec<RingFloor> {
+        let releases = &self.known.releases;
+        let floor = |ring: &str| {
+            let judging = releases.judging(ring).all();
+            let best = judging.iter().find(|release| release.stands).or(judging.first())?;
+            Some(RingFloor { ring: ring.to_owned(), release: best.id })
+        };
+        releases.rings().filter_map(floor).collect()
+    }
+
+    /// The first order that a removal for cause makes void, if it names one of the removed one.
+    fn void_from(&self, change: &Change) -> Result<Option<Held>, Refusal> {
+        let Change::RemoveOperator { id, cause: Some(Cause { from: Some(from), .. }) } = change
+        else {
+            return Ok(None);
+        };
+        let held = self.known.get(from).filter(|held| held.is_order());
+        let his = held.filter(|held| held.author == Principal::Operator(id.clone()));
+        let why = || format!("{from} is no order of {}", id.name());
+        let hint = "`belay operator show NAME` lists his standing orders";
+        his.cloned().map(Some).ok_or_else(|| Refusal::new(RefusalKind::WrongUse, why(), hint))
+    }
+
+    /// Pins every log where it stands: authority and membership first, then as many of the others
+    /// as fit. Counts what found no room.
+    fn pin(&self, root: &mut Root, from: Option<&Held>) -> Result<u64, Refusal> {
+        let mut heads: Vec<LogHead> = self.known.set.heads();
+        heads.retain(|head| !matches!(head.class, Class::Presence | Class::Audit));
+        heads.sort_by_key(|head| (head.class, head.log()));
+        let mut unpinned = 0;
+        let mut bytes = size_of_root(root);
+        for head in heads {
+            let Some(pin) = self.pin_of(&head, from) else { continue };
+            let size = codec::write(&pin.to_value()).len();
+            let fits = bytes + size <= EPOCH_BYTES_MAX;
+            let bears = matches!(head.class, Class::AuthorityMinus | Class::AuthorityPlus);
+            match (fits, bears) {
+                (true, _) => {
+                    bytes += size;
+                    root.pins.push(pin);
+                }
+                (false, false) => unpinned += 1,
+                (false, true) => return Err(too_many_logs()),
+            }
+        }
+        Ok(unpinned)
+    }
+
+    /// The pin of a log; before the first order that is void, where that stands in it.
+    fn pin_of(&self, head: &LogHead, from: Option<&Held>) -> Option<Pin> {
+        let (mut seq, mut id) = (head.seq, head.id);
+        if let Some(from) = from.filter(|from| from.log(from.key()) == head.log()) {
+            (seq, id) = (from.seq.checked_sub(1).filter(|seq| *seq > 0)?, from.prev?);
+        }
+        let LogHead { key, class, scope, incarnation, .. } = head.clone();
+        Some(Pin { key, class, scope, incarnation, seq, id })
+    }
+
+    /// Refuses a proposal of an epoch that no number of approvals would make valid.
+    pub(crate) fn may_found(&self, statements: &[Held]) -> Result<(), Refusal> {
+        for held in statements {
+            let Body::Root(root) = &held.body else { continue };
+            let standing = self.known.authority.standing().ok_or_else(crate::task::not_enrolled)?;
+            follows(standing, held)?;
+            check(&standing.root, root).map_err(bad)?;
+        }
+        Ok(())
+    }
+}
+
+/// A root is proposed by a key of the one before it, and follows the one that stands.
+fn follows(standing: &Epoch, held: &Held) -> Result<(), Refusal> {
+    let number = standing.number;
+    if !standing.root.keys.contains(&held.key()) || !matches!(held.author, Principal::Root(_)) {
+        let why = format!("this epoch signs itself: its key is no root key of epoch {number}");
+        let hint = "propose it with a root key of the epoch that stands";
+        return Err(Refusal::new(RefusalKind::Denied, why, hint));
+    }
+    if held.refs != [standing.id] {
+        let why = format!("this epoch does not follow epoch {number}, which stands");
+        return Err(Refusal::new(RefusalKind::Differs, why, "draw it up again"));
+    }
+    Ok(())
+}
+
+/// Why no number of approvals would make an epoch valid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadEpoch {
+    /// Not the number after the one that stands.
+    #[error("epoch {0} does not come after epoch {1}")]
+    Number(u64, u64),
+    /// Another trust domain.
+    #[error("the trust domain of a fleet never changes")]
+    Domain,
+    /// A threshold that is none, no majority, or more than there are keys.
+    #[error(
+        "{threshold} of {keys} root keys is no threshold: more than half of them must agree, and no more than there are"
+    )]
+    Threshold {
+        /// How many would have to agree.
+        threshold: u64,
+        /// How many there are.
+        keys: u64,
+    },
+    /// One root key twice.
+    #[error("root key {0} stands in it twice")]
+    RootKeyTwice(String),
+    /// One key under two names, or twice under one.
+    #[error("key {key} belongs to {one} already, and is named for {other} too")]
+    KeyTwice {
+        /// The key.
+        key: String,
+        /// Who has it.
+        one: String,
+        /// Who is to have it too.
+        other: String,
+    },
+    /// A key of the root is an operator's too.
+    #[error("key {0} is a root key: an operator needs a key of his own")]
+    RootIsOperator(String),
+    /// An operator of another fleet.
+    #[error("{0} is a name of another fleet")]
+    OtherFleet(String),
+    /// An operator without a role.
+    #[error("{0} would hold no role; remove him instead")]
+    NoRole(String),
+}
+
+/// Checks what an epoch says against the one before it; pins and re-affirmed ids are not judged.
+pub(crate) fn check(before: &Root, root: &Root) -> Result<(), BadEpoch> {
+    if before.number.checked_add(1) != Some(root.number) {
+        return Err(BadEpoch::Number(root.number, before.number));
+    }
+    if before.domain != root.domain {
+        return Err(BadEpoch::Domain);
+    }
+    let keys = root.keys.len() as u64;
+    if root.threshold > keys || root.threshold <= keys / 2 {
+        return Err(BadEpoch::Threshold { threshold: root.threshold, keys });
+    }
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = root.keys.iter().find(|key| !seen.insert(**key)) {
+        return Err(BadEpoch::RootKeyTwice(short(twice)));
+    }
+    root.operators.iter().enumerate().try_for_each(|(at, line)| check_line(root, at, line))
+}
+
+fn check_line(root: &Root, at: usize, line: &Operator) -> Result<(), BadEpoch> {
+    let name = line.id.name().to_owned();
+    if let Some(one) = root.operators[..at].iter().find(|other| other.key == line.key) {
+        let one = one.id.name().to_owned();
+        return Err(BadEpoch::KeyTwice { key: short(&line.key), one, other: name });
+    }
+    if root.keys.contains(&line.key) {
+        return Err(BadEpoch::RootIsOperator(short(&line.key)));
+    }
+    match OperatorId::new(&root.domain, line.id.name()) {
+        Ok(id) if id == line.id => {}
+        Ok(_) | Err(_) => return Err(BadEpoch::OtherFleet(line.id.to_string())),
+    }
+    if line.roles.is_empty() { Err(BadEpoch::NoRole(name)) } else { Ok(()) }
+}
+
+fn short(key: &PublicKey) -> String {
+    key.to_hex().chars().take(16).collect()
+}
+
+fn bad(fault: BadEpoch) -> Refusal {
+    let hint = match &fault {
+        BadEpoch::Threshold { keys, .. } => {
+            format!("with {keys} keys let {} to {keys} agree", keys / 2 + 1)
+        }
+        BadEpoch::KeyTwice { .. } | BadEpoch::RootKeyTwice(_) | BadEpoch::RootIsOperator(_) => {
+            "make a fresh key: `belay operator card --name NAME --out FILE`".to_owned()
+        }
+        BadEpoch::Number(..) | BadEpoch::Domain | BadEpoch::OtherFleet(_) => {
+            "`belay operator list` shows the epoch that stands".to_owned()
+        }
+        BadEpoch::NoRole(_) => "name roles of policy, security, enrol and audit".to_owned(),
+    };
+    Refusal::new(RefusalKind::WrongUse, fault.to_string(), hint)
+}
+
+/// Somebody must be left who can stop, publish and enrol.
+fn is_able(root: &Root) -> Result<(), Refusal> {
+    for role in [Role::Security, Role::Policy, Role::Enrol] {
+        if !root.operators.iter().any(|line| line.roles.contains(&role)) {
+            let why = format!("nobody would hold the role {role} any more");
+            let hint = "give it to another operator first: `belay operator roles NAME ROLES`";
+            return Err(Refusal::new(RefusalKind::WrongUse, why, hint));
+        }
+    }
+    Ok(())
+}
+
+fn alter(root: &mut Root, change: &Change) -> Result<(), Refusal> {
+    match change {
+        Change::AddOperator { id, key, roles } => {
+            if root.operators.iter().any(|line| line.id == *id) {
+                let why = format!("{} is an operator already", id.name());
+                let hint = "`belay operator roles` changes what he may do; `belay key rotate \
+                            operator` gives him another key";
+                return Err(Refusal::new(RefusalKind::WrongUse, why, hint));
+            }
+            name_line(root, id, *key, roles);
+        }
+        Change::AddOperatorKey { id, key } => {
+            let roles = known(root, id)?.roles.clone();
+            name_line(root, id, *key, &roles);
+        }
+        Change::RetireOperatorKey { key } => retire_operator_key(root, key)?,
+        Change::SetRoles { id, roles } => {
+            known(root, id)?;
+            let lines = root.operators.iter_mut().filter(|line| line.id == *id);
+            lines.for_each(|line| line.roles = sorted(roles));
+        }
+        Change::RemoveOperator { id, cause } => {
+            known(root, id)?;
+            root.operators.retain(|line| line.id != *id);
+            let removal = cause.as_ref().map(|cause| (id.clone(), cause.reason.clone()));
+            root.removals.extend(removal.map(|(operator, reason)| Removal { operator, reason }));
+        }
+        Change::AddRootKey { key, threshold } => {
+            root.keys.push(*key);
+            root.threshold = threshold.unwrap_or_else(|| majority(root));
+        }
+        Change::RetireRootKey { key, threshold } => {
+            if !root.keys.contains(key) {
+                let why = format!("{} is no root key", short(key));
+                return Err(Refusal::new(RefusalKind::WrongUse, why, "see `belay root show`"));
+            }
+            root.keys.retain(|known| known != key);
+            root.threshold = threshold.unwrap_or_else(|| majority(root));
+        }
+        Change::SetThreshold { threshold } => root.threshold = *threshold,
+    }
+    Ok(())
+}
+
+fn retire_operator_key(root: &mut Root, key: &PublicKey) -> Result<(), Refusal> {
+    let no = |why: String, hint: &str| Err(Refusal::new(RefusalKind::WrongUse, why, hint));
+    let Some(at) = root.operators.iter().position(|line| line.key == *key) else {
+        return no(format!("{} is no operator's key", short(key)), "see `belay operator list`");
+    };
+    let line = root.operators.remove(at);
+    if root.operators.iter().any(|other| other.id == line.id) {
+        return Ok(());
+    }
+    let why = format!("{} has no other key", line.id.name());
+    no(why, "add another first, or remove him: `belay operator remove NAME`")
+}
+
+fn known<'a>(root: &'a Root, id: &OperatorId) -> Result<&'a Operator, Refusal> {
+    root.operators.iter().find(|line| line.id == *id).ok_or_else(|| {
+        let names: BTreeSet<&str> = root.operators.iter().map(|line| line.id.name()).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let why = format!("there is no operator {}", id.name());
+        Refusal::new(RefusalKind::WrongUse, why, format!("there are {}", names.join(", ")))
+    })
+}
+
+fn name_line(root: &mut Root, id: &OperatorId, key: PublicKey, roles: &[Role]) {
+    root.operators.push(Operator { id: id.clone(), key, roles: sorted(roles) });
+}
+
+fn sorted(roles: &[Role]) -> Vec<Role> {
+    roles.iter().copied().collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// As many as before where that is a threshold still, else the least majority.
+fn majority(root: &Root) -> u64 {
+    let keys = root.keys.len() as u64;
+    root.threshold.clamp(keys / 2 + 1, keys.max(1))
+}
+
+fn size_of_root(root: &Root) -> usize {
+    codec::write(&root.to_value()).len()
+}
+
+fn too_many_logs() -> Refusal {
+    let why = "more logs than one root epoch can pin";
+    let hint = "approve the enrolments that stand on invites, then try again";
+    Refusal::new(RefusalKind::Failed, why, hint)
+}

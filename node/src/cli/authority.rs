@@ -1,0 +1,151 @@
+//! The words of authority: operators, root keys, approvals, keys and their rotation.
+
+use super::{Signing, Unlocking};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// `belay approve`
+#[derive(Args)]
+pub(crate) struct Approve {
+    /// What to say yes to: its id, or the first 8 digits of it; without one, what waits is listed.
+    pub(crate) id: Option<String>,
+    /// Do not ask first.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+/// `belay operator`
+#[derive(Subcommand)]
+pub(crate) enum Operators {
+    /// Make a key of your own, and the card by which the root can name it.
+    Card(MakeCard),
+    /// Name the operator of a card, in the next root epoch.
+    Add(OperatorAdd),
+    /// Who may do what, by the epoch that stands.
+    List,
+    /// One operator: keys, roles, what he ordered, what holds him.
+    Show(NamedOperator),
+    /// Give an operator these roles instead.
+    Roles(OperatorRoles),
+    /// Remove an operator, in the next root epoch; his orders stand unless it is for cause.
+    Remove(OperatorRemove),
+}
+
+/// `belay root`
+#[derive(Subcommand)]
+pub(crate) enum Roots {
+    /// Make a root key of your own, and the card by which the root can name it.
+    Card(MakeCard),
+    /// Name one more root key.
+    Add(RootAdd),
+    /// Drop a root key.
+    Remove(RootRemove),
+    /// Let so many root keys agree from the next epoch on; more than half of them.
+    Threshold(RootThreshold),
+    /// The epoch that stands, its keys, and every epoch before it.
+    Show,
+}
+
+/// `belay operator card`, `belay root card`
+#[derive(Args)]
+pub(crate) struct MakeCard {
+    /// Your name.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Where to write the card.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) unlock: Unlocking,
+}
+
+/// How a root epoch is signed.
+#[derive(Args)]
+pub(crate) struct Founding {
+    /// Do not ask first.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+/// Which operator.
+#[derive(Args)]
+pub(crate) struct NamedOperator {
+    /// His name.
+    pub(crate) name: String,
+}
+
+/// `belay operator add`
+#[derive(Args)]
+pub(crate) struct OperatorAdd {
+    /// His card.
+    pub(crate) card: PathBuf,
+    /// What he may do: policy, security, enrol, audit.
+    #[arg(long, value_delimiter = ',', required = true)]
+    pub(crate) roles: Vec<String>,
+    #[command(flatten)]
+    pub(crate) founding: Founding,
+}
+
+/// `belay operator roles`
+#[derive(Args)]
+pub(crate) struct OperatorRoles {
+    /// His name.
+    pub(crate) name: String,
+    /// What he may do: policy, security, enrol, audit.
+    #[arg(value_delimiter = ',', required = true)]
+    pub(crate) roles: Vec<String>,
+    #[command(flatten)]
+    pub(crate) founding: Founding,
+}
+
+/// `belay operator remove`
+#[derive(Args)]
+pub(crate) struct OperatorRemove {
+    #[command(flatten)]
+    pub(crate) who: NamedOperator,
+    /// Why what he ordered and the epoch does not pin is to be void.
+    #[arg(long, value_name = "REASON")]
+    pub(crate) for_cause: Option<String>,
+    /// The first of his orders that is void, and with it all later ones.
+    #[arg(long, value_name = "ORDER", requires = "for_cause")]
+    pub(crate) from: Option<String>,
+    #[command(flatten)]
+    pub(crate) founding: Founding,
+}
+
+/// `belay root add`
+#[derive(Args)]
+pub(crate) struct RootAdd {
+    /// The card of the key.
+    pub(crate) card: PathBuf,
+    /// How many must agree from then on; the least majority unless given.
+    #[arg(long, value_name = "K")]
+    pub(crate) threshold: Option<u64>,
+    #[command(flatten)]
+    pub(crate) founding: Founding,
+}
+
+/// `belay root remove`
+#[derive(Args)]
+pub(crate) struct RootRemove {
+    /// The key, or as many first digits as name only one.
+    pub(crate) key: String,
+    /// How many must agree from then on; the least majority unless given.
+    #[arg(long, value_name = "K")]
+    pub(crate) threshold: Option<u64>,
+    #[command(flatten)]
+    pub(crate) founding: Founding,
+}
+
+/// `belay root threshold`
+#[derive(Args)]
+pub(crate) struct RootThreshold {
+    /// How many keys must agree.
+    pub(crate) threshold: u64,
+    #[command(flatten)]
+    pub(crate) founding: Founding,
+}
