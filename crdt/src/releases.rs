@@ -6,6 +6,9 @@
 //! grant that is denied, expired or sealed makes the answer milder. With none standing, nobody
 //! judges, and nothing is permitted.
 //!
+//! Those below them are kept as well: until its successor's adopt-by an older release judges on,
+//! and its beacons may freshen whoever has not heard of the successor.
+//!
 //! Refused here: expiry and adopt-by (the gate compares times), the policy body, counting beacons.
 
 use crate::authority::{Authority, Epoch};
@@ -22,7 +25,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The releases that judge in every ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Releases {
-    rings: BTreeMap<String, Vec<ReleaseInForce>>,
+    rings: BTreeMap<String, Ring>,
+}
+
+/// The releases of one ring, highest version first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Ring {
+    judging: Vec<ReleaseInForce>,
+    before: Vec<ReleaseInForce>,
 }
 
 /// One release that judges.
@@ -91,16 +101,37 @@ impl Releases {
 
     /// Who judges in this ring.
     pub fn judging(&self, ring: &str) -> Judging<'_> {
-        match self.rings.get(ring).map_or(&[][..], Vec::as_slice) {
+        match self.rings.get(ring).map_or(&[][..], |ring| ring.judging.as_slice()) {
             [] => Judging::None,
             [one] => Judging::One(one),
             several => Judging::Apart(several),
         }
     }
 
+    /// Those below the ones that judge in this ring, highest version first.
+    pub fn before(&self, ring: &str) -> &[ReleaseInForce] {
+        self.rings.get(ring).map_or(&[], |ring| ring.before.as_slice())
+    }
+
+    /// Those of this ring that judge on beside or instead of their successor until its adopt-by,
+    /// each with the moment at which it stops, Unix milliseconds; the latest first. None where the
+    /// floor does not stand: then the stricter answer holds already.
+    pub fn until_adopted(&self, ring: &str) -> impl Iterator<Item = (&ReleaseInForce, u64)> {
+        let newest = match self.judging(ring) {
+            Judging::One(newest) if newest.stands => Some(newest.header.adopt_by_ms),
+            Judging::None | Judging::One(_) | Judging::Apart(_) => None,
+        };
+        let older = self.before(ring).iter().filter(move |older| newest.is_some() && older.stands);
+        older.scan(newest.unwrap_or(0), |until_ms, older| {
+            let until = *until_ms;
+            *until_ms = until.min(older.header.adopt_by_ms);
+            Some((older, until))
+        })
+    }
+
     /// Every ring in which some release judges.
     pub fn rings(&self) -> impl Iterator<Item = &str> {
-        let judged = self.rings.iter().filter(|(_, releases)| !releases.is_empty());
+        let judged = self.rings.iter().filter(|(_, ring)| !ring.judging.is_empty());
         judged.map(|(ring, _)| ring.as_str())
     }
 }
@@ -151,13 +182,9 @@ fn policy_operators(epoch: &Epoch) -> usize {
     ids.len().clamp(1, OPERATORS_NEEDED)
 }
 
-/// Those of one ring that judge, highest version first, two of one version by id.
-fn judging(
-    set: &Set,
-    authority: &Authority,
-    rules: &Rules,
-    mut all: Vec<ReleaseInForce>,
-) -> Vec<ReleaseInForce> {
+/// Those of one ring that judge and those below them, highest version first, two of one version by
+/// id.
+fn judging(set: &Set, authority: &Authority, rules: &Rules, mut all: Vec<ReleaseInForce>) -> Ring {
     all.sort_by_key(|release| (Reverse(version(release)), release.id));
     if let (Some(epoch), Some(ring)) = (authority.standing(), all.first().map(ring)) {
         let floor = epoch.root.floors.iter().find(|floor| floor.ring == ring);
@@ -173,8 +200,16 @@ fn judging(
         .iter()
         .map(|release| Candidate { version: version(release), stands: release.stands })
         .collect();
-    let judges = (rules.release_fallback)(&candidates);
-    judges.into_iter().filter_map(|at| all.get(at).cloned()).collect()
+    let judges: BTreeSet<usize> = (rules.release_fallback)(&candidates).into_iter().collect();
+    let mut ring = Ring::default();
+    for (at, release) in all.into_iter().enumerate() {
+        match judges.contains(&at) {
+            true => ring.judging.push(release),
+            false if ring.judging.is_empty() => {}
+            false => ring.before.push(release),
+        }
+    }
+    ring
 }
 
 fn version(release: &ReleaseInForce) -> (u64, u64) {

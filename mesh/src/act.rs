@@ -5,12 +5,12 @@
 //! looked at once more. Refused here: judging; the gate does.
 
 use crate::engine::{Effect, Engine};
-use crate::gate::{
-    self, Act, Decision, GateRelease, GateTask, GateView, Origin, Said, Verdict, ViewTime,
-};
+use crate::gate::{self, Act, Decision, GateRelease, GateTask, GateView, Origin, Said, Verdict};
 use crate::input::AskId;
+use crate::known::Body;
 use crate::limits::WRITES_OPEN_MAX;
 use crate::output::{Answer, Record, Refusal, RefusalKind};
+use belay_crdt::releases::ReleaseInForce;
 use belay_identity::StatementId;
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub(crate) struct Pictured {
     known: u64,
     leases: u64,
     work: u64,
+    /// How many releases await a successor's adopt-by.
+    older: usize,
 }
 
 impl Waiting {
@@ -47,7 +49,7 @@ impl Engine {
         self.audit(&act, asker.as_ref(), &mut verdict);
         self.work.count(&act, verdict.decision);
         if verdict.decision == Decision::Permit {
-            let said = Said { verdict, by: self.view.judges(self.now) };
+            let said = Said { verdict, by: self.view.judges(act.class(), self.now) };
             let waiting = Waiting { act, said };
             self.once_written(Effect::Permit(ask, Box::new(waiting)));
         } else {
@@ -131,17 +133,20 @@ impl Engine {
 
     fn now_pictured(&self) -> Pictured {
         let (known, leases) = (self.known.changes(), self.holder.changes());
-        Pictured { known, leases, work: self.work.changes() }
+        let older = self.not_yet_succeeded().len();
+        Pictured { known, leases, work: self.work.changes(), older }
     }
 
     fn picture(&self) -> GateView {
+        let (releases, half_from_ms) = self.gate_releases();
         GateView {
             generation: self.view.generation,
             device: self.own_id().map(|id| id.as_str().to_owned()).unwrap_or_default(),
             tasks: self.work.live().map(|(award, _)| (*award, self.gate_task(award))).collect(),
             leases: self.class_leases(),
-            releases: self.gate_releases(),
-            time: self.view_time(),
+            releases,
+            half_from_ms,
+            time: self.clock(),
         }
     }
 
@@ -164,36 +169,22 @@ impl Engine {
             chain,
         }
     }
+}
 
-    fn gate_releases(&self) -> Vec<GateRelease> {
-        let judging = self.known.releases.judging(&self.config.ring);
-        let half = || judging.all().iter().any(|r| self.known.body(&r.header.body).is_none());
-        // Half a release is none: every release that judges must be readable here.
-        if half() {
-            return Vec::new();
-        }
-        let read = |r: &belay_crdt::releases::ReleaseInForce| {
-            let body = self.known.body(&r.header.body)?.clone();
-            Some(GateRelease {
-                id: r.id,
-                version: r.header.version.clone(),
-                until_ms: r.expiry_ms,
-                modes: body.policy.modes.clone(),
-                sanctioned: body.policy.sanctioned.clone(),
-                tolerated: body.policy.tolerated.clone(),
-                body,
-            })
-        };
-        judging.all().iter().filter_map(read).collect()
-    }
-
-    fn view_time(&self) -> ViewTime {
-        if self.is_beacon(&self.key) {
-            return ViewTime::Own;
-        }
-        match self.heard() {
-            heard if heard.is_empty() => ViewTime::Unknown,
-            heard => ViewTime::Heard(heard),
-        }
+/// A release as the gate sees it.
+pub(crate) fn gate_release(
+    release: &ReleaseInForce,
+    body: Arc<Body>,
+    before_ms: Option<u64>,
+) -> GateRelease {
+    GateRelease {
+        id: release.id,
+        version: release.header.version.clone(),
+        until_ms: release.expiry_ms,
+        before_ms,
+        modes: body.policy.modes.clone(),
+        sanctioned: body.policy.sanctioned.clone(),
+        tolerated: body.policy.tolerated.clone(),
+        body,
     }
 }

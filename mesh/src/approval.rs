@@ -244,7 +244,7 @@ impl Engine {
         match term {
             Term::Device(id) => {
                 let device = self.known.registry.device_by_id(id);
-                let beacon = device.is_some_and(|d| self.known.beacons().contains(&d.key));
+                let beacon = device.is_some_and(|d| self.known.is_beacon(&d.key));
                 beacon.then_some(ActKind::Silence)
             }
             Term::Operator(_) => {

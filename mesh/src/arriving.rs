@@ -19,7 +19,7 @@ use crate::limits::{
 use crate::output::Output;
 use crate::task::{Lent, Phase, Task, argv_hash};
 use crate::time::BootTime;
-use belay_identity::body::{Award, Body, Delegation, Refused};
+use belay_identity::body::{Action, Award, Body, Delegation, Refused};
 use belay_identity::chain::{Link, check_narrows};
 use belay_identity::lease::{Bid, Offer, Refuse, Talk};
 use belay_identity::limits::{ARGV_BYTES_MAX, ARGV_ITEMS_MAX, REASON_BYTES_MAX};
@@ -118,9 +118,9 @@ impl Engine {
     }
 
     fn weigh_terms(&self, link: PublicKey, offer: &Offer) -> Result<Chain, String> {
-        let late_ms = self.wall_now_ms();
         let above = offer.from.and_then(|from| self.known.registry.credential(&from)?.expiry_ms);
-        if late_ms >= offer.terms.deadline_ms || above.is_some_and(|end| late_ms >= end) {
+        let ended = |end_ms| self.has_ended(end_ms, Action::Work);
+        if ended(offer.terms.deadline_ms) || above.is_some_and(ended) {
             return Err("the delegation, or the credential above it, has ended".into());
         }
         if Some(&offer.terms.device) != self.own_id().as_ref() {

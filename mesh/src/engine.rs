@@ -127,6 +127,7 @@ impl Engine {
         assert!(self.outbox.is_empty(), "outputs are taken before the next input");
         assert!(now.boot >= self.now.boot, "the boot clock never goes back");
         self.now = now;
+        self.note_own_clock();
         self.note_passed();
         self.route(input);
         self.on_time();
@@ -191,6 +192,7 @@ impl Engine {
             again: Vec::new(),
             unsent: BTreeSet::new(),
         };
+        engine.note_own_clock();
         engine.holder.trust_disk(&engine.known);
         engine.recover();
         engine.settle();
@@ -211,11 +213,6 @@ impl Engine {
             Input::Present { load, addresses } => self.on_present(load, addresses),
             Input::Deadline => {}
         }
-    }
-
-    /// What has surely passed has passed, also when a clock steps back or another beacon is slower.
-    fn note_passed(&mut self) {
-        self.passed_ms = self.passed_ms.max(self.interval().map(|interval| interval.early_ms));
     }
 
     fn write_again(&mut self) {

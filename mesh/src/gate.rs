@@ -18,7 +18,6 @@ pub use policy::{
     Action as Verb, Origin, Question, RuleChanges, RuleLine, Rules, RulesError, Ruling, faults,
     rule_changes, rule_lines,
 };
-pub(crate) use view::ViewTime;
 pub use view::{GateRelease, GateTask, GateView};
 
 use crate::time::Now;
@@ -114,7 +113,7 @@ pub fn decide(view: &GateView, act: &Act, now: Now) -> Verdict {
 pub(crate) fn look_again(view: &GateView, act: &Act, said: &Said, now: Now) -> Verdict {
     match (Verb::named(&act.action), view.tasks.get(&act.task)) {
         (Some(verb), Some(task)) => {
-            let same = said.by == view.judges(now);
+            let same = said.by == view.judges(verb.class(), now);
             if same && may_go_on(view, task, verb.class(), now).is_ok() {
                 return said.verdict.clone();
             }
@@ -133,14 +132,28 @@ pub(crate) struct Said {
 }
 
 fn decide_for(view: &GateView, task: &GateTask, act: &Act, verb: Verb, now: Now) -> Verdict {
-    let strictest = view.valid(now).map(|r| judge(view, r, task, act, verb, now));
-    strictest.max_by_key(|verdict| verdict.decision.code()).unwrap_or_else(|| {
-        Verdict::no(
-            "release",
-            "there is no valid release of policy on this device, or only half of one".into(),
-            "an operator publishes one; until then nothing is permitted",
-        )
-    })
+    let strictest = view.valid(verb.class(), now).map(|r| judge(view, r, task, act, verb, now));
+    // Of two that say the same, the higher release says it.
+    let stricter = |one: Verdict, other: Verdict| {
+        if other.decision.code() > one.decision.code() { other } else { one }
+    };
+    strictest.reduce(stricter).unwrap_or_else(|| nobody_judges(view, now))
+}
+
+fn nobody_judges(view: &GateView, now: Now) -> Verdict {
+    if !view.releases.is_empty() && view.interval(now).is_none() {
+        return Verdict::no(
+            "time",
+            "no beacon has told this node the time since it started, and its policy has an end"
+                .into(),
+            "it acts as soon as enough beacons answer; see `belay status`",
+        );
+    }
+    Verdict::no(
+        "release",
+        "there is no valid release of policy on this device, or only half of one".into(),
+        "an operator publishes one; until then nothing is permitted",
+    )
 }
 
 fn judge(
@@ -400,6 +413,11 @@ impl Verdict {
 }
 
 impl Act {
+    /// Its action class; that of local acts where its name is no action, which nothing permits.
+    pub(crate) fn class(&self) -> Action {
+        Verb::named(&self.action).map_or(Action::Local, Verb::class)
+    }
+
     /// The hash under which the audit log names this act.
     pub fn hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new().chain_update(b"belay act 1\0").chain_update(self.task.0);

@@ -4,6 +4,7 @@
 
 use crate::engine::Restored;
 use crate::gate::Rules;
+use belay_crdt::releases::ReleaseInForce;
 use belay_crdt::set::{Inserted, Set};
 use belay_crdt::views::{Followed, Views};
 use belay_identity::body::Policy;
@@ -44,9 +45,10 @@ pub(crate) struct Known {
 /// The beacons of every release that judges, by key.
 #[derive(Clone, Default)]
 struct Beacons {
-    named: Vec<PublicKey>,
-    /// Those of them that are members and that no order silences.
+    /// Those that are members and that no order silences.
     heeded: BTreeSet<PublicKey>,
+    /// Members that a release before these named, and that no order silences.
+    former: BTreeSet<PublicKey>,
 }
 
 impl Deref for Known {
@@ -107,15 +109,16 @@ impl Known {
         self.authority_changes
     }
 
-    /// The beacons that any release which judges names, by key.
-    pub(crate) fn beacons(&self) -> &[PublicKey] {
-        &self.beacons.named
-    }
-
     /// True when a release that judges names this key among its beacons, its device is a member,
     /// and no order silences it.
     pub(crate) fn is_beacon(&self, key: &PublicKey) -> bool {
         self.beacons.heeded.contains(key)
+    }
+
+    /// True when some release of this ring, of now or before, names this key among its beacons, its
+    /// device is a member, and no order silences it.
+    pub(crate) fn was_beacon(&self, key: &PublicKey) -> bool {
+        self.is_beacon(key) || self.beacons.former.contains(key)
     }
 
     /// Keeps a policy whose hash some release names; says why not otherwise.
@@ -167,16 +170,17 @@ impl Known {
 
 impl Beacons {
     fn of(views: &Views, ring: &str) -> Self {
-        let all = views.releases.judging(ring).all().iter();
-        let mut named: Vec<PublicKey> =
-            all.flat_map(|release| release.header.beacons.iter().copied()).collect();
-        named.sort_unstable();
-        named.dedup();
-        let heeded = |key: &&PublicKey| {
+        let keys = |all: &[ReleaseInForce]| -> BTreeSet<PublicKey> {
+            all.iter().flat_map(|release| release.header.beacons.iter().copied()).collect()
+        };
+        let heeded = |key: &PublicKey| {
             let device = views.registry.device_by_key(key);
             device.is_some_and(|device| views.orders.beacon_silenced(&device.id).is_none())
         };
-        let heeded = named.iter().filter(heeded).copied().collect();
-        Self { named, heeded }
+        let mut named = keys(views.releases.judging(ring).all());
+        named.retain(heeded);
+        let mut former = keys(views.releases.before(ring));
+        former.retain(heeded);
+        Self { heeded: named, former }
     }
 }

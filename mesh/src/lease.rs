@@ -11,10 +11,10 @@
 use crate::engine::Engine;
 use crate::known::Known;
 use crate::limits::{DRAW_EVERY_MS_MAX, DRAW_EVERY_MS_MIN, DRAWS_OPEN_MAX};
-use crate::time::{BootTime, Heard, Interval};
+use crate::time::{BootTime, Heard, Teller};
 use crate::wire::{self, Lane};
 use belay_crdt::set::heads_hash;
-use belay_identity::body::{Action, Autonomy, Release, ReleaseVersion};
+use belay_identity::body::{Action, Release, ReleaseVersion};
 use belay_identity::lease::{Answer, Draw, Talk, TaskAnswer};
 use belay_identity::{LogHead, PublicKey, StatementId, Verified, sign};
 use std::collections::BTreeMap;
@@ -24,6 +24,8 @@ use std::collections::BTreeMap;
 pub(crate) struct Holder {
     open: BTreeMap<[u8; 16], Open>,
     fresh: BTreeMap<PublicKey, Heard>,
+    /// What each beacon, and this device's own clock, has said of the time.
+    clocks: BTreeMap<PublicKey, Teller>,
     waiting: Vec<Waiting>,
     disk_heads: Vec<LogHead>,
     acknowledged: BTreeMap<PublicKey, Vec<LogHead>>,
@@ -101,6 +103,36 @@ impl Holder {
         self.next_draw = self.next_draw.min(self.last_draw.plus_ms(DRAW_EVERY_MS_MIN));
     }
 
+    /// What this clock has said; this device's own one stands here too.
+    pub(crate) fn clock(&self, of: &PublicKey) -> Option<Teller> {
+        self.clocks.get(of).copied()
+    }
+
+    /// Takes the word of a clock; says by how much it has stepped, where it has.
+    pub(crate) fn hear_clock(&mut self, of: PublicKey, word: Heard) -> Option<i64> {
+        self.changes += 1;
+        if let Some(clock) = self.clocks.get_mut(&of) {
+            return clock.hear(word);
+        }
+        self.clocks.insert(of, Teller::new(word));
+        None
+    }
+
+    /// Forgets every lease and what others said of the time: this device's clocks disagree.
+    pub(crate) fn void(&mut self, own: &PublicKey) {
+        self.fresh.clear();
+        self.waiting.clear();
+        self.open.clear();
+        self.clocks.retain(|of, _| of == own);
+        self.changes += 1;
+        self.draw_at_once();
+    }
+
+    /// The heads that a beacon has said it has on disk.
+    pub(crate) fn acknowledged(&self, beacon: &PublicKey) -> impl Iterator<Item = &LogHead> {
+        self.acknowledged.get(beacon).into_iter().flatten()
+    }
+
     /// Grows with every answer that freshens this device.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
@@ -142,24 +174,11 @@ impl Engine {
         self.freshness().plus_ms(autonomy.unsealed_run_ms)
     }
 
-    /// What this device may do without contact: the tightest of releases and configuration.
-    pub(crate) fn autonomy(&self) -> Option<Autonomy> {
-        let judging = self.known.releases.judging(&self.config.ring);
-        let all = judging.all().iter().map(|release| &release.header.autonomy);
-        let tighten = self.config.tighten.iter();
-        all.clone().next()?;
-        all.chain(tighten).cloned().reduce(|a, b| a.tightest(&b))
-    }
-
     /// Since when the quorum has answered: the q-th best beacon of every judging release.
     fn freshness(&self) -> Lease {
-        let judging = self.known.releases.judging(&self.config.ring);
-        judging
-            .all()
-            .iter()
-            .map(|r| self.freshness_by(&r.header))
-            .reduce(Lease::shorter)
-            .unwrap_or(Lease::Missing)
+        let judging = self.judging();
+        let each = judging.iter().map(|release| self.freshness_by(&release.header));
+        each.reduce(Lease::shorter).unwrap_or(Lease::Missing)
     }
 
     fn freshness_by(&self, header: &Release) -> Lease {
@@ -180,20 +199,6 @@ impl Engine {
         }
     }
 
-    /// The true wall time, as the quorum's answers bound it.
-    pub(crate) fn interval(&self) -> Option<Interval> {
-        if self.is_beacon(&self.key) {
-            return Some(Interval::exact(self.now.wall_ms));
-        }
-        self.heard().iter().map(|heard| heard.interval(self.now.boot)).reduce(Interval::join)
-    }
-
-    /// What the beacons of the releases that judge last said of the time.
-    pub(crate) fn heard(&self) -> Vec<Heard> {
-        let beacons = self.known.beacons().iter();
-        beacons.filter_map(|beacon| self.holder.fresh.get(beacon)).copied().collect()
-    }
-
     pub(crate) fn next_draw(&self) -> Option<BootTime> {
         (self.links.len() > 0).then_some(self.holder.next_draw)
     }
@@ -204,8 +209,12 @@ impl Engine {
             return;
         }
         self.holder.next_draw = self.now.boot.plus_ms(self.draw_every_ms());
-        let beacons: Vec<PublicKey> =
-            self.links.known().filter(|link| self.is_beacon(link)).collect();
+        let freshening = self.freshening_keys();
+        let beacons: Vec<PublicKey> = self
+            .links
+            .known()
+            .filter(|link| freshening.contains(link) && self.known.was_beacon(link))
+            .collect();
         if !beacons.is_empty() {
             self.holder.last_draw = self.now.boot;
         }
@@ -268,9 +277,10 @@ impl Engine {
         if let Some(award) = draw.award {
             return self.on_task_draw(link, draw.nonce, award);
         }
-        // Without heads an answer means "equal to yours": a beacon that has none on disk has no
-        // word.
-        if !self.is_beacon(&self.key) || self.holder.disk_heads.is_empty() {
+        // A beacon of the release before answers on: what it holds on disk says when the new one
+        // is handed over. Without heads an answer means "equal to yours": a beacon that has none on
+        // disk has no word.
+        if !self.known.was_beacon(&self.key) || self.holder.disk_heads.is_empty() {
             return;
         }
         self.holder.drew.insert(link, self.now.boot);
@@ -280,8 +290,8 @@ impl Engine {
         } else {
             self.holder.disk_heads.clone()
         };
-        let judging = self.known.releases.judging(&self.config.ring);
-        let release = judging.all().iter().map(|r| (r.id, r.header.version.clone())).next();
+        let judges = self.named_judges();
+        let release = judges.all().first().map(|r| (r.id, r.header.version.clone()));
         let answer = Answer {
             nonce: draw.nonce,
             holder: link,
@@ -297,8 +307,7 @@ impl Engine {
     /// Who holds the same logs of the operators holds the same releases.
     fn note_release_of(&mut self, link: PublicKey, draw: &Draw) {
         let same = heads_hash(&self.holder.disk_heads) == draw.heads;
-        let judging = self.known.releases.judging(&self.config.ring);
-        if let Some(release) = judging.all().first().filter(|_| same) {
+        if let Some(release) = self.named_judges().all().first().filter(|_| same) {
             self.holder.versions.insert(link, release.header.version.clone());
         }
     }
@@ -336,7 +345,7 @@ impl Engine {
                 let newer = self.holder.fresh.get(&beacon).is_none_or(|old| old.asked < asked);
                 if newer {
                     self.holder.fresh.insert(beacon, heard);
-                    self.holder.changes += 1;
+                    self.holder.hear_clock(beacon, heard);
                 }
             } else {
                 self.holder.waiting.push(waiting);
@@ -348,9 +357,9 @@ impl Engine {
     /// policy it names.
     fn may_start(&self, answer: &Answer) -> bool {
         let Some(release) = &answer.release else { return self.known.set.holds(&answer.heads) };
-        let judging = self.known.releases.judging(&self.config.ring);
-        let named = judging.all().iter().find(|r| r.id == *release);
-        let ours = judging.all().first().map(|r| &r.header.version);
+        let judges = self.named_judges().all();
+        let named = judges.iter().find(|r| r.id == *release);
+        let ours = judges.first().map(|r| &r.header.version);
         let older = answer.version.as_ref().zip(ours).is_some_and(|(theirs, ours)| theirs < ours);
         let adopted = older
             || named.is_some_and(|r| {
@@ -388,38 +397,5 @@ impl Engine {
     /// True when a release names this device key among its beacons and no order silences it.
     pub(crate) fn is_beacon(&self, key: &PublicKey) -> bool {
         self.known.is_beacon(key)
-    }
-
-    /// Beacons that have this order on disk, and those that have not said so.
-    pub(crate) fn beacons_of(&self, order: &StatementId) -> (Vec<PublicKey>, Vec<PublicKey>) {
-        self.known.beacons().iter().partition(|beacon| self.has_on_disk(beacon, order))
-    }
-
-    fn has_on_disk(&self, beacon: &PublicKey, order: &StatementId) -> bool {
-        if *beacon == self.key {
-            return self.known.get(order).is_some() && !self.undurable().any(|id| id == order);
-        }
-        let Some(statement) = self.known.get(order) else { return false };
-        let log = statement.log(statement.key());
-        let heads = self.holder.acknowledged.get(beacon);
-        let mut on_log = heads.into_iter().flatten().filter(|head| head.log() == log);
-        on_log.any(|head| self.known.set.leads_to(head, order))
-    }
-
-    /// True when enough beacons hold the order that no quorum can freshen a device without it:
-    /// |B| - q + 1 + f of every judging release.
-    pub(crate) fn in_force(&self, order: &StatementId) -> bool {
-        let judging = self.known.releases.judging(&self.config.ring);
-        let mut releases = judging.all().iter().peekable();
-        releases.peek().is_some()
-            && releases.all(|release| {
-                let header = &release.header;
-                let on_disk =
-                    header.beacons.iter().filter(|b| self.has_on_disk(b, order)).count() as u64;
-                let all = header.beacons.len() as u64;
-                // Wide, because the numbers are somebody else's.
-                u128::from(on_disk) + u128::from(header.quorum)
-                    > u128::from(all) + u128::from(header.liars)
-            })
     }
 }

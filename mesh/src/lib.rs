@@ -12,8 +12,8 @@
 //!
 //! Reading order: `input`, `output`, `engine`; then `stop`, `lease`, `task`; then work between
 //! devices, `offload` with `errand`, `candidates`, `standing_offers` and `presence` on the giver's
-//! side, `arriving` on the other; then `spread`, `gate` and `act`. Below: `wire`, `time`,
-//! `chance`, `limits`.
+//! side, `arriving` on the other; then `spread`, `gate` and `act`. Below: `wire`, `clocks`,
+//! `time`, `chance`, `limits`.
 
 mod act;
 pub mod approval;
@@ -25,13 +25,16 @@ mod bodies;
 mod cancel;
 mod candidates;
 mod chance;
+mod clocks;
 pub mod doorway;
 mod engine;
 pub mod epoch;
 mod errand;
 pub mod gate;
+mod in_force;
 pub mod input;
 mod invariant;
+mod judging;
 mod known;
 mod leaf;
 mod lease;

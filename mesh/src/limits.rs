@@ -139,6 +139,17 @@ pub const WRITE_AGAIN_MS: u64 = 1_000;
 /// Clock-rate error between two devices, parts per million, generous for cheap oscillators.
 pub const CLOCK_PPM: u64 = 200;
 
+/// How far two words of one clock may lie apart before it has stepped, milliseconds: corrections of
+/// a second are ordinary, and a lease that outlives a hidden pause by more is a lease too long.
+pub const WALL_STEP_MS: u64 = 5_000;
+
+/// How often a beacon reads its own clock to measure it by, milliseconds: 12 ms of drift between.
+pub const OWN_CLOCK_EVERY_MS: u64 = 60_000;
+
+/// How long a clock that has stepped goes on steadily before its word is taken again alone,
+/// milliseconds: one that is set right takes an hour, one that jumps and is set back costs nothing.
+pub const CLOCK_SETTLES_MS: u64 = 3_600_000;
+
 /// Default deadline of a delegation, milliseconds: a working day.
 pub const DELEGATION_MS: u64 = 8 * 3_600_000;
 

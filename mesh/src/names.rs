@@ -65,8 +65,8 @@ impl Engine {
     fn terms_of_releases(&self) -> BTreeSet<Term> {
         use belay_identity::principal::{ClassId, ProjectId};
         let Some(domain) = self.domain() else { return BTreeSet::new() };
-        let judging = self.known.releases.judging(&self.config.ring);
-        let bodies = judging.all().iter().filter_map(|r| self.known.body(&r.header.body));
+        let judging = self.judging();
+        let bodies = judging.iter().filter_map(|r| self.known.body(&r.header.body));
         let mut terms = BTreeSet::new();
         for policy in bodies.map(|body| &body.policy) {
             let projects = policy.projects.iter().filter_map(|n| ProjectId::new(&domain, n).ok());

@@ -329,4 +329,7 @@ pub enum Event {
     DiskFailed(String),
     /// A peer showed statements of this device that it had lost: its state was set back.
     SetBack,
+    /// This device's wall clock has parted from its boot clock by so many milliseconds: every lease
+    /// is void and drawn anew.
+    ClockStepped(i64),
 }

@@ -15,6 +15,7 @@ use crate::output::{Event, Output};
 use crate::time::BootTime;
 use crate::wire::{self, Bye, Frame, FrameKind, Hello, Lane, WIRE_VERSION};
 use belay_crdt::registry::Via;
+use belay_identity::body::Action;
 use belay_identity::codec::Bytes;
 use belay_identity::limits::URGENT_STATEMENT_BYTES_MAX;
 use belay_identity::{Body, Class, LogHead, PublicKey, Statement, StatementId, Verified};
@@ -294,8 +295,8 @@ impl Engine {
             return true;
         }
         let invite = statement.refs.first().and_then(|id| self.known.get(id));
-        let now_ms = self.wall_now_ms();
-        let open = invite.filter(|invite| invite.expiry_ms.is_some_and(|end| now_ms < end));
+        let live = |end_ms| !self.has_ended(end_ms, Action::Work);
+        let open = invite.filter(|invite| invite.expiry_ms.is_some_and(live));
         match (&statement.body, open.map(|invite| &invite.body)) {
             (Body::Enrol(_), Some(Body::Invite(invite))) => invite.key == key,
             _ => false,

@@ -131,6 +131,8 @@ pub struct Progress {
     pub in_force_ms: Option<u64>,
     /// Beacons that have not confirmed it, by name.
     pub unconfirmed: Vec<String>,
+    /// Those of them that need nobody's word to go on: nothing bounds them until they confirm it.
+    pub unbounded: Vec<String>,
     /// What a device that is not sealed may run without contact, milliseconds; none where the
     /// release only observes work.
     pub bound_ms: Option<u64>,
@@ -235,12 +237,13 @@ impl Engine {
     /// The longest that any device may run on without contact, whatever this one shortens for
     /// itself; nothing where some release only observes work, or is not here to be read.
     fn fleet_bound_ms(&self) -> Option<u64> {
-        let all = self.known.releases.judging(&self.config.ring).all();
-        let enforces = |release: &ReleaseInForce| {
+        let mut all = self.judging();
+        all.extend(self.freshening());
+        let enforces = |release: &&ReleaseInForce| {
             let body = self.known.body(&release.header.body);
             body.is_some_and(|body| body.policy.modes.work != Mode::Observe)
         };
-        let longest = all.iter().map(|release| release.header.autonomy.unsealed_run_ms).max();
+        let longest = all.iter().map(|release| release.header.longest_run_ms()).max();
         longest.filter(|_| all.iter().all(enforces)).map(with_drift)
     }
 
@@ -264,6 +267,7 @@ impl Engine {
             case,
             in_force_ms: self.stops.in_force_ms(&order).filter(|_| self.in_force(&order)),
             unconfirmed: missing.iter().map(name).collect(),
+            unbounded: self.unbounded_by(&order).iter().map(name).collect(),
             bound_ms: self.fleet_bound_ms(),
         }
     }

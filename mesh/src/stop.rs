@@ -99,11 +99,10 @@ impl Engine {
 
     /// What cuts a chain now: an order over it, or one on this device.
     pub(crate) fn cut_of(&self, chain: &Chain) -> Option<Cut> {
-        let early = self.passed_ms.max(self.interval().map(|interval| interval.early_ms));
-        self.known.orders.all_cuts(chain).into_iter().find(|cut| {
-            // A timed hold takes away until its end is surely past.
-            cut.until_ms.is_none_or(|until| early.is_none_or(|early| early < until))
-        })
+        // A timed hold takes away until its end is surely past.
+        let binds = |until_ms| !self.is_surely_past(until_ms);
+        let mut cuts = self.known.orders.all_cuts(chain).into_iter();
+        cuts.find(|cut| cut.until_ms.is_none_or(binds))
     }
 
     /// True when an order or a cancel stands against an award.

@@ -275,9 +275,7 @@ impl Engine {
 
     /// A run names only what every release that judges names.
     fn check_named(&self, run: &Run) -> Result<(), Refusal> {
-        let judging = self.known.releases.judging(&self.config.ring);
-        let bodies = judging.all().iter().filter_map(|r| self.known.body(&r.header.body));
-        for policy in bodies.map(|body| &body.policy) {
+        for policy in self.policies().into_iter().flatten().map(|body| &body.policy) {
             let named = [
                 ("project", &run.project, &policy.projects),
                 ("class", &run.class, &policy.classes),
@@ -509,16 +507,17 @@ impl Engine {
     pub(crate) fn feed_until(&self, award: &StatementId) -> Option<BootTime> {
         let task = self.work.task(award)?;
         let ahead = self.now.boot.plus_ms(FEED_AHEAD_MS);
-        let device = if self.work_is_observed() { Lease::Own } else { self.run_lease() };
+        // What has an end needs somebody who tells the time, or a lease.
+        let untimed = task.deadline_ms.is_some() && self.interval().is_none();
+        let free = self.work_is_observed() && !untimed;
+        let device = if free { Lease::Own } else { self.run_lease() };
         Some(device.end(ahead).min(task.lent_lease().end(ahead)))
     }
 
     /// In observe mode a lapsed lease is counted and shown, not enforced.
     pub(crate) fn work_is_observed(&self) -> bool {
-        let judging = self.known.releases.judging(&self.config.ring);
-        let modes = judging.all().iter().map(|r| self.known.body(&r.header.body));
-        let mut modes = modes.map(|body| body.map(|body| body.policy.modes.work)).peekable();
-        modes.peek().is_some() && modes.all(|mode| mode == Some(Mode::Observe))
+        let policies = self.policies();
+        policies.is_some_and(|all| all.iter().all(|body| body.policy.modes.work == Mode::Observe))
     }
 
     fn renew_credential(&mut self, award: &StatementId) {
@@ -526,7 +525,10 @@ impl Engine {
         let Some(task) = self.work.task(award) else { return };
         let Some(old) = self.known.get(&task.credential).cloned() else { return };
         let ends_ms = old.expiry_ms.unwrap_or(u64::MAX);
-        if task.ending.is_some() || ends_ms > now_ms.saturating_add(CREDENTIAL_RENEW_MS) {
+        // One that was dated by a clock since set right ends too late, and is renewed as well.
+        let due =
+            now_ms.saturating_add(CREDENTIAL_RENEW_MS)..=now_ms.saturating_add(2 * CREDENTIAL_MS);
+        if task.ending.is_some() || ends_ms > *due.start() && ends_ms <= *due.end() {
             return;
         }
         let tree = task.tree;

@@ -19,6 +19,10 @@ pub(crate) const LANGUAGE: u64 = 1;
 /// How long a release judges unless a new one is published, milliseconds: a year.
 pub(crate) const RELEASE_LIFE_MS: u64 = 365 * 86_400_000;
 
+/// How long after it is published a release judges beside the one before it, milliseconds: the
+/// time in which header and policy reach every device that can be reached.
+pub(crate) const ADOPT_WITHIN_MS: u64 = 5_000;
+
 /// Who founds what.
 pub struct Founding<'a> {
     /// The trust domain.
@@ -129,6 +133,8 @@ fn release(founding: &Founding<'_>, device: &SecretKey, body: &[u8]) -> Release 
         adopt_by_ms: founding.wall_ms,
         language: LANGUAGE,
         drafts: Vec::new(),
+        gateways: Vec::new(),
+        profiles: Vec::new(),
     }
 }
 

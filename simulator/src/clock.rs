@@ -4,6 +4,7 @@
 //! little fast or slow, and counts through suspend; its wall clock is wrong by an amount of its
 //! own.
 
+use crate::plan::{Set, Span};
 use belay_mesh::{BootTime, Now};
 
 /// The world's time, nanoseconds from its beginning.
@@ -36,6 +37,13 @@ impl HostClock {
         let boot = BootTime(self.offset_ns + u64::try_from(run).unwrap_or(u64::MAX / 2));
         let wall = (WALL_AT_START_MS + at / MS).saturating_add_signed(self.wall_error_ms);
         Now { boot, wall_ms: wall }
+    }
+
+    /// Somebody sets the wall clock.
+    pub(crate) fn set(&mut self, to: &Set) {
+        let ms = |span: Span| i64::try_from(span.ms()).unwrap_or(i64::MAX);
+        let by = ms(to.ahead).saturating_sub(ms(to.back));
+        self.wall_error_ms = self.wall_error_ms.saturating_add(by);
     }
 
     /// The first moment at which the boot clock shows this or more.

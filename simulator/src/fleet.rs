@@ -212,6 +212,8 @@ impl FirstWords {
             adopt_by_ms: WALL_AT_START_MS,
             language: 1,
             drafts: Vec::new(),
+            gateways: Vec::new(),
+            profiles: Vec::new(),
         };
         self.orders.expiry_ms = Some(RELEASE_EXPIRY_MS);
         let release = self.orders.say(Class::AuthorityMinus, header.into());

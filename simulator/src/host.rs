@@ -3,7 +3,7 @@
 //! Its disk acknowledges writes in order after a while; a crash forgets what was not on disk, and
 //! of what was on its way a first part may have arrived. Refused here: deciding; it only keeps.
 
-use crate::clock::{HostClock, SECOND, Time};
+use crate::clock::{HostClock, MS, SECOND, Time};
 use crate::dice::Dice;
 use crate::fleet::{Fleet, RING};
 use crate::ledger::Ledger;
@@ -166,7 +166,8 @@ impl Host {
     pub(crate) fn now(&self, now: Time) -> Now {
         let shown = self.clock.read(now);
         let hidden = self.wrapper.hidden(self.slept);
-        Now { boot: BootTime(shown.boot.0.saturating_sub(hidden)), ..shown }
+        let boot = BootTime(shown.boot.0.saturating_sub(hidden));
+        Now { boot, wall_ms: shown.wall_ms.saturating_sub(hidden / MS) }
     }
 
     /// The first moment at which its node reads this on the boot clock, if it sleeps no more.

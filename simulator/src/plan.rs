@@ -5,7 +5,7 @@
 mod nearest;
 mod script;
 
-pub use script::{Cut, Gives, Heal, Hit, Lend, Order, Run, Step, Suspend};
+pub use script::{Cut, Gives, Heal, Hit, Lend, Order, Run, Set, Step, Suspend};
 
 use crate::clock::Time;
 use crate::limits::{BEACONS_MAX, DEGREE_MAX, NODES_MAX, QUIET_MIN, SEATS_MAX};

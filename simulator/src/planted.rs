@@ -19,7 +19,7 @@ use std::sync::Arc;
 belay_identity::codes! {
     /// A mistake that somebody could make.
     pub enum Planted {
-        /// The lease is counted on a clock that stands still in suspend.
+        /// The lease is counted, and compared, on clocks that stand still in suspend.
         Monotonic = 1 "monotonic-lease",
         /// A permit leaves as it was judged first, whatever came meanwhile.
         NoSecondLook = 2 "no-second-look",
@@ -70,7 +70,7 @@ impl Wrapper {
         Self { planted, ..Self::default() }
     }
 
-    /// How much of the boot clock the defect does not see, after so much sleep.
+    /// How much of both clocks the defect does not see, after so much sleep.
     pub(crate) fn hidden(&self, slept: Time) -> Time {
         if self.planted == Some(Planted::Monotonic) { slept } else { 0 }
     }

@@ -41,6 +41,9 @@ impl Counts {
                 *self.refusals.entry(format!("link: {why}")).or_default() += 1
             }
             Event::SetBack => *self.refusals.entry("set back".into()).or_default() += 1,
+            Event::ClockStepped(_) => {
+                *self.refusals.entry("clock stepped".into()).or_default() += 1
+            }
             Event::Linked(_)
             | Event::Ordered(_)
             | Event::Ending(..)

@@ -3,7 +3,9 @@
 
 use crate::{Plan, Planted, Report, run};
 
+mod adopting;
 mod adversary;
+mod clocks;
 mod lab;
 mod lending;
 mod offload;

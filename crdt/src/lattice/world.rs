@@ -253,6 +253,8 @@ pub(crate) fn release(epoch: u64, number: u64, local_ms: u64) -> Body {
         adopt_by_ms: 1,
         language: 1,
         drafts: Vec::new(),
+        gateways: Vec::new(),
+        profiles: Vec::new(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Releases: the header that is approved and travels first, and the policy that it names by hash.
 
+use super::enrol::DeviceKind;
 use crate::codec::{self, CodecError};
 use crate::key::PublicKey;
 use crate::record;
@@ -29,6 +30,37 @@ record! {
         9 => language: u64,
         /// The draft it was made from.
         10 => drafts: Vec<StatementId>,
+        /// The devices that may pass the beacons' answers on, with the age that these have.
+        11 => gateways: Vec<PublicKey>,
+        /// What holds for a kind of device instead of `autonomy`.
+        12 => profiles: Vec<Profile>,
+    }
+}
+
+record! {
+    /// How long devices of one kind may act without contact.
+    pub struct Profile("profile") {
+        /// Which kind.
+        1 => kind: DeviceKind,
+        /// How long.
+        2 => autonomy: Autonomy,
+    }
+}
+
+impl Release {
+    /// How long a device of this kind may act without contact; of several profiles for one kind
+    /// the shortest spans hold.
+    pub fn autonomy_of(&self, kind: Option<DeviceKind>) -> Autonomy {
+        let own = self.profiles.iter().filter(|profile| Some(profile.kind) == kind);
+        let own = own.map(|profile| profile.autonomy.clone());
+        own.reduce(|one, other| one.tightest(&other)).unwrap_or_else(|| self.autonomy.clone())
+    }
+
+    /// The longest that a tree which is not sealed may run on any device, milliseconds.
+    pub fn longest_run_ms(&self) -> u64 {
+        let kinds = DeviceKind::ALL.iter().map(|kind| self.autonomy_of(Some(*kind)));
+        let runs = kinds.map(|autonomy| autonomy.unsealed_run_ms);
+        runs.fold(self.autonomy.unsealed_run_ms, u64::max)
     }
 }
 

@@ -5,11 +5,10 @@
 //! picture in which everything is permitted, changed in one place at a time.
 
 use super::policy::{Origin, Rules};
-use super::view::ViewTime;
 use super::{Act, Decision, GateRelease, GateTask, GateView, Said, Verdict, decide, look_again};
 use crate::known::Body;
 use crate::lease::Lease;
-use crate::time::{BootTime, Now};
+use crate::time::{BootTime, Clock, Heard, Now, Teller, Told};
 use belay_crdt::orders::{Cut, OrderKind};
 use belay_identity::body::{Action, Mode, Modes, Policy, ReleaseVersion, Subject, Term};
 use belay_identity::chain::Link;
@@ -59,6 +58,7 @@ fn release(mode: Mode) -> GateRelease {
         id: StatementId([1; 32]),
         version: ReleaseVersion { epoch: 1, number: 1 },
         until_ms: None,
+        before_ms: None,
         modes,
         sanctioned: Vec::new(),
         tolerated: Vec::new(),
@@ -66,12 +66,19 @@ fn release(mode: Mode) -> GateRelease {
     }
 }
 
+/// The clock of a device that is the only beacon.
+fn own_clock() -> Clock {
+    let own = Some(Teller::new(Heard { wall_ms: NOW.wall_ms, asked: NOW.boot, heard: NOW.boot }));
+    let told = Told { words: Vec::new(), own, quorum: 1, liars: 0 };
+    Clock { judging: vec![told], before: Vec::new() }
+}
+
 /// A picture in which a tool call is permitted.
 fn view(mode: Mode) -> GateView {
     let mut view = GateView::empty();
     view.device = "spiffe://gate.belay/device/laptop".into();
     view.releases = vec![release(mode)];
-    view.time = ViewTime::Own;
+    view.time = own_clock();
     view.leases = Action::ALL.iter().map(|a| (*a, Lease::Until(NOW.boot.plus_ms(1)))).collect();
     let task = GateTask {
         chain: chain(),
@@ -172,7 +179,7 @@ fn a_timed_hold_ends_only_when_its_time_is_surely_past() {
     assert_eq!(ask(&view, "search").decision, Decision::Deny);
     task(&mut view).cut = Some(Cut { until_ms: Some(NOW.wall_ms), ..cut() });
     assert_eq!(ask(&view, "search").decision, Decision::Permit);
-    view.time = ViewTime::Unknown;
+    view.time = Clock::default();
     assert_eq!(ask(&view, "search").decision, Decision::Deny, "nobody has said the time");
 }
 
@@ -197,7 +204,7 @@ fn the_last_permit_of_a_budget_is_handed_out_once() {
     let act = act("search");
     let mut first = view(Mode::Enforce);
     task(&mut first).budget_left = 1;
-    let said = Said { verdict: decide(&first, &act, NOW), by: first.judges(NOW) };
+    let said = Said { verdict: decide(&first, &act, NOW), by: first.judges(Action::Tool, NOW) };
     assert_eq!(look_again(&last, &act, &said, NOW).decision, Decision::Permit);
     // Another release is asked anew; what it would leave of the budget is this permit's own place.
     let said = Said { by: Vec::new(), ..said };
@@ -210,7 +217,8 @@ fn the_last_permit_of_a_budget_is_handed_out_once() {
 #[test]
 fn the_second_look_sees_what_came_meanwhile() {
     let (before, act) = (view(Mode::Enforce), act("search"));
-    let said = || Said { verdict: decide(&before, &act, NOW), by: before.judges(NOW) };
+    let said =
+        || Said { verdict: decide(&before, &act, NOW), by: before.judges(Action::Tool, NOW) };
     let again = |change: &dyn Fn(&mut GateView)| {
         let mut view = view(Mode::Enforce);
         change(&mut view);

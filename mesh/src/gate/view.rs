@@ -6,7 +6,7 @@
 use super::policy::Origin;
 use crate::known::Body;
 use crate::lease::Lease;
-use crate::time::{Heard, Interval, Now};
+use crate::time::{Clock, Interval, Now};
 use belay_crdt::orders::Cut;
 use belay_identity::body::{Action, Modes, ReleaseVersion};
 use belay_identity::{Chain, StatementId};
@@ -22,18 +22,9 @@ pub struct GateView {
     pub(crate) tasks: BTreeMap<StatementId, GateTask>,
     pub(crate) leases: BTreeMap<Action, Lease>,
     pub(crate) releases: Vec<GateRelease>,
-    pub(crate) time: ViewTime,
-}
-
-/// Where the picture's wall time comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ViewTime {
-    /// Nobody has said the time since this process began.
-    Unknown,
-    /// This device is a beacon: its own clock is the fleet's.
-    Own,
-    /// Beacons said it.
-    Heard(Vec<Heard>),
+    /// From this moment on they are only half of what has to be asked, and nothing is permitted.
+    pub(crate) half_from_ms: Option<u64>,
+    pub(crate) time: Clock,
 }
 
 /// One task as the gate sees it.
@@ -63,6 +54,8 @@ pub struct GateRelease {
     pub(crate) id: StatementId,
     pub(crate) version: ReleaseVersion,
     pub(crate) until_ms: Option<u64>,
+    /// Until when it judges on beside its successor; none where it is nobody's predecessor.
+    pub(crate) before_ms: Option<u64>,
     pub(crate) modes: Modes,
     pub(crate) sanctioned: Vec<[u8; 32]>,
     pub(crate) tolerated: Vec<[u8; 32]>,
@@ -78,7 +71,8 @@ impl GateView {
             tasks: BTreeMap::new(),
             leases: BTreeMap::new(),
             releases: Vec::new(),
-            time: ViewTime::Unknown,
+            half_from_ms: None,
+            time: Clock::default(),
         }
     }
 
@@ -86,25 +80,26 @@ impl GateView {
         self.leases.get(&action).copied().unwrap_or(Lease::Missing)
     }
 
-    /// The releases that have not ended.
-    pub(crate) fn valid(&self, now: Now) -> impl Iterator<Item = &GateRelease> {
-        let late = self.interval(now).map_or(now.wall_ms, |interval| interval.late_ms);
-        self.releases.iter().filter(move |r| r.until_ms.is_none_or(|end| late < end))
+    /// The releases that judge now. One that has an end is live until the late end of the interval
+    /// reaches it; before anybody has said the time, while the lease of this class is fresh.
+    pub(crate) fn valid(&self, action: Action, now: Now) -> impl Iterator<Item = &GateRelease> {
+        let late = self.interval(now).map(|interval| interval.late_ms);
+        let fresh = self.lease(action).holds(now.boot);
+        let live = move |end| late.map_or(fresh, |late| late < end);
+        // Where nobody has said the time, what is to be adopted is adopted.
+        let before = move |adopt_by| late.is_some_and(|late| late < adopt_by);
+        let whole = self.half_from_ms.is_none_or(before);
+        let judges = move |r: &&GateRelease| whole && r.before_ms.is_none_or(before);
+        self.releases.iter().filter(judges).filter(move |r| r.until_ms.is_none_or(live))
     }
 
     /// The ids of those that judge now.
-    pub(crate) fn judges(&self, now: Now) -> Vec<StatementId> {
-        self.valid(now).map(|release| release.id).collect()
+    pub(crate) fn judges(&self, action: Action, now: Now) -> Vec<StatementId> {
+        self.valid(action, now).map(|release| release.id).collect()
     }
 
     pub(crate) fn interval(&self, now: Now) -> Option<Interval> {
-        match &self.time {
-            ViewTime::Unknown => None,
-            ViewTime::Own => Some(Interval::exact(now.wall_ms)),
-            ViewTime::Heard(heard) => {
-                heard.iter().map(|heard| heard.interval(now.boot)).reduce(Interval::join)
-            }
-        }
+        self.time.interval(now)
     }
 
     /// True when nothing but the generation tells the two apart.
@@ -114,6 +109,7 @@ impl GateView {
             && self.tasks == other.tasks
             && self.leases == other.leases
             && self.time == other.time
+            && self.half_from_ms == other.half_from_ms
             && releases(self) == releases(other)
     }
 }

@@ -12,7 +12,7 @@ use crate::cli::{Context, Publish};
 use crate::clock;
 use crate::door::DoorName;
 use crate::fault::Fault;
-use crate::founding::{LANGUAGE, RELEASE_LIFE_MS};
+use crate::founding::{ADOPT_WITHIN_MS, LANGUAGE, RELEASE_LIFE_MS};
 use crate::policy_folder::{Beacons, Source, faults, span_words};
 use crate::screen::{Shown, talk};
 use belay_identity::body::{Action, Approve, Body, Policy, Release, ReleaseVersion};
@@ -190,9 +190,11 @@ fn sign(
         quorum: givers.quorum,
         liars: givers.liars,
         autonomy: source.autonomy.clone(),
-        adopt_by_ms: now_ms,
+        adopt_by_ms: now_ms.saturating_add(ADOPT_WITHIN_MS),
         language: LANGUAGE,
         drafts: Vec::new(),
+        gateways: Vec::new(),
+        profiles: Vec::new(),
     };
     let until = Some(now_ms.saturating_add(RELEASE_LIFE_MS));
     let header = operator.sign_next(&mut place, Body::Release(header), Vec::new(), until);
@@ -259,7 +261,11 @@ fn show(
         "changes": changes,
     });
     let mut words = match published {
-        true => format!("Release {version} is in force here and on its way to the fleet.\n"),
+        true => format!(
+            "Release {version} is in force here and on its way to the fleet. For {} the one before \
+             it judges as well, and the stricter answer holds.\n",
+            span_words(ADOPT_WITHIN_MS)
+        ),
         false => format!("Release {version} is proposed; the old one stays in force.\n"),
     };
     words += &change_words(changes);

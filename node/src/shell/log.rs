@@ -64,6 +64,10 @@ impl Log {
             Event::SetBack => "peers hold statements of this device that it had lost: \
                                a new incarnation begins"
                 .to_owned(),
+            Event::ClockStepped(by_ms) => format!(
+                "this device's clock has stepped by {by_ms} ms against the time since it booted: \
+                 every lease is void and drawn anew"
+            ),
         };
         say(clock::wall_ms(), &own);
     }

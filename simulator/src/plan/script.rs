@@ -29,6 +29,8 @@ pub struct Step {
     pub restart: Option<Hit>,
     /// A device sleeps.
     pub suspend: Option<Suspend>,
+    /// A device's wall clock is set.
+    pub clock: Option<Set>,
 }
 
 /// An agent is started on a device; its work is handed on to linked devices, level by level.
@@ -133,6 +135,24 @@ pub struct Suspend {
     pub lasts: Span,
 }
 
+/// A device's wall clock is set ahead or back.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// Which.
+    pub node: usize,
+    /// By how much ahead.
+    #[serde(default = "nothing")]
+    pub ahead: Span,
+    /// By how much back.
+    #[serde(default = "nothing")]
+    pub back: Span,
+}
+
+fn nothing() -> Span {
+    Span(0)
+}
+
 impl Step {
     /// When it begins.
     pub(crate) fn begins(&self) -> Time {
@@ -167,11 +187,12 @@ impl Step {
             self.crash.is_some(),
             self.restart.is_some(),
             self.suspend.is_some(),
+            self.clock.is_some(),
         ];
         match given.iter().filter(|given| **given).count() {
             1 => {}
             0 => {
-                let words = "run, offload, order, lift, cut, heal, crash, restart, suspend";
+                let words = "run, offload, order, lift, cut, heal, crash, restart, suspend, clock";
                 return Err(format!("it says nothing; give one of {words}"));
             }
             _ => return Err("it says several things; give each a step of its own".into()),
@@ -203,6 +224,7 @@ impl Step {
             self.crash.as_ref().map(|hit| hit.node),
             self.restart.as_ref().map(|hit| hit.node),
             self.suspend.as_ref().map(|suspend| suspend.node),
+            self.clock.as_ref().map(|clock| clock.node),
         ];
         match cut.chain(one.into_iter().flatten()).find(|node| *node >= plan.nodes) {
             Some(node) => Err(format!("there is no node {node}; they are 0 to {}", plan.nodes - 1)),

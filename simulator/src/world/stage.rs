@@ -15,7 +15,7 @@ use crate::fleet::Fleet;
 use crate::host::Asked;
 use crate::ledger::{Ledger, Task};
 use crate::limits::{ANSWER_MAX, QUIET_MIN, READ_EVERY};
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 use crate::planted::Planted;
 use crate::report::Report;
 use belay_identity::body::{Body, Policy};
@@ -179,6 +179,11 @@ impl Stage {
     /// Starts a host's node again over what its disk holds.
     pub fn restart(&mut self, node: usize) {
         self.world.happens(node, Happens::Restart);
+    }
+
+    /// Does what a step of a script says, now.
+    pub fn step(&mut self, step: Step) {
+        self.world.step(step);
     }
 
     /// The fleet's trust domain.

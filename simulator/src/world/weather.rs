@@ -108,7 +108,7 @@ impl World {
         self.weigh_hosts();
     }
 
-    fn step(&mut self, step: Step) {
+    pub(super) fn step(&mut self, step: Step) {
         if let Some(run) = step.run {
             let run_on = run.silence == Gives::RunOn;
             let (level, path) = (0, vec![run.node]);
@@ -136,6 +136,9 @@ impl World {
         }
         if let Some(hit) = step.restart {
             self.restart(hit.node);
+        }
+        if let Some(clock) = step.clock {
+            self.hosts[clock.node].clock.set(&clock);
         }
         if let Some(suspend) = step.suspend {
             self.sleep(suspend.node, self.now + suspend.lasts.0);

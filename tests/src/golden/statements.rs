@@ -140,6 +140,8 @@ fn authority() -> Vec<Body> {
             adopt_by_ms: WALL_MS + 3_600_000,
             language: 1,
             drafts: vec![id(0x55)],
+            gateways: Vec::new(),
+            profiles: Vec::new(),
         }
         .into(),
     ]

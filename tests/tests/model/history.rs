@@ -258,6 +258,8 @@ impl History {
             adopt_by_ms: 1,
             language: 1,
             drafts: Vec::new(),
+            gateways: Vec::new(),
+            profiles: Vec::new(),
         });
         let said = self.write(author, epoch, Vec::new(), release);
         self.approve_some(&said, how, epoch);

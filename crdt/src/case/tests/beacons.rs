@@ -28,6 +28,8 @@ fn publish(scenario: &mut Scenario, beacons: &[&str], quorum: u64) -> StatementI
         adopt_by_ms: 1,
         language: 1,
         drafts: Vec::new(),
+        gateways: Vec::new(),
+        profiles: Vec::new(),
     };
     let id = scenario.olga(Frame::default(), Body::Release(release));
     scenario.olga(Frame::default(), Body::Approve(Approve { of: id }));

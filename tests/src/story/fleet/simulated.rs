@@ -279,6 +279,8 @@ impl Fleet for Simulated {
             adopt_by_ms: self.stage.wall_ms(),
             language: 1,
             drafts: Vec::new(),
+            gateways: Vec::new(),
+            profiles: Vec::new(),
         };
         let (at, header) = (node(at), Body::Release(header));
         let of = self.stage.say(at, header, Vec::new(), vec![body]).map_err(refused)?;

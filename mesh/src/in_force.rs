@@ -1,0 +1,114 @@
+//! In force: an order is on so many beacons' disks that no quorum can freshen a device without it.
+//!
+//! That takes |B| - q + 1 + f of them, f being liars, by every release that judges. While a release
+//! that changes B, q or f is not itself on so many disks of the beacons before it, some device may
+//! not have heard of it and draw from those: until then an order has to be in force under both. An
+//! older release whose time is surely past freshens nobody.
+//!
+//! What a beacon has on disk it says itself, with every answer, signed. Refused here: guessing.
+
+use crate::engine::Engine;
+use belay_crdt::releases::ReleaseInForce;
+use belay_identity::body::Release;
+use belay_identity::principal::Principal;
+use belay_identity::{PublicKey, StatementId};
+use std::collections::BTreeSet;
+
+/// How many operators approve a release at most, where there are enough of them.
+const APPROVALS_NEEDED: usize = 2;
+
+impl Engine {
+    /// True when no quorum can freshen a device without this order any more.
+    pub(crate) fn in_force(&self, order: &StatementId) -> bool {
+        let freshen = self.freshening();
+        let on_disk = |beacon: &PublicKey| self.has_on_disk(beacon, order);
+        !freshen.is_empty() && freshen.iter().all(|release| suffices(&release.header, on_disk))
+    }
+
+    /// Beacons that have this order on disk, and those that have not said so.
+    pub(crate) fn beacons_of(&self, order: &StatementId) -> (Vec<PublicKey>, Vec<PublicKey>) {
+        let named: BTreeSet<PublicKey> = self.freshening_keys();
+        named.into_iter().partition(|beacon| self.has_on_disk(beacon, order))
+    }
+
+    /// Devices that need nobody's word to go on and have not confirmed this order: nothing bounds
+    /// them until they do.
+    pub(crate) fn unbounded_by(&self, order: &StatementId) -> Vec<PublicKey> {
+        let freshen = self.freshening();
+        let alone = freshen.iter().filter(|release| release.header.quorum <= 1);
+        let alone = alone.flat_map(|release| release.header.beacons.iter().copied());
+        let unheard = alone.filter(|beacon| !self.has_on_disk(beacon, order));
+        unheard.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Every beacon whose answer may still freshen some device.
+    pub(crate) fn freshening_keys(&self) -> BTreeSet<PublicKey> {
+        let freshen = self.freshening();
+        freshen.iter().flat_map(|release| release.header.beacons.iter().copied()).collect()
+    }
+
+    /// The releases by whose beacons some device may still be freshened: those that judge, and
+    /// those that are not handed over to their successors.
+    pub(crate) fn freshening(&self) -> Vec<&ReleaseInForce> {
+        let mut newer: Vec<&ReleaseInForce> = self.named_judges().all().iter().collect();
+        let mut freshen = newer.clone();
+        for older in self.known.releases.before(&self.config.ring) {
+            let same = freshen.iter().any(|release| same_givers(&release.header, &older.header));
+            if !same && !self.is_over(older) && !self.is_handed_over(older, &newer) {
+                freshen.push(older);
+            }
+            newer.push(older);
+        }
+        freshen
+    }
+
+    fn is_over(&self, release: &ReleaseInForce) -> bool {
+        release.expiry_ms.is_some_and(|end_ms| self.is_surely_past(end_ms))
+    }
+
+    /// True when so many of its own beacons hold one of its successors that no quorum of them
+    /// freshens a device that has not heard of it.
+    fn is_handed_over(&self, older: &ReleaseInForce, newer: &[&ReleaseInForce]) -> bool {
+        newer.iter().any(|successor| {
+            suffices(&older.header, |beacon| self.holds_release(beacon, &successor.id))
+        })
+    }
+
+    /// True when this beacon has a release with its approvals on disk.
+    fn holds_release(&self, beacon: &PublicKey, release: &StatementId) -> bool {
+        let approvals = self.known.set.approvals(release);
+        let approvals = approvals.filter(|yes| matches!(yes.author, Principal::Operator(_)));
+        let (mut given, mut held) = (BTreeSet::new(), BTreeSet::new());
+        for approval in approvals {
+            given.insert(&approval.author);
+            if self.has_on_disk(beacon, &approval.id()) {
+                held.insert(&approval.author);
+            }
+        }
+        held.len() >= given.len().clamp(1, APPROVALS_NEEDED) && self.has_on_disk(beacon, release)
+    }
+
+    fn has_on_disk(&self, beacon: &PublicKey, id: &StatementId) -> bool {
+        if *beacon == self.key {
+            return self.known.get(id).is_some() && !self.undurable().any(|other| other == id);
+        }
+        let Some(statement) = self.known.get(id) else { return false };
+        let log = statement.log(statement.key());
+        let mut on_log = self.holder.acknowledged(beacon).filter(|head| head.log() == log);
+        on_log.any(|head| self.known.set.leads_to(head, id))
+    }
+}
+
+/// True when so many of these beacons have it that every quorum holds an honest one that has.
+fn suffices(header: &Release, has: impl Fn(&PublicKey) -> bool) -> bool {
+    let has = header.beacons.iter().filter(|beacon| has(beacon)).count() as u64;
+    let all = header.beacons.len() as u64;
+    // Wide, because the numbers are somebody else's.
+    u128::from(has) + u128::from(header.quorum) > u128::from(all) + u128::from(header.liars)
+}
+
+fn same_givers(one: &Release, other: &Release) -> bool {
+    let beacons = |release: &Release| release.beacons.iter().copied().collect::<BTreeSet<_>>();
+    let numbers = |release: &Release| (release.quorum, release.liars);
+    numbers(one) == numbers(other) && beacons(one) == beacons(other)
+}

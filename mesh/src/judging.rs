@@ -1,0 +1,79 @@
+//! Which releases judge on this device now: the fold says which stand, time says which are adopted.
+//!
+//! Until a release's adopt-by the one before it judges beside it, or instead of it while its policy
+//! is not here yet; from then on it judges alone, and half a release is none. Where nobody has said
+//! the time, it is adopted. Every number of all that judge holds: the lowest autonomy, each quorum.
+//!
+//! Refused here: saying who stands (`belay_crdt::releases`), and what a rule says (`crate::gate`).
+
+use crate::act::gate_release;
+use crate::engine::Engine;
+use crate::gate::GateRelease;
+use crate::known::Body;
+use belay_crdt::releases::{Judging, ReleaseInForce};
+use belay_identity::body::Autonomy;
+use std::sync::Arc;
+
+impl Engine {
+    /// The releases that judge now, highest version first.
+    pub(crate) fn judging(&self) -> Vec<&ReleaseInForce> {
+        let older = self.not_yet_succeeded().into_iter().map(|(release, _)| release);
+        self.named_judges().all().iter().chain(older).collect()
+    }
+
+    /// Those that the fold names, whatever the time.
+    pub(crate) fn named_judges(&self) -> Judging<'_> {
+        self.known.releases.judging(&self.config.ring)
+    }
+
+    /// The older ones that judge on until a successor's adopt-by, each with that moment.
+    pub(crate) fn not_yet_succeeded(&self) -> Vec<(&ReleaseInForce, u64)> {
+        let mut older = self.known.releases.until_adopted(&self.config.ring).peekable();
+        if older.peek().is_none() {
+            return Vec::new();
+        }
+        let Some(interval) = self.interval() else { return Vec::new() };
+        older.take_while(|(_, until_ms)| interval.late_ms < *until_ms).collect()
+    }
+
+    /// The policies that judge now; none where one of them is missing that has to be asked.
+    pub(crate) fn policies(&self) -> Option<Vec<&Arc<Body>>> {
+        let body = |release: &ReleaseInForce| self.known.body(&release.header.body);
+        let older = self.not_yet_succeeded();
+        let older: Vec<_> = older.into_iter().filter_map(|(release, _)| body(release)).collect();
+        let named: Option<Vec<_>> = self.named_judges().all().iter().map(body).collect();
+        match named {
+            Some(mut all) if !all.is_empty() => {
+                all.extend(older);
+                Some(all)
+            }
+            Some(_) | None => (!older.is_empty()).then_some(older),
+        }
+    }
+
+    /// The releases as the gate sees them, and the moment from which they are only half of what
+    /// has to be asked.
+    pub(crate) fn gate_releases(&self) -> (Vec<GateRelease>, Option<u64>) {
+        let read = |release: &ReleaseInForce, before_ms| {
+            let body = self.known.body(&release.header.body)?.clone();
+            Some(gate_release(release, body, before_ms))
+        };
+        let older = self.not_yet_succeeded();
+        let older = older.into_iter().filter_map(|(release, until)| read(release, Some(until)));
+        let named = self.named_judges().all();
+        let whole: Option<Vec<GateRelease>> = named.iter().map(|r| read(r, None)).collect();
+        match whole {
+            Some(all) => (all.into_iter().chain(older).collect(), None),
+            None => (older.collect(), named.first().map(|r| r.header.adopt_by_ms)),
+        }
+    }
+
+    /// What this device may do without contact: the tightest of releases and configuration.
+    pub(crate) fn autonomy(&self) -> Option<Autonomy> {
+        let judging = self.judging();
+        let kind = self.known.registry.device_by_key(&self.key).map(|device| device.kind);
+        let all = judging.iter().map(|release| release.header.autonomy_of(kind));
+        let released = all.reduce(|one, other| one.tightest(&other))?;
+        Some(self.config.tighten.iter().fold(released, |all, own| all.tightest(own)))
+    }
+}
