@@ -460,7 +460,7 @@ impl Required {
 
 fn required_role(body: &Body) -> Required {
     match body {
-        Body::Release(_) => Required::Role(Role::Policy),
+        Body::Release(_) | Body::Draft(_) => Required::Role(Role::Policy),
         Body::Lift(_) | Body::Restore(_) | Body::Hold(_) | Body::Revoke(_) | Body::Drill(_) => {
             Required::Role(Role::Security)
         }

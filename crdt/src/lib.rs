@@ -10,11 +10,13 @@
 //! 4. `releases`: which policy judges, and which judge apart.
 //!    `rules`: the mistakes that would be silent, each a small function.
 //! 5. `registry`, `tasks`, `case`: who there is, what runs for whom, what an order's end proves.
+//!    `drafts`: policy that operators edit together.
 //!    `presence`: what each device says it can do, and how busy it is.
 //! 6. `views`: all of them in step with their set.
 
 pub mod authority;
 pub mod case;
+pub mod drafts;
 mod layered;
 pub mod limits;
 pub mod orders;

@@ -7,6 +7,7 @@
 //! Refused here: an unknown body key. An unknown kind is kept whole, for nodes that know it.
 
 mod agent;
+mod draft;
 mod enrol;
 mod order;
 mod release;
@@ -14,6 +15,7 @@ mod root;
 mod task;
 
 pub use agent::{Agent, Credential, Delegation, Generations};
+pub use draft::{Change, DocumentId, Draft, DraftName, Founding};
 pub use enrol::{DeviceKind, Enrol, Invite, Named, Presence, Witness};
 pub use order::{
     Drill, Hold, Lift, Pause, Proof, Reason, Restore, Revoke, Subject, SubjectError, Term,
@@ -167,6 +169,8 @@ kinds! {
     "receipt" Receipt Task Record STATEMENT_BYTES_MAX,
     /// Addresses, capabilities and load of a device.
     "presence" Presence Presence Record STATEMENT_BYTES_MAX,
+    /// One change of policy that is edited together.
+    "draft" Draft Draft Grant STATEMENT_BYTES_MAX,
 }
 
 macro_rules! into_body {
@@ -179,4 +183,4 @@ macro_rules! into_body {
     )*};
 }
 into_body!(Root Approve Release Hold Revoke Drill Lift Restore Proof Enrol Invite Witness Agent
-    Credential Delegation Award Started Refused Cancel Receipt Presence);
+    Credential Delegation Award Started Refused Cancel Receipt Presence Draft);

@@ -12,6 +12,9 @@ pub const STATEMENT_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a policy body: a whole fleet's rules in text, and small enough for a phone to hold two.
 pub const POLICY_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes of one change of a draft: with its envelope it fits a statement, and a frame of repair.
+pub const DRAFT_CHANGE_BYTES_MAX: usize = 44 * 1024;
+
 /// Characters of a kind's name: unknown kinds reach screens, so they are short and plain.
 pub const KIND_CHARS_MAX: usize = 32;
 

@@ -31,6 +31,11 @@ fn check(text: &str, chars_max: usize) -> bool {
     first && text.len() <= chars_max && text.chars().all(allowed)
 }
 
+/// True for what can stand as a name in an id.
+pub(crate) fn is_name(text: &str) -> bool {
+    check(text, NAME_CHARS_MAX)
+}
+
 /// The name of a fleet's trust domain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrustDomain(String);

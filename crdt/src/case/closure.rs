@@ -79,6 +79,7 @@ pub(super) fn named_by(statement: &Statement) -> Vec<StatementId> {
         | Body::Class(_)
         | Body::Agent(_)
         | Body::Presence(_)
+        | Body::Draft(_)
         | Body::Unknown { .. } => Vec::new(),
     };
     named.extend_from_slice(&statement.refs);

@@ -2,10 +2,11 @@
 
 use super::{agent, class, device, domain, fleet, id, key, operator, project, public, root, user};
 use belay_identity::body::{
-    Agent, Approve, Autonomy, Award, Body, Cancel, Cause, Credential, Delegation, DeviceKind,
-    Drill, Enrol, Generations, Hold, Invite, Lift, LogMark, Made, Named, OnSilence, Operator,
-    Outcome, Pin, Presence, Proof, Reason, Receipt, Refused, Release, ReleaseVersion, Removal,
-    Restore, Revoke, RingFloor, Role, Root, Seen, Started, Subject, Term, Wall, Witness,
+    Agent, Approve, Autonomy, Award, Body, Cancel, Cause, Change, Credential, Delegation,
+    DeviceKind, Draft, DraftName, Drill, Enrol, Founding, Generations, Hold, Invite, Lift, LogMark,
+    Made, Named, OnSilence, Operator, Outcome, Pin, Presence, Proof, Reason, Receipt, Refused,
+    Release, ReleaseVersion, Removal, Restore, Revoke, RingFloor, Role, Root, Seen, Started,
+    Subject, Term, Wall, Witness,
 };
 use belay_identity::codec::{Bytes, Field, Value};
 use belay_identity::principal::Principal;
@@ -100,7 +101,21 @@ fn author(body: &Body) -> Principal {
 }
 
 fn bodies() -> Vec<Body> {
-    authority().into_iter().chain(orders()).chain(members()).chain(tasks()).collect()
+    authority()
+        .into_iter()
+        .chain(orders())
+        .chain(members())
+        .chain(tasks())
+        .chain([draft(true)])
+        .collect()
+}
+
+fn draft(begins: bool) -> Body {
+    let name = DraftName::new("outward-tools").expect("a constant name");
+    let founding = Founding { name, drawn: [0xd1; 16] };
+    let document = founding.document(public(3));
+    let change = Change(vec![0x85, 0x6f, 0x4a, 0x83]);
+    Draft { document, change, founding: begins.then_some(founding) }.into()
 }
 
 fn authority() -> Vec<Body> {
@@ -319,6 +334,7 @@ fn bare_bodies() -> Vec<Body> {
             pause: None,
         }
         .into(),
+        draft(false),
         enrol(None),
         invite(None),
         credential(None),
