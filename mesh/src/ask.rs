@@ -78,6 +78,14 @@ impl Engine {
                 let report = self.standing_named(&ids);
                 self.answer(ask, report.map(|report| Answer::Standing(Box::new(report))));
             }
+            Request::Drafts => {
+                let lines = self.draft_lines();
+                self.answer(ask, Ok(Answer::Drafts(lines)));
+            }
+            Request::Draft { name } => {
+                let report = self.draft_report(&name);
+                self.answer(ask, report.map(|report| Answer::Draft(Box::new(report))));
+            }
             Request::Policy { agent } => {
                 let report = self.policy_report(agent.as_deref());
                 self.answer(ask, report.map(|report| Answer::Policy(Box::new(report))));
@@ -124,6 +132,7 @@ impl Engine {
             .may_submit(&statements)
             .and_then(|()| self.may_found(&statements))
             .and_then(|()| self.may_approve(&statements))
+            .and_then(|()| self.may_draft(&statements))
             .and_then(|()| self.may_publish(&statements, bodies))
             .and_then(|()| self.would_count(&statements));
         if let Err(refusal) = checked {

@@ -105,6 +105,9 @@ impl Engine {
         if self.known.intake(statement) == Inserted::Known {
             return false;
         }
+        if statement.class == Class::Draft {
+            self.rooms.note(statement);
+        }
         self.write(Record::Statement { id: statement.id(), bytes: statement.bytes().clone() });
         self.on_learnt(statement);
         true

@@ -6,6 +6,7 @@
 
 use crate::act::Pictured;
 use crate::chance::Chance;
+use crate::drafts::Rooms;
 use crate::gate::GateView;
 use crate::input::{AskId, Input, WriteId};
 use crate::known::{Folded, Known};
@@ -74,6 +75,7 @@ pub struct Engine {
     pub(crate) stops: Stops,
     pub(crate) present: Present,
     pub(crate) decisions: Decisions,
+    pub(crate) rooms: Rooms,
     pub(crate) view: Arc<GateView>,
     pub(crate) pictured: Option<Pictured>,
     outbox: VecDeque<Output>,
@@ -167,6 +169,7 @@ impl Engine {
         // Whether this disk was set back, nobody here can know: a new life is a new log.
         let lived = last_incarnation(&known, key).map_or(0, |last| last.counter);
         let incarnation = Incarnation { counter: lived.saturating_add(1), drawn: chance.bytes16() };
+        let rooms = Rooms::of(&known);
         let mut engine = Self {
             key,
             incarnation,
@@ -179,6 +182,7 @@ impl Engine {
             stops: Stops::default(),
             present: Present::default(),
             decisions: Decisions::default(),
+            rooms,
             view: Arc::new(GateView::empty()),
             pictured: None,
             config,

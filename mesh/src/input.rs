@@ -219,6 +219,13 @@ pub enum Request {
         /// Their ids, or as many first digits as name only one.
         ids: Vec<String>,
     },
+    /// Every draft of policy known here.
+    Drafts,
+    /// One draft as it reads here.
+    Draft {
+        /// Its name, or the beginning of its id.
+        name: String,
+    },
     /// Which policy judges here.
     Policy {
         /// Only the rules that may meet the agent of this name.

@@ -27,6 +27,7 @@ mod candidates;
 mod chance;
 mod clocks;
 pub mod doorway;
+pub mod drafts;
 mod engine;
 pub mod epoch;
 mod errand;

@@ -172,3 +172,25 @@ pub const EPOCH_BYTES_MAX: usize = 62 * 1024;
 /// Policies of releases that wait for approvals, fetched so that they can be read before: as many
 /// as operators have in hand at once; 64 KiB each.
 pub const PROPOSED_BODIES_MAX: usize = 8;
+
+/// Draft changes of one key that are kept: a year of a busy editor, and what bounds a liar among
+/// the operators in memory and on disk.
+pub const DRAFTS_PER_KEY_MAX: usize = 4_096;
+
+/// Bytes of one key's draft changes: four operators at their bound stay below the 64 MiB that one
+/// hostile document may cost a node.
+pub const DRAFT_BYTES_PER_KEY_MAX: usize = 8 << 20;
+
+/// How often one key's draft change is taken in from peers on average, milliseconds: two a second
+/// are more than an editor saves.
+pub const DRAFT_EVERY_MS: u64 = 500;
+
+/// Draft changes of one key taken in at once: what a laptop wrote in a week without contact.
+pub const DRAFT_BURST_MAX: u64 = 256;
+
+/// Drafts in one list; beyond it the operators should publish or leave some.
+pub const DRAFTS_SHOWN_MAX: usize = 1_024;
+
+/// Branches of a draft that are compared with each other for lines both touched: a merge makes one
+/// of them all, and more than a few at once nobody reads.
+pub const DRAFT_BRANCHES_COMPARED_MAX: usize = 8;

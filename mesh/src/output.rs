@@ -2,6 +2,7 @@
 
 use crate::approval::Waiting;
 use crate::authority_report::AuthorityReport;
+use crate::drafts::{DraftLine, DraftReport};
 use crate::epoch::EpochDraft;
 use crate::gate::Verdict;
 use crate::input::{AskId, WriteId};
@@ -184,6 +185,10 @@ pub enum Answer {
     Standing(Box<StandingReport>),
     /// What judges here.
     Policy(Box<PolicyReport>),
+    /// Drafts of policy.
+    Drafts(Vec<DraftLine>),
+    /// One draft as it reads.
+    Draft(Box<DraftReport>),
 }
 
 /// Where the next statement of a log stands.

@@ -361,6 +361,10 @@ impl Engine {
         if !self.could_count(statement) {
             return;
         }
+        let held = self.known.get(&id).is_some();
+        if statement.class == Class::Draft && !held && !self.takes_draft(statement) {
+            return;
+        }
         if self.learn(statement) {
             let order = self.known.orders.order(&id).is_some();
             if order || matches!(statement.body, Body::Receipt(_)) {
