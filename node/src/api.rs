@@ -4,6 +4,7 @@
 
 pub(crate) mod approval;
 pub(crate) mod authority;
+pub(crate) mod draft;
 pub(crate) mod listing;
 pub(crate) mod policy;
 pub(crate) mod standing;
@@ -59,6 +60,10 @@ pub(crate) enum Ask {
     Standing { subject: Vec<String> },
     /// What stands of these orders.
     StandingNamed { ids: Vec<String> },
+    /// Every draft of policy.
+    Drafts,
+    /// One draft, by its name or the beginning of its id.
+    Draft { name: String },
     /// Which policy judges here; of one agent's rules, or all.
     Policy { agent: Option<String> },
     /// End the node.

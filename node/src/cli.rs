@@ -447,6 +447,7 @@ fn answer_root(context: &Context, words: &authority::Roots) -> Result<ExitCode, 
 fn answer_policy(context: &Context, policy: operators::Policy) -> Result<ExitCode, Fault> {
     match policy {
         operators::Policy::Check { folder } => command::policy::check(context, &folder),
+        operators::Policy::Draft(draft) => command::draft::run(context, &draft),
         operators::Policy::Publish(publish) => command::publish::run(context, &publish),
         operators::Policy::Effective { agent } => command::policy::effective(context, agent),
     }

@@ -8,6 +8,7 @@ pub(crate) mod authority;
 pub(crate) mod card;
 pub(crate) mod device;
 pub(crate) mod down;
+pub(crate) mod draft;
 pub(crate) mod epoch;
 pub(crate) mod invite;
 pub(crate) mod key;

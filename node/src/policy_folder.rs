@@ -4,8 +4,10 @@
 //! line and next step (exit 7), before anything is signed.
 
 mod faults;
+mod files;
 
-pub(crate) use faults::{FolderFault, faults};
+pub(crate) use faults::{FolderFault, faults, faults_of_texts};
+pub(crate) use files::{read_files, release_texts, write_files};
 
 use crate::fault::Fault;
 use belay_identity::body::{Autonomy, Mode, Modes, Policy};

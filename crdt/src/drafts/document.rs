@@ -1,4 +1,4 @@
-//! The one file that touches Automerge: a draft's counted changes become texts, edits become changes.
+//! The one file that touches Automerge: counted changes become texts, and edits become changes.
 //!
 //! Automerge is handed only what `scan` counted and `graph` put in order, and is called inside a
 //! panic boundary: its issue list knows panics on odd histories, and one of those must cost a draft
@@ -68,9 +68,7 @@ pub enum DocumentError {
     #[error("a draft holds at most {0}")]
     TooMuch(&'static str),
     /// One edit is over the bound of a change.
-    #[error(
-        "one edit fits {DRAFT_CHANGE_BYTES_MAX} bytes, and this one does not ({0}): edit in two steps"
-    )]
+    #[error("one edit fits {DRAFT_CHANGE_BYTES_MAX} bytes, and this has {0}: make two steps of it")]
     TooLarge(String),
 }
 

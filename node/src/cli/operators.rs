@@ -12,6 +12,9 @@ pub(crate) enum Policy {
         /// A folder of policy.cedar and release.toml.
         folder: PathBuf,
     },
+    /// Policy edited together, also without contact: begin, edit, look, merge.
+    #[command(subcommand)]
+    Draft(Draft),
     /// Sign a folder as the next release, and send it to the fleet.
     Publish(Publish),
     /// What judges on this device now.
@@ -20,6 +23,79 @@ pub(crate) enum Policy {
         #[arg(long, value_name = "NAME")]
         agent: Option<String>,
     },
+}
+
+/// `belay policy draft`
+#[derive(Subcommand)]
+pub(crate) enum Draft {
+    /// Begin a draft, from the release in force or from a folder.
+    New(NewDraft),
+    /// Every draft known here.
+    List,
+    /// One draft: its files with who wrote each line, its changes, what is left out.
+    Show {
+        /// Its name, or the beginning of its id.
+        draft: String,
+        /// Also write its files into this folder, to edit them there.
+        #[arg(long, value_name = "FOLDER")]
+        out: Option<PathBuf>,
+    },
+    /// Change a draft, in your editor or from a folder; one signed change.
+    Edit(EditDraft),
+    /// Look at what came together, and sign that you have.
+    Merge(MergeDraft),
+    /// Write the plain Automerge document.
+    Export {
+        /// Its name, or the beginning of its id.
+        draft: String,
+        /// Where to write it.
+        file: PathBuf,
+    },
+}
+
+/// `belay policy draft new`
+#[derive(Args)]
+pub(crate) struct NewDraft {
+    /// What to call it.
+    pub(crate) name: String,
+    /// A folder to begin from; the release in force unless given.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) from: Option<PathBuf>,
+    /// Why, for people.
+    #[arg(long, short, default_value = "")]
+    pub(crate) message: String,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+/// `belay policy draft edit`
+#[derive(Args)]
+pub(crate) struct EditDraft {
+    /// Its name, or the beginning of its id.
+    pub(crate) draft: String,
+    /// A folder that holds the files as they are to be; your editor opens them unless given.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) from: Option<PathBuf>,
+    /// Why, for people.
+    #[arg(long, short, default_value = "")]
+    pub(crate) message: String,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+/// `belay policy draft merge`
+#[derive(Args)]
+pub(crate) struct MergeDraft {
+    /// Its name, or the beginning of its id.
+    pub(crate) draft: String,
+    /// Also write what came together into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Why, for people.
+    #[arg(long, short, default_value = "")]
+    pub(crate) message: String,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
 }
 
 /// `belay policy publish`

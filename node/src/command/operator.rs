@@ -16,7 +16,8 @@ use belay_identity::body::Body;
 use belay_identity::key::unhex;
 use belay_identity::principal::{DeviceId, OperatorId, Principal, TrustDomain};
 use belay_identity::{
-    Class, FleetId, Incarnation, Scope, SecretKey, Statement, StatementId, Verified, sign,
+    Class, FleetId, Incarnation, PublicKey, Scope, SecretKey, Statement, StatementId, Verified,
+    sign,
 };
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,11 @@ impl Operator {
             None => open_key(&context.state()?, name, &signing.unlock)?,
         };
         Ok(Self { door, secret })
+    }
+
+    /// The key that signs.
+    pub(super) fn key(&self) -> PublicKey {
+        self.secret.public()
     }
 
     pub(super) fn door(&mut self) -> &mut DoorClient {

@@ -7,6 +7,7 @@ use super::{ReleaseFile, span_ms};
 use belay_identity::body::Mode;
 use belay_mesh::gate::faults as faults_of_rules;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 use toml::Spanned;
 
@@ -38,6 +39,21 @@ pub(crate) fn faults(folder: &Path) -> Vec<FolderFault> {
         Ok(text) => release(&text),
         Err(fault) => vec![fault],
     });
+    found
+}
+
+/// The same of texts that stand in no folder.
+pub(crate) fn faults_of_texts(texts: &BTreeMap<String, String>) -> Vec<FolderFault> {
+    let lacking = |file| FolderFault {
+        file,
+        line: None,
+        rule: None,
+        what: "it is not there".to_owned(),
+        next: "a policy folder holds policy.cedar and release.toml".into(),
+    };
+    let mut found = texts.get(RULES).map_or_else(|| vec![lacking(RULES)], |text| rules(text));
+    let settings = texts.get(RELEASE);
+    found.extend(settings.map_or_else(|| vec![lacking(RELEASE)], |text| release(text)));
     found
 }
 

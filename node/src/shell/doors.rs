@@ -174,6 +174,8 @@ impl Shell {
             Ask::Why { id } => Ok(Todo::ask(Request::Why { of: why_of(id), asker: None })),
             Ask::Standing { subject } => self.standing_request(&subject),
             Ask::StandingNamed { ids } => Ok(Todo::ask(Request::StandingNamed { ids })),
+            Ask::Drafts => Ok(Todo::ask(Request::Drafts)),
+            Ask::Draft { name } => Ok(Todo::ask(Request::Draft { name })),
             Ask::Policy { agent } => Ok(Todo::ask(Request::Policy { agent })),
             Ask::Down => Ok(Todo::Leave),
             Ask::Act { .. } => Err(below_no_warden()),

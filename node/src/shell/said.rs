@@ -3,6 +3,7 @@
 use super::Shell;
 use crate::api::approval::{EpochDraftSaid, WaitingSaid};
 use crate::api::authority::AuthoritySaid;
+use crate::api::draft::{DraftLineSaid, DraftSaid};
 use crate::api::listing::{AgentSaid, DeviceReportSaid, WorkSaid};
 use crate::api::policy::PolicySaid;
 use crate::api::standing::StandingSaid;
@@ -42,6 +43,8 @@ pub(super) fn answer(shell: &Shell, answer: Answer) -> Value {
         Answer::Cancelled(id) => json(id.to_hex()),
         Answer::Standing(report) => json(StandingSaid::from(&*report)),
         Answer::Policy(report) => json(PolicySaid::from(&*report)),
+        Answer::Drafts(all) => json(all.iter().map(DraftLineSaid::from).collect::<Vec<_>>()),
+        Answer::Draft(report) => json(DraftSaid::from(&*report)),
     }
 }
 

@@ -12,6 +12,7 @@ mod bad_invites;
 mod bad_policies;
 mod bad_wire;
 mod developers;
+mod drafts;
 mod full_disk;
 mod invite_members;
 mod killed;

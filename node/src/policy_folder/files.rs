@@ -1,0 +1,149 @@
+//! The files of a policy folder as texts: read from a folder, written to one, made of a release.
+//!
+//! A draft holds `policy.cedar`, `release.toml` and what stands under `tests/`, and nothing else of
+//! a folder. Refused here: what is no text, a path that leaves the folder.
+
+use crate::api::policy::ReleaseSaidWhole;
+use crate::fault::{Fault, io};
+use belay_identity::body::Policy;
+use belay_identity::key::unhex;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Component, Path};
+
+const RULES: &str = "policy.cedar";
+const RELEASE: &str = "release.toml";
+const TESTS: &str = "tests";
+
+/// Folders below `tests/` that are read; deeper ones are somebody's mistake.
+const TESTS_DEPTH_MAX: usize = 4;
+
+/// Reads the files of a folder, by path.
+pub(crate) fn read_files(folder: &Path) -> Result<BTreeMap<String, String>, Fault> {
+    let mut texts = BTreeMap::new();
+    for name in [RULES, RELEASE] {
+        let path = folder.join(name);
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            let hint = "a policy folder holds policy.cedar and release.toml";
+            Fault::exit(7, format!("{}: {error}", path.display()), hint)
+        })?;
+        texts.insert(name.to_owned(), text);
+    }
+    if folder.join(TESTS).is_dir() {
+        read_below(&folder.join(TESTS), TESTS, TESTS_DEPTH_MAX, &mut texts)?;
+    }
+    Ok(texts)
+}
+
+fn read_below(
+    folder: &Path,
+    at: &str,
+    depth: usize,
+    texts: &mut BTreeMap<String, String>,
+) -> Result<(), Fault> {
+    let shown = folder.display().to_string();
+    for entry in std::fs::read_dir(folder).map_err(io(&shown))? {
+        let entry = entry.map_err(io(&shown))?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+        let at = format!("{at}/{name}");
+        let kind = entry.file_type().map_err(io(path.display()))?;
+        if kind.is_dir() && depth > 0 {
+            read_below(&path, &at, depth - 1, texts)?;
+        } else if kind.is_file() {
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                let hint = "a draft holds texts; keep other files elsewhere";
+                Fault::exit(7, format!("{}: {error}", path.display()), hint)
+            })?;
+            texts.insert(at, text);
+        }
+    }
+    Ok(())
+}
+
+/// Writes files into a folder; what else stands there stays.
+pub(crate) fn write_files(folder: &Path, texts: &BTreeMap<String, String>) -> Result<(), Fault> {
+    for (path, text) in texts {
+        let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+        if !plain || path.is_empty() {
+            let hint =
+                "look at the draft with `belay policy draft show`; its author is named there";
+            return Err(Fault::failed(format!("“{path}” is no path inside a folder"), hint));
+        }
+        let target = folder.join(path);
+        let parent = target.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent).map_err(io(parent.display()))?;
+        std::fs::write(&target, text).map_err(io(target.display()))?;
+    }
+    Ok(())
+}
+
+/// The files that a release would be published from; nothing while its policy is not here.
+pub(crate) fn release_texts(release: &ReleaseSaidWhole) -> Option<BTreeMap<String, String>> {
+    let bytes = release.body.as_deref().and_then(unhex)?;
+    let policy = Policy::from_bytes(&bytes).ok()?;
+    let mut text = format!("# The settings of release {}.\n\n", release.version);
+    let words = |names: &[String]| {
+        names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+    };
+    let mut line = |line: String| {
+        // A String takes every line.
+        let _ = writeln!(text, "{line}");
+    };
+    line(format!("projects = [{}]", words(&release.projects)));
+    line(format!("classes = [{}]\n\n[modes]", words(&release.classes)));
+    release.modes.iter().for_each(|(class, mode)| line(format!("{class} = {mode:?}")));
+    let mut section = "";
+    for (name, ms) in release.autonomy.spans() {
+        let (of, key) = name.split_once('.')?;
+        if of != section {
+            line(format!("\n[{of}]"));
+            section = of;
+        }
+        line(format!("{key} = {:?}", span_text(ms)));
+    }
+    let names: Vec<String> = release.beacons.iter().map(|beacon| beacon.name.clone()).collect();
+    line(format!("\n[beacons]\ndevices = [{}]", words(&names)));
+    line(format!("quorum = {}\nliars = {}", release.quorum, release.liars));
+    Some(BTreeMap::from([(RULES.to_owned(), policy.rules), (RELEASE.to_owned(), text)]))
+}
+
+/// Milliseconds as `release.toml` writes them, in the largest unit that is exact.
+fn span_text(ms: u64) -> String {
+    let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let unit = units.iter().find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{ms}ms"), |(unit, name)| format!("{}{name}", ms / unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{read_files, span_text, write_files};
+    use crate::policy_folder::span_ms;
+    use std::collections::BTreeMap;
+
+    /// Goal: a folder comes back as it was written, tests included, and no path leads out of it.
+    /// Method: write, read; then a path with `..`.
+    #[test]
+    fn a_folder_comes_back_as_it_was_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let texts = [
+            ("policy.cedar", "permit(principal, action, resource);\n"),
+            ("release.toml", "projects = []\n"),
+            ("tests/tool/one.toml", "é\n"),
+        ];
+        let texts: BTreeMap<String, String> =
+            texts.map(|(path, text)| (path.to_owned(), text.to_owned())).into();
+        write_files(folder.path(), &texts).expect("written");
+        assert_eq!(read_files(folder.path()).expect("read"), texts);
+        let out = BTreeMap::from([("../out".to_owned(), String::new())]);
+        assert_eq!(write_files(folder.path(), &out).expect_err("refused").exit, 1);
+    }
+
+    /// Goal: a span reads back as it was. Method: spans of every unit.
+    #[test]
+    fn spans_read_back() {
+        for ms in [0, 1, 250, 1_000, 61_000, 900_000, 28_800_000, 1_234_567] {
+            assert_eq!(span_ms(&span_text(ms)), Some(ms));
+        }
+    }
+}
