@@ -213,6 +213,21 @@ fn a_freeze_holds_and_leaves_sleepers_asleep() {
     assert!(stopped().is_some_and(|stat| stat.contains(") T ")) && !task.path("woken").exists());
 }
 
+/// Goal: who is told to stand still waits for the next word, also beyond the lapse grace; once the
+/// node is gone the grace runs.
+#[test]
+fn a_pause_outlasts_the_lapse_grace() {
+    let mut task = Task::running_shaped(TICKER, |spec| spec.lapse_grace_ms = 200);
+    task.tell(&ToWarden::Freeze);
+    let FromWarden::Frozen { boot_ns } = task.hear() else { panic!("expected a freeze") };
+    eventually("five times the grace has passed", || {
+        (boot_now_ns() > boot_ns + SECOND_NS).then_some(())
+    });
+    task.run_for_ms(30_000);
+    assert!(matches!(task.hear(), FromWarden::Thawed { .. }));
+    task.grows("ticks");
+}
+
 /// Goal: a part that somebody else lets go on while the tree is frozen is stopped again.
 #[test]
 fn a_frozen_tree_is_stopped_again() {

@@ -18,6 +18,7 @@ use belay_mesh::input::TaskEvent;
 pub(crate) struct Tree {
     stage: Stage,
     until: BootTime,
+    paused: bool,
     lapse_grace_ms: u64,
     lapsed_since: Option<BootTime>,
     deaf: bool,
@@ -58,7 +59,8 @@ impl Tree {
         let deaf = dice.happens(plan.deaf.0);
         let ends = dice.between(plan.ends.low, plan.ends.high);
         let stage = Stage::Waiting { starts };
-        Self { stage, until, lapse_grace_ms, lapsed_since: None, deaf, ends, alone: false }
+        let (paused, lapsed_since) = (false, None);
+        Self { stage, until, paused, lapse_grace_ms, lapsed_since, deaf, ends, alone: false }
     }
 
     /// True while its processes act.
@@ -76,10 +78,12 @@ impl Tree {
 
     pub(crate) fn feed(&mut self, until: BootTime) {
         self.until = until;
+        self.paused = false;
     }
 
     pub(crate) fn freeze(&mut self) {
         self.until = BootTime(0);
+        self.paused = true;
     }
 
     /// Begins the end: asked first only while the lease lets it answer.
@@ -125,7 +129,8 @@ impl Tree {
     }
 
     fn hold(&mut self, now: Time, boot: BootTime, lasts: bool, look: &mut Look) {
-        self.lapsed_since = if lasts { None } else { self.lapsed_since.or(Some(boot)) };
+        let waits = lasts || (self.paused && !self.alone);
+        self.lapsed_since = if waits { None } else { self.lapsed_since.or(Some(boot)) };
         if lasts && self.stage == Stage::Frozen {
             self.stage = Stage::Running;
             look.said.push(TaskEvent::Thawed);

@@ -281,7 +281,9 @@ impl Keeper {
 
     fn hold(&mut self, now: u64) {
         let lasts = self.lease.lasts(now) && !self.link.closed();
-        self.lapsed_since = if lasts { None } else { self.lapsed_since.or(Some(now)) };
+        // Whoever is told to stand still waits for the next word, as long as somebody is there.
+        let waits = lasts || (self.lease.is_paused() && !self.link.closed());
+        self.lapsed_since = if waits { None } else { self.lapsed_since.or(Some(now)) };
         match (lasts && !self.suspended, &self.frozen) {
             (true, Some(_)) => self.thaw(),
             (false, None) => self.freeze(),

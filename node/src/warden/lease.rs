@@ -6,17 +6,25 @@ use super::limits::LEASE_AHEAD_NS_MAX;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Lease {
     until_boot_ns: Option<u64>,
+    paused: bool,
 }
 
 impl Lease {
     /// Takes the node's latest word, cut to what a dead node may leave running.
     pub(super) fn renew(&mut self, until_boot_ns: u64, now: u64) {
         self.until_boot_ns = Some(until_boot_ns.min(now.saturating_add(LEASE_AHEAD_NS_MAX)));
+        self.paused = false;
     }
 
-    /// Ends it now.
+    /// Ends it now, by a word of the node: that is no lapse, however long the next word takes.
     pub(super) fn withdraw(&mut self) {
         self.until_boot_ns = None;
+        self.paused = true;
+    }
+
+    /// Whether the node's latest word was to stand still.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
     }
 
     /// Whether the tree may run at this moment.
@@ -46,6 +54,8 @@ mod tests {
         assert!(lease.lasts(9) && !lease.lasts(10));
         lease.renew(20, 6);
         lease.withdraw();
-        assert!(!lease.lasts(7));
+        assert!(!lease.lasts(7) && lease.is_paused());
+        lease.renew(20, 8);
+        assert!(lease.lasts(9) && !lease.is_paused());
     }
 }
