@@ -122,7 +122,7 @@ impl Engine {
     }
 
     /// The proposal of this id, if it waits.
-    fn waiting_of(&self, id: &StatementId) -> Option<Waiting> {
+    pub(crate) fn waiting_of(&self, id: &StatementId) -> Option<Waiting> {
         let held = self.known.get(id)?;
         self.waiting_epoch(held)
             .or_else(|| self.waiting_release(held))

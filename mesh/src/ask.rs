@@ -163,18 +163,20 @@ impl Engine {
         self.once_written(Effect::Answer(ask, Box::new(Answer::Accepted(ids))));
     }
 
-    /// An order that approvals can give force; any other fault is said as of any order.
+    /// Orders alone wait here, for what approvals can give; other faults are said as of any order.
     fn may_wait(&self, statements: &[Arc<Verified<Statement>>]) -> Result<(), Refusal> {
-        let orders = self.orders_with(statements);
-        let lasting = |statement: &Arc<Verified<Statement>>| {
-            let void = orders.void().get(&statement.id());
-            let root = Void::Role("root");
-            !void.is_none_or(|v| *v == Void::Alone || *v == Void::Budget || *v == root)
-        };
-        if statements.iter().all(|s| s.is_order()) && !statements.iter().any(lasting) {
-            return Ok(());
+        if let Some(other) = statements.iter().find(|statement| !statement.is_order()) {
+            let why = format!("a statement of kind {} is no order", other.body.kind());
+            let hint = "use `belay` of the version that runs the node";
+            return Err(Refusal::new(RefusalKind::WrongUse, why, hint));
         }
-        self.would_count(statements)
+        let orders = self.orders_with(statements);
+        let mends = |void: &Void| [Void::Alone, Void::Budget, Void::Role("root")].contains(void);
+        let lasting = |id: &StatementId| orders.void().get(id).is_some_and(|void| !mends(void));
+        match statements.iter().any(|statement| lasting(&statement.id())) {
+            true => self.would_count(statements),
+            false => Ok(()),
+        }
     }
 
     fn orders_with(&self, statements: &[Arc<Verified<Statement>>]) -> Orders {

@@ -53,6 +53,8 @@ impl Engine {
                 terms.insert(Term::Manifest(said.manifest));
             }
         }
+        let operators = known.authority.epochs().flat_map(|epoch| &epoch.root.operators);
+        terms.extend(operators.map(|line| Term::Operator(line.id.clone())));
         terms.extend(known.registry.agents().map(|(agent, _)| Term::Agent(agent.clone())));
         let promised = known.tasks.awards().filter_map(|award| award.body.delegation);
         let promised = promised.filter_map(|id| known.tasks.delegation(&id));

@@ -5,6 +5,7 @@
 //! Refused here: inventing. What the gate did not look at, nobody says it did; values of arguments
 //! are not kept at all.
 
+use crate::approval::{Waiting, signer_words};
 use crate::engine::Engine;
 use crate::gate::{Act, Decision, Origin, RuleLine, Verdict};
 use crate::limits::{DECISION_TEXT_CHARS_MAX, DECISIONS_KEPT};
@@ -12,6 +13,8 @@ use crate::listing::TaskReport;
 use crate::output::{Refusal, RefusalKind};
 use crate::standing::StandingOrder;
 use belay_crdt::orders::OrderKind;
+use belay_crdt::set::Held;
+use belay_identity::Body;
 use belay_identity::body::{Mode, ReleaseVersion};
 use belay_identity::chain::Link;
 use belay_identity::{StatementId, codec, record};
@@ -102,6 +105,31 @@ pub enum Why {
     Order(Box<WhyOrder>),
     /// A piece of work.
     Task(Box<TaskReport>),
+    /// An act of authority: who signed it, who approved it, what it lacks.
+    Act(Box<WhyAct>),
+}
+
+/// An act of authority, and whether it counts.
+#[derive(Debug)]
+pub struct WhyAct {
+    /// Its id.
+    pub id: StatementId,
+    /// Its kind, as in its content type.
+    pub kind: String,
+    /// What it is, in one line.
+    pub what: String,
+    /// Who signed it.
+    pub author: String,
+    /// Who approved it.
+    pub approved: Vec<String>,
+    /// Under which root epoch.
+    pub epoch: u64,
+    /// Why it does not count; nothing where it does.
+    pub void: Option<String>,
+    /// The yes that it lacks, where one would give it force.
+    pub waiting: Option<Waiting>,
+    /// What it changed or would change, a line each.
+    pub changes: Vec<String>,
 }
 
 /// A decision, and who answers for it.
@@ -124,8 +152,18 @@ pub struct WhyDecision {
 pub struct WhyOrder {
     /// The order.
     pub order: StandingOrder,
+    /// Who approved it.
+    pub approved: Vec<String>,
+    /// Under which root epoch it was given.
+    pub epoch: u64,
+    /// The yes that it lacks to have its full force.
+    pub waiting: Option<Waiting>,
     /// What answered it.
     pub answered: Option<StatementId>,
+    /// Who signed that answer, then who approved it.
+    pub answered_by: Vec<String>,
+    /// Answers that lack a yes.
+    pub pending: Vec<Waiting>,
     /// Operators who can answer it.
     pub operators: Vec<String>,
 }
@@ -255,19 +293,83 @@ impl Engine {
         if let Some(order) = self.known.orders.order(&id) {
             let role = belay_identity::body::Role::Security;
             let operators = self.known.authority.operators_at(role, self.known.epoch());
+            let answered = self.known.orders.lifted_by(&id);
+            let names = |held: &Held| held.refs.contains(&id);
+            let answers = self.waiting().into_iter();
             return Ok(Why::Order(Box::new(WhyOrder {
                 order: self.standing_order(order),
-                answered: self.known.orders.lifted_by(&id),
+                approved: self.signers(&id).split_off(1),
+                epoch: self.known.get(&id).map_or(0, |held| held.epoch),
+                waiting: self.waiting_of(&id),
+                answered,
+                answered_by: answered.map(|answer| self.signers(&answer)).unwrap_or_default(),
+                pending: answers.filter(|w| self.known.get(&w.id).is_some_and(names)).collect(),
                 operators: operators.into_iter().map(ToString::to_string).collect(),
             })));
+        }
+        if let Some(act) = self.why_act(&id) {
+            return Ok(Why::Act(Box::new(act)));
         }
         if self.known.tasks.award(&id).is_some() {
             return Ok(Why::Task(Box::new(self.task_report(&id))));
         }
         let kind = self.known.get(&id).map(|held| held.body.kind().to_owned()).unwrap_or_default();
-        let why = format!("{id} is a statement of kind {kind}, neither decision, order nor task");
+        let why = format!("{id} is a statement of kind {kind}, of which nobody asks why");
         let hint = "ask about an id that `act`, `status`, `stop` or `task list` printed";
         Err(Refusal::new(RefusalKind::WrongUse, why, hint))
+    }
+}
+
+impl Engine {
+    /// Who signed a statement, then who approved it.
+    fn signers(&self, id: &StatementId) -> Vec<String> {
+        let approvals = self.known.set.approvals(id);
+        self.known.get(id).into_iter().chain(approvals).map(signer_words).collect()
+    }
+
+    fn why_act(&self, id: &StatementId) -> Option<WhyAct> {
+        let held = self.known.get(id)?;
+        let (what, changes) = self.act_words(held)?;
+        let waiting = self.waiting_of(id);
+        let counts = match held.is_order() {
+            true => self.known.orders.void().get(id).cloned().map_or(Ok(()), Err),
+            false => self.known.orders.grant_counts(&self.known.authority, held),
+        };
+        let void = counts.err().or_else(|| self.known.orders.void().get(id).cloned());
+        Some(WhyAct {
+            id: *id,
+            kind: held.body.kind().to_owned(),
+            what,
+            author: signer_words(held),
+            approved: self.signers(id).split_off(1),
+            epoch: held.epoch,
+            void: void.map(|void| void.to_string()).filter(|_| waiting.is_none()),
+            changes: waiting.as_ref().map_or(changes, |waiting| waiting.changes.clone()),
+            waiting,
+        })
+    }
+
+    fn act_words(&self, held: &Held) -> Option<(String, Vec<String>)> {
+        let subject = |of: &StatementId| self.subject_of(of);
+        Some(match &held.body {
+            Body::Root(root) => {
+                let before = root.number.checked_sub(1);
+                let before = before.and_then(|number| self.known.authority.epoch(number));
+                let changes = before.map(|before| self.epoch_changes(before, root));
+                (format!("root epoch {}", root.number), changes.unwrap_or_default())
+            }
+            Body::Release(header) => {
+                (format!("release {} of ring {}", header.version, header.ring), Vec::new())
+            }
+            Body::Hold(hold) => (format!("hold on {}", hold.subject), Vec::new()),
+            Body::Revoke(revoke) => (format!("revoke on {}", revoke.subject), Vec::new()),
+            Body::Lift(_) | Body::Restore(_) => {
+                let of: Vec<String> = held.refs.iter().map(subject).collect();
+                (format!("{} of {}", held.body.kind(), of.join(", ")), Vec::new())
+            }
+            Body::Approve(yes) => (format!("approval of {}", yes.of), Vec::new()),
+            _ => return None,
+        })
     }
 }
 

@@ -58,6 +58,10 @@ enum Command {
     Policy(operators::Policy),
     /// Stop everything that matches, everywhere, and wait for the proof.
     Stop(Stop),
+    /// Hold a device: what runs there ends, its links shrink to leases and orders.
+    Quarantine(authority::Quarantine),
+    /// Freeze everything that matches, everywhere, until it is resumed.
+    Pause(authority::PauseWords),
     /// Cut a principal or group for ever; only `resume` opens a new beginning.
     Revoke(Revoke),
     /// Lift the holds on a subject, or restore what was revoked.
@@ -256,7 +260,7 @@ pub(crate) struct Offload {
 #[derive(Args)]
 pub(crate) struct Stop {
     /// What to stop: agent:NAME, user:NAME, project:NAME, class:NAME, device:NAME, manifest:HASH,
-    /// or up to three of them.
+    /// or up to three of them; or operator:NAME alone, whose grants are held.
     #[arg(required_unless_present = "follow", num_args = 1..=3)]
     pub(crate) subject: Vec<String>,
     /// Why, for people.
@@ -265,6 +269,13 @@ pub(crate) struct Stop {
     /// Order also what nobody known here is called: whoever comes under that name is covered.
     #[arg(long)]
     pub(crate) ahead: bool,
+    /// How long it holds, unless it is lifted before: 2h, 30m; an operator is held for a day unless
+    /// given, and longer only once another one approves.
+    #[arg(long = "for", value_name = "TIME", conflicts_with = "until_lifted")]
+    pub(crate) lasting: Option<String>,
+    /// Hold an operator until the root answers; another operator has to approve that.
+    #[arg(long)]
+    pub(crate) until_lifted: bool,
     /// How long to wait for the proof.
     #[arg(long, default_value = "30s")]
     pub(crate) timeout: String,
@@ -408,6 +419,8 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Task(Task::Offload(offload)) => command::offload::run(context, &offload),
         Command::Policy(policy) => answer_policy(context, policy),
         Command::Stop(stop) => command::stop::run(context, &stop),
+        Command::Quarantine(ask) => command::stop::quarantine(context, &ask),
+        Command::Pause(ask) => command::stop::pause(context, &ask),
         Command::Revoke(revoke) => command::revoke::run(context, &revoke),
         Command::Resume(resume) => command::resume::run(context, &resume),
         Command::Operator(words) => answer_operator(context, &words),

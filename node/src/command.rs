@@ -10,6 +10,7 @@ pub(crate) mod device;
 pub(crate) mod down;
 pub(crate) mod draft;
 pub(crate) mod epoch;
+mod hold;
 pub(crate) mod invite;
 pub(crate) mod key;
 mod listening;

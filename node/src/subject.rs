@@ -5,10 +5,12 @@
 use crate::fault::Fault;
 use belay_identity::body::{Subject, Term};
 use belay_identity::key::unhex;
-use belay_identity::principal::{AgentId, ClassId, DeviceId, ProjectId, TrustDomain, UserId};
+use belay_identity::principal::{
+    AgentId, ClassId, DeviceId, OperatorId, ProjectId, TrustDomain, UserId,
+};
 
-const HINT: &str =
-    "write agent:NAME, user:NAME, project:NAME, class:NAME, device:NAME or manifest:HASH";
+const HINT: &str = "write agent:NAME, user:NAME, project:NAME, class:NAME, device:NAME, operator:NAME or \
+                    manifest:HASH";
 
 /// Reads up to three terms, with or without `and` between them.
 pub(crate) fn read(domain: &TrustDomain, words: &[String]) -> Result<Subject, Fault> {
@@ -31,6 +33,7 @@ fn term(domain: &TrustDomain, word: &str) -> Result<Term, Fault> {
         "project" => Term::Project(ProjectId::new(domain, name).map_err(|_| bad())?),
         "class" => Term::Class(ClassId::new(domain, name).map_err(|_| bad())?),
         "device" => Term::Device(DeviceId::new(domain, name).map_err(|_| bad())?),
+        "operator" => Term::Operator(OperatorId::new(domain, name).map_err(|_| bad())?),
         "manifest" => {
             let hash = unhex(name).and_then(|bytes| bytes.try_into().ok());
             Term::Manifest(hash.ok_or_else(bad)?)

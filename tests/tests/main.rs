@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod adversary;
+mod authority;
 mod configs;
 mod foreign_eye;
 mod fuzz;

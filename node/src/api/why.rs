@@ -1,18 +1,34 @@
 //! What stands behind an id, in the doors' words.
 
+use super::approval::WaitingSaid;
 use super::listing::WorkSaid;
 use super::policy::{RuleSaid, short_name};
 use super::standing::StandingOrderSaid;
 use belay_identity::key::hex;
-use belay_mesh::why::{Decided, Why, WhyDecision, WhyOrder};
+use belay_mesh::why::{Decided, Why, WhyAct, WhyDecision, WhyOrder};
 use serde::{Deserialize, Serialize};
 
-/// What stands behind an id; one of the three.
+/// What stands behind an id; one of the four.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct WhySaid {
     pub(crate) decision: Option<WhyDecisionSaid>,
     pub(crate) order: Option<WhyOrderSaid>,
     pub(crate) task: Option<WorkSaid>,
+    pub(crate) act: Option<WhyActSaid>,
+}
+
+/// An act of authority, and whether it counts.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct WhyActSaid {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) what: String,
+    pub(crate) author: String,
+    pub(crate) approved: Vec<String>,
+    pub(crate) epoch: u64,
+    pub(crate) void: Option<String>,
+    pub(crate) waiting: Option<WaitingSaid>,
+    pub(crate) changes: Vec<String>,
 }
 
 /// A decision, and who answers for it.
@@ -29,7 +45,12 @@ pub(crate) struct WhyDecisionSaid {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct WhyOrderSaid {
     pub(crate) order: StandingOrderSaid,
+    pub(crate) approved: Vec<String>,
+    pub(crate) epoch: u64,
+    pub(crate) waiting: Option<WaitingSaid>,
     pub(crate) answered: Option<String>,
+    pub(crate) answered_by: Vec<String>,
+    pub(crate) pending: Vec<WaitingSaid>,
     pub(crate) operators: Vec<String>,
 }
 
@@ -59,12 +80,13 @@ pub(crate) struct DecidedSaid {
 
 impl From<&Why> for WhySaid {
     fn from(why: &Why) -> Self {
-        let (decision, order, task) = match why {
-            Why::Decision(decision) => (Some((&**decision).into()), None, None),
-            Why::Order(order) => (None, Some((&**order).into()), None),
-            Why::Task(task) => (None, None, Some((&**task).into())),
-        };
-        Self { decision, order, task }
+        let none = Self { decision: None, order: None, task: None, act: None };
+        match why {
+            Why::Decision(decision) => Self { decision: Some((&**decision).into()), ..none },
+            Why::Order(order) => Self { order: Some((&**order).into()), ..none },
+            Why::Task(task) => Self { task: Some((&**task).into()), ..none },
+            Why::Act(act) => Self { act: Some((&**act).into()), ..none },
+        }
     }
 }
 
@@ -84,10 +106,35 @@ impl From<&WhyOrder> for WhyOrderSaid {
     fn from(why: &WhyOrder) -> Self {
         Self {
             order: (&why.order).into(),
+            approved: shorts(&why.approved),
+            epoch: why.epoch,
+            waiting: why.waiting.as_ref().map(Into::into),
             answered: why.answered.map(|id| id.to_hex()),
+            answered_by: shorts(&why.answered_by),
+            pending: why.pending.iter().map(Into::into).collect(),
             operators: why.operators.iter().map(|who| short_name(who)).collect(),
         }
     }
+}
+
+impl From<&WhyAct> for WhyActSaid {
+    fn from(why: &WhyAct) -> Self {
+        Self {
+            id: why.id.to_hex(),
+            kind: why.kind.clone(),
+            what: why.what.clone(),
+            author: short_name(&why.author),
+            approved: shorts(&why.approved),
+            epoch: why.epoch,
+            void: why.void.clone(),
+            waiting: why.waiting.as_ref().map(Into::into),
+            changes: why.changes.clone(),
+        }
+    }
+}
+
+fn shorts(all: &[String]) -> Vec<String> {
+    all.iter().map(|who| short_name(who)).collect()
 }
 
 impl From<&Decided> for DecidedSaid {

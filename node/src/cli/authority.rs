@@ -149,3 +149,40 @@ pub(crate) struct RootThreshold {
     #[command(flatten)]
     pub(crate) founding: Founding,
 }
+
+/// `belay quarantine`
+#[derive(Args)]
+pub(crate) struct Quarantine {
+    /// The device, as NAME or device:NAME.
+    pub(crate) device: String,
+    /// Why, for people.
+    #[arg(long, default_value = "")]
+    pub(crate) reason: String,
+    /// How long to wait for the proof.
+    #[arg(long, default_value = "30s")]
+    pub(crate) timeout: String,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+/// `belay pause`
+#[derive(Args)]
+pub(crate) struct PauseWords {
+    /// What to freeze, as `stop` names it.
+    #[arg(required = true, num_args = 1..=3)]
+    pub(crate) subject: Vec<String>,
+    /// Why, for people.
+    #[arg(long, default_value = "")]
+    pub(crate) reason: String,
+    /// Order also what nobody known here is called.
+    #[arg(long)]
+    pub(crate) ahead: bool,
+    /// How long it stands still, unless it is resumed before: 2h, 30m.
+    #[arg(long = "for", value_name = "TIME")]
+    pub(crate) lasting: Option<String>,
+    /// How long to wait until the order is in force.
+    #[arg(long, default_value = "30s")]
+    pub(crate) timeout: String,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}

@@ -114,6 +114,13 @@ impl Operator {
         signed
     }
 
+    /// Hands in what counts only once others have approved it.
+    pub(super) fn propose(&mut self, signed: &[Verified<Statement>]) -> Result<(), Fault> {
+        let statements = signed.iter().map(|statement| to_text(statement.bytes())).collect();
+        let _: Vec<String> = self.door.call(&Ask::Propose { statements })?;
+        Ok(())
+    }
+
     /// Hands what was signed to the node, all or nothing; back when it is on disk.
     pub(super) fn hand_in(
         &mut self,

@@ -6,9 +6,11 @@
 //!
 //! Refused here: calling a subject free that is not.
 
+use super::approve::{all, lacks};
 use super::door;
 use super::operator::{Operator, Standing};
 use super::stop::check_reason;
+use crate::api::approval::WaitingSaid;
 use crate::api::standing::{PendingSaid, StandingOrderSaid, StandingSaid};
 use crate::api::{Ask, id_from_text};
 use crate::cli::{Context, Resume};
@@ -16,6 +18,7 @@ use crate::door::{DoorClient, DoorName};
 use crate::fault::Fault;
 use crate::screen::{Shown, table, talk};
 use crate::subject;
+use crate::vault::KeyName;
 use belay_identity::body::{Approve, Body, Lift, Reason, Restore};
 use belay_identity::{Class, Statement, StatementId, Verified};
 use serde::Serialize;
@@ -47,15 +50,40 @@ pub(crate) fn run(context: &Context, ask: &Resume) -> Result<ExitCode, Fault> {
     for order in &before.asked {
         talk(format_args!("belay: {}", order_words(order)));
     }
-    let mut operator = Operator::unlock(context, &ask.signing)?;
+    let by = answerer(&mut door, &before)?;
+    let mut operator = Operator::unlock_as(context, &ask.signing, by)?;
     let mut place = operator.place(Class::AuthorityMinus)?;
     let signed = sign_all(&operator, &mut place, ask, &before)?;
     if !signed.is_empty() {
         operator.hand_in(&signed, &[])?;
     }
+    let said: Vec<String> = signed.iter().map(|statement| statement.id().to_hex()).collect();
+    let waits = all(&mut door)?.into_iter().find(|w| by == KeyName::Root && said.contains(&w.id));
+    if let Some(waiting) = waits {
+        return Err(lacks(&waiting));
+    }
     let after = look_again(&mut door, &before)?;
-    let me = place.operator_name();
-    conclude(context, &me, &before, after, &signed)
+    conclude(context, &before, after, &signed)
+}
+
+/// Orders on operators are answered by the root; what another root key has signed waits for a yes.
+fn answerer(door: &mut DoorClient, found: &StandingSaid) -> Result<KeyName, Fault> {
+    let is_on_operator = |order: &&StandingOrderSaid| order.subject.starts_with("operator:");
+    let Some(order) = found.asked.iter().find(is_on_operator) else {
+        return Ok(KeyName::Operator);
+    };
+    if found.asked.len() != found.asked.iter().filter(is_on_operator).count() {
+        let hint = "answer orders on operators by themselves: belay resume operator:NAME";
+        return Err(Fault::wrong_use("operators are answered by the root, others are not", hint));
+    }
+    let answers = |waiting: &WaitingSaid| {
+        let kind = waiting.act == "lift" || waiting.act == "restore";
+        kind && waiting.what.ends_with(&format!("of {}", order.subject))
+    };
+    match all(door)?.into_iter().find(answers) {
+        None => Ok(KeyName::Root),
+        Some(waiting) => Err(lacks(&waiting)),
+    }
 }
 
 /// Subjects have a colon, ids of orders have none.
@@ -177,7 +205,6 @@ fn joined(mut sum: StandingSaid, more: StandingSaid) -> StandingSaid {
 
 fn conclude(
     context: &Context,
-    me: &str,
     before: &StandingSaid,
     after: StandingSaid,
     signed: &[Verified<Statement>],
@@ -199,11 +226,11 @@ fn conclude(
     let missing: Vec<String> = still.map(|order| order.id.clone()).collect();
     let words = words(&resumed);
     Shown { schema: "belay.resume.run/1", missing, data: &resumed, words }.show(context.format)?;
-    verdict(me, &resumed, &after)
+    verdict(&resumed, &after)
 }
 
 /// By meaning: a yes is missing (8), a revoke arrived meanwhile (7), something else stands (6).
-fn verdict(me: &str, resumed: &Resumed, after: &StandingSaid) -> Result<ExitCode, Fault> {
+fn verdict(resumed: &Resumed, after: &StandingSaid) -> Result<ExitCode, Fault> {
     if let Some(pending) = resumed.pending.first() {
         let has_said = |who: &&String| {
             let name = format!("operator:{who}");
@@ -216,7 +243,8 @@ fn verdict(me: &str, resumed: &Resumed, after: &StandingSaid) -> Result<ExitCode
             pending.approved.len() + 1,
             pending.need
         );
-        let hint = format!("one of {} gives the same command; {me} has", others.join(", "));
+        let id = short(&pending.id);
+        let hint = format!("one of {} says yes: belay approve {id}", others.join(", "));
         return Err(Fault::exit(8, what, hint));
     }
     let commands = |orders: &[StandingOrderSaid]| {

@@ -2,16 +2,21 @@
 //!
 //! Refused here: doing so by a slip; it is asked for on a terminal unless `--yes` is given.
 
+use super::approve::all;
 use super::door;
+use super::hold::{self, Given, names_operator};
 use super::operator::Operator;
 use super::stop::{Ahead, Meant, check_reason, meant, wait_ms, watch};
+use crate::api::approval::WaitingSaid;
 use crate::api::id_from_text;
 use crate::cli::{Context, Revoke};
 use crate::door::DoorName;
 use crate::fault::{Fault, io};
 use crate::screen::talk;
+use crate::vault::KeyName;
 use belay_identity::body::{self, Body, Reason};
 use belay_identity::{Class, StatementId};
+use belay_mesh::approval::ActKind;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
@@ -28,14 +33,23 @@ pub(crate) fn run(context: &Context, ask: &Revoke) -> Result<ExitCode, Fault> {
         Fault::failed(refusal.why, "use `belay` of the version that runs the node")
     };
     let refs = refs.collect::<Result<Vec<_>, _>>().map_err(odd)?;
-    let mut operator = Operator::unlock(context, &ask.signing)?;
-    let place = operator.place(Class::AuthorityMinus)?;
+    // An operator is cut for ever by the threshold of the root alone.
+    let name = if names_operator(&subject) { KeyName::Root } else { KeyName::Operator };
+    let mut operator = Operator::unlock_as(context, &ask.signing, name)?;
+    let mut place = operator.place(Class::AuthorityMinus)?;
     let (home, reason) = (place.device.clone(), Reason(ask.reason.clone()));
-    let signed =
-        operator.say(place, Body::Revoke(body::Revoke { subject, home, reason }), refs, None)?;
+    let body = Body::Revoke(body::Revoke { subject: subject.clone(), home, reason });
+    let signed = operator.sign_next(&mut place, body, refs, None);
+    operator.propose(std::slice::from_ref(&signed))?;
     let order = signed.id().to_hex();
     talk(format_args!("belay: order {order} is given; only a restore opens a new beginning"));
     let mut door = door(context, DoorName::Operator)?;
+    let waiting = all(&mut door)?.into_iter().find(|waiting| waiting.id == order);
+    let silence = |waiting: &WaitingSaid| waiting.act == ActKind::Silence.as_str();
+    if name == KeyName::Root || !waiting.as_ref().is_none_or(silence) {
+        let given = Given { order, subject, until_ms: None, waiting };
+        return hold::show(context, "belay.revoke.run/1", &given);
+    }
     watch(context, "belay.revoke.run/1", &mut door, &order, wait_ms)
 }
 

@@ -4,12 +4,15 @@
 //! Refused here: calling a device well that cannot write, is refused, or has no policy or contact.
 
 use super::door;
+use crate::api::approval::WaitingSaid;
+use crate::api::authority::AuthoritySaid;
 use crate::api::listing::DeviceReportSaid;
 use crate::api::{Ask, StatusSaid};
 use crate::cli::Context;
 use crate::door::DoorName;
 use crate::fault::Fault;
 use crate::screen::{Shown, table};
+use belay_mesh::approval::ActKind;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
@@ -21,6 +24,8 @@ struct Standing {
     status: StatusSaid,
     healthy: bool,
     peers: Vec<DeviceReportSaid>,
+    authority: AuthoritySaid,
+    waiting: Vec<WaitingSaid>,
     health: Vec<Item>,
 }
 
@@ -37,10 +42,15 @@ pub(crate) fn run(context: &Context) -> Result<ExitCode, Fault> {
     let mut door = door(context, DoorName::Operator)?;
     let status: StatusSaid = door.call(&Ask::Status)?;
     let peers: Vec<DeviceReportSaid> = door.call(&Ask::Devices)?;
+    let authority: AuthoritySaid = door.call(&Ask::Authority)?;
+    let waiting: Vec<WaitingSaid> = door.call(&Ask::Waiting { id: None })?;
     let away = status.devices.iter().filter(|device| !device.linked);
     let missing = away.map(|device| device.name.clone()).collect();
-    let (healthy, health) = (healthy(&status), items(&status, &peers));
-    let standing = Standing { status, healthy, peers, health };
+    let (healthy, mut health) = (healthy(&status), items(&status, &peers));
+    health.extend(
+        waiting.iter().filter(|waiting| waiting.act != ActKind::Silence.as_str()).map(waits),
+    );
+    let standing = Standing { status, healthy, peers, authority, waiting, health };
     let words = words(&standing);
     Shown { schema: "belay.status.run/1", missing, data: &standing, words }.show(context.format)?;
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -63,6 +73,7 @@ fn words(standing: &Standing) -> String {
         let half = if release.whole { "" } else { "  (its policy has not arrived)" };
         text += &format!("release  {}  {}{half}\n", release.version, modes.join(", "));
     }
+    text += &authority_words(&standing.authority);
     text += &format!("spread   {}\n", spread_words(peers));
     text += &format!("runs on  {}\n", run_words(&status.run));
     text += &format!("clock    {}\n\n", clock_words(status));
@@ -105,6 +116,26 @@ fn headline(standing: &Standing) -> String {
 
 fn is_reached(peer: &DeviceReportSaid) -> bool {
     matches!(peer.reach.as_str(), "here" | "linked")
+}
+
+/// Who may do what, with how much is left of it, and how many look before it counts.
+fn authority_words(authority: &AuthoritySaid) -> String {
+    let each = authority.operators.iter().map(|operator| {
+        let held = if operator.held_by.is_empty() { "" } else { ", held" };
+        let (name, roles) = (&operator.name, operator.roles.join(" "));
+        format!("{name} ({roles}; {} wide orders left{held})", operator.wide_left)
+    });
+    let each: Vec<String> = each.collect();
+    let eyes = super::authority::eyes_words(authority);
+    format!("may act  {}\neyes     {eyes}\n", each.join(", "))
+}
+
+/// An act that lacks a yes.
+fn waits(waiting: &WaitingSaid) -> Item {
+    let has: Vec<String> = waiting.tallies.iter().map(|tally| tally.words()).collect();
+    let what = format!("{} of {} waits: {}", waiting.what, waiting.author, has.join(", "));
+    let next = format!("belay approve {}", waiting.id.get(..16).unwrap_or(&waiting.id));
+    Item { what, next, wrong: false }
 }
 
 /// Which release who is known to hold.
@@ -201,7 +232,11 @@ fn items(status: &StatusSaid, peers: &[DeviceReportSaid]) -> Vec<Item> {
     }
     if status.security_operators == 1 {
         let what = "one operator: no second pair of eyes".to_owned();
-        note(false, what, "a second one is named in the next root epoch");
+        note(
+            false,
+            what,
+            "let another one make a card: belay operator card --name NAME --out FILE",
+        );
     }
     items
 }

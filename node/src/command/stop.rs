@@ -3,19 +3,22 @@
 //! Refused here: saying "stopped" for what nobody saw end.
 
 use super::door;
-use super::operator::Operator;
+use super::hold::{self, Given, Hold, Lasts, Meets, give, names_operator};
+use crate::api::approval::WaitingSaid;
 use crate::api::standing::{StandingSaid, UnknownSaid};
 use crate::api::{Ask, BranchSaid, ProgressSaid, StatusSaid};
+use crate::cli::authority::{PauseWords, Quarantine};
 use crate::cli::{Context, Stop};
 use crate::door::{DoorClient, DoorName};
 use crate::fault::Fault;
 use crate::policy_folder::{span_ms, span_words};
 use crate::screen::{Shown, table, talk};
 use crate::subject;
-use belay_identity::Class;
-use belay_identity::body::{Body, Hold, Reason, Subject};
+use belay_identity::body::Subject;
 use belay_identity::limits::REASON_BYTES_MAX;
 use belay_identity::principal::TrustDomain;
+use belay_mesh::approval::ActKind;
+use serde_json::json;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -23,11 +26,108 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 pub(crate) fn run(context: &Context, stop: &Stop) -> Result<ExitCode, Fault> {
     let wait_ms = wait_ms(&stop.timeout)?;
-    let (order, mut door) = match &stop.follow {
-        Some(order) => (order.clone(), door(context, DoorName::Operator)?),
-        None => give(context, stop)?,
+    let schema = "belay.stop.run/1";
+    let order = match &stop.follow {
+        Some(order) => order.clone(),
+        None => {
+            let given = give(context, &asked(stop))?;
+            if given.waiting.as_ref().is_some_and(is_bare) || names_operator(&given.subject) {
+                return hold::show(context, schema, &given);
+            }
+            given.order
+        }
     };
-    watch(context, "belay.stop.run/1", &mut door, &order, wait_ms)
+    watch(context, schema, &mut door(context, DoorName::Operator)?, &order, wait_ms)
+}
+
+/// `belay quarantine`: a hold on a device; what runs there ends, its links shrink to leases and
+/// orders.
+pub(crate) fn quarantine(context: &Context, ask: &Quarantine) -> Result<ExitCode, Fault> {
+    let wait_ms = wait_ms(&ask.timeout)?;
+    let name = ask.device.strip_prefix("device:").unwrap_or(&ask.device);
+    let subject = [format!("device:{name}")];
+    let (reason, signing) = (&ask.reason, &ask.signing);
+    let (ahead, lasts, meets) = (Ahead::No, Lasts::Usual, Meets::End);
+    let given = give(context, &Hold { subject: &subject, reason, ahead, lasts, meets, signing })?;
+    if let Some(waiting) = &given.waiting {
+        let id = waiting.id.get(..16).unwrap_or(&waiting.id);
+        talk(format_args!(
+            "belay: {name} gives leases on; a second operator silences it: belay approve {id}"
+        ));
+    }
+    let mut door = door(context, DoorName::Operator)?;
+    watch(context, "belay.quarantine.run/1", &mut door, &given.order, wait_ms)
+}
+
+/// `belay pause`: a hold that freezes what it meets, until it is lifted or its time has come.
+pub(crate) fn pause(context: &Context, ask: &PauseWords) -> Result<ExitCode, Fault> {
+    let wait_ms = wait_ms(&ask.timeout)?;
+    let hold = Hold {
+        subject: &ask.subject,
+        reason: &ask.reason,
+        ahead: if ask.ahead { Ahead::Yes } else { Ahead::No },
+        lasts: ask.lasting.clone().map_or(Lasts::Usual, Lasts::For),
+        meets: Meets::Freeze,
+        signing: &ask.signing,
+    };
+    let given = give(context, &hold)?;
+    if given.waiting.is_some() || names_operator(&given.subject) {
+        return hold::show(context, "belay.pause.run/1", &given);
+    }
+    let mut door = door(context, DoorName::Operator)?;
+    let began = Instant::now();
+    let wait = Duration::from_millis(wait_ms);
+    let done = |progress: &ProgressSaid| progress.in_force || progress.fault.is_some();
+    let progress = follow(&mut door, &given.order, began, wait, done)?;
+    show_pause(context, &given, &progress)
+}
+
+/// Nothing ends by a pause, so there is no end to prove: it binds, or it does not yet.
+fn show_pause(context: &Context, given: &Given, p: &ProgressSaid) -> Result<ExitCode, Fault> {
+    let id = given.order.get(..16).unwrap_or(&given.order);
+    let until = given.until_ms.map(|until| format!(" until {}", crate::clock::rfc3339(until)));
+    let mut words = match p.in_force {
+        true => {
+            format!("What runs as {} stands still{}.\n", given.subject, until.unwrap_or_default())
+        }
+        false => format!("Not yet in force: unconfirmed by {}.\n", p.unconfirmed.join(", ")),
+    };
+    words += &format!("It goes on with: belay resume {id}\norder {}\n", given.order);
+    let missing = p.unconfirmed.clone();
+    let data = json!({
+        "order": given.order,
+        "subject": p.subject,
+        "in_force": p.in_force,
+        "until_ms": given.until_ms,
+        "unconfirmed": p.unconfirmed,
+    });
+    let schema = "belay.pause.run/1";
+    Shown { schema, missing, data: &data, words }.show(context.format)?;
+    if let Some(fault) = &p.fault {
+        return Err(Fault::failed(fault, "give the order again with what it lacks"));
+    }
+    Ok(if p.in_force { ExitCode::SUCCESS } else { ExitCode::from(6) })
+}
+
+/// True for an act that counts for nothing without the yes that it lacks.
+fn is_bare(waiting: &WaitingSaid) -> bool {
+    waiting.act != ActKind::Silence.as_str()
+}
+
+fn asked(stop: &Stop) -> Hold<'_> {
+    let lasts = match (&stop.lasting, stop.until_lifted) {
+        (Some(span), _) => Lasts::For(span.clone()),
+        (None, true) => Lasts::UntilLifted,
+        (None, false) => Lasts::Usual,
+    };
+    Hold {
+        subject: &stop.subject,
+        reason: &stop.reason,
+        ahead: if stop.ahead { Ahead::Yes } else { Ahead::No },
+        lasts,
+        meets: Meets::End,
+        signing: &stop.signing,
+    }
 }
 
 /// Whom an order names, once it is sure that it can be meant.
@@ -73,25 +173,6 @@ fn unknown(name: &UnknownSaid) -> Fault {
     Fault::wrong_use(format!("nothing known here is {}", name.term), hint)
 }
 
-/// Signs the hold here and hands it to the node.
-fn give(context: &Context, stop: &Stop) -> Result<(String, DoorClient), Fault> {
-    check_reason(&stop.reason)?;
-    let ahead = if stop.ahead { Ahead::Yes } else { Ahead::No };
-    let meant = meant(context, &stop.subject, ahead)?;
-    let mut operator = Operator::unlock(context, &stop.signing)?;
-    let place = operator.place(Class::AuthorityMinus)?;
-    let hold = Hold {
-        subject: meant.subject,
-        home: place.device.clone(),
-        reason: Reason(stop.reason.clone()),
-        until_ms: None,
-        pause: None,
-    };
-    let signed = operator.say(place, Body::Hold(hold), Vec::new(), None)?;
-    talk(format_args!("belay: order {} is given", signed.id().to_hex()));
-    Ok((signed.id().to_hex(), door(context, DoorName::Operator)?))
-}
-
 /// A reason is for people and fits the order.
 pub(super) fn check_reason(reason: &str) -> Result<(), Fault> {
     if reason.len() <= REASON_BYTES_MAX {
@@ -110,7 +191,12 @@ pub(super) fn watch(
     wait_ms: u64,
 ) -> Result<ExitCode, Fault> {
     let began = Instant::now();
-    let progress = follow(door, order, began, Duration::from_millis(wait_ms))?;
+    // Where nothing ran there is nothing to prove: what is left is that the order binds.
+    let done = |progress: &ProgressSaid| {
+        let binds = progress.branches.is_empty() && progress.in_force;
+        progress.complete || progress.fault.is_some() || binds
+    };
+    let progress = follow(door, order, began, Duration::from_millis(wait_ms), done)?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     show(context, schema, &progress, took_ms)
 }
@@ -126,13 +212,11 @@ fn follow(
     order: &str,
     began: Instant,
     wait: Duration,
+    done: impl Fn(&ProgressSaid) -> bool,
 ) -> Result<ProgressSaid, Fault> {
     loop {
         let progress: ProgressSaid = door.call(&Ask::Progress { order: order.to_owned() })?;
-        // Where nothing ran there is nothing to prove: what is left is that the order binds.
-        let binds = progress.branches.is_empty() && progress.in_force;
-        let done = progress.complete || progress.fault.is_some() || binds;
-        if done || began.elapsed() >= wait {
+        if done(&progress) || began.elapsed() >= wait {
             return Ok(progress);
         }
         std::thread::sleep(LOOK_EVERY);

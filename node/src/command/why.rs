@@ -2,7 +2,7 @@
 
 use super::{agents_door, door};
 use crate::api::Ask;
-use crate::api::why::{DecidedSaid, WhyDecisionSaid, WhyOrderSaid, WhySaid};
+use crate::api::why::{DecidedSaid, WhyActSaid, WhyDecisionSaid, WhyOrderSaid, WhySaid};
 use crate::cli::{Context, Why};
 use crate::clock;
 use crate::door::DoorName;
@@ -17,12 +17,11 @@ pub(crate) fn run(context: &Context, ask: &Why) -> Result<ExitCode, Fault> {
         None => door(context, DoorName::Operator)?,
     };
     let said: WhySaid = door.call(&Ask::Why { id: ask.id.clone() })?;
-    let words = match (&said.decision, &said.order, &said.task) {
-        (Some(decision), ..) => decision_words(decision),
-        (None, Some(order), _) => order_words(order),
-        (None, None, Some(task)) => super::tasks::task_words(task),
-        (None, None, None) => String::new(),
-    };
+    let decision = said.decision.as_ref().map(decision_words);
+    let order = said.order.as_ref().map(order_words);
+    let task = said.task.as_ref().map(super::tasks::task_words);
+    let act = said.act.as_ref().map(act_words);
+    let words = decision.or(order).or(task).or(act).unwrap_or_default();
     Shown::whole("belay.why.run/1", &said, words).show(context.format)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -129,11 +128,60 @@ fn order_words(why: &WhyOrderSaid) -> String {
     if let Some(until) = order.until_ms {
         line("until", clock::rfc3339(until));
     }
-    let id = order.id.get(..16).unwrap_or(&order.id);
+    line("signed", format!("{} under root epoch {}", order.author, why.epoch));
+    if !why.approved.is_empty() {
+        line("approved", why.approved.join(", "));
+    }
+    if let Some(waiting) = &why.waiting {
+        line("lacks", format!("{}: belay approve {}", waiting.act, short(&waiting.id)));
+    }
+    if let Some((author, rest)) = why.answered_by.split_first() {
+        let rest = rest.iter().map(|who| format!(", approved by {who}")).collect::<String>();
+        line("answer", format!("signed by {author}{rest}"));
+    }
+    for waiting in &why.pending {
+        let has: Vec<String> = waiting.tallies.iter().map(|tally| tally.words()).collect();
+        let (by, has) = (&waiting.author, has.join(", "));
+        line(
+            "waits",
+            format!("{} by {by}: {has}: belay approve {}", waiting.act, short(&waiting.id)),
+        );
+    }
+    let id = short(&order.id);
     if why.answered.is_none() {
         line("who", format!("{} may end it", why.operators.join(" or ")));
         line("next", format!("belay resume {id}"));
     }
     line("proof", format!("belay prove {}", order.id));
     text
+}
+
+/// An act of authority: who signed it, who approved it, what it lacks or why it does not count.
+fn act_words(why: &WhyActSaid) -> String {
+    let state = match (&why.void, &why.waiting) {
+        (Some(void), _) => format!("does not count: {void}"),
+        (None, Some(waiting)) => {
+            let has: Vec<String> = waiting.tallies.iter().map(|tally| tally.words()).collect();
+            format!("waits for approvals: {}", has.join(", "))
+        }
+        (None, None) => "counts".to_owned(),
+    };
+    let mut text = format!("A {}: {}.\n", why.kind, why.what);
+    let mut line = |name: &str, value: &str| text += &format!("  {name:<9} {value}\n");
+    line("state", &state);
+    line("signed", &format!("{} under root epoch {}", why.author, why.epoch));
+    if !why.approved.is_empty() {
+        line("approved", &why.approved.join(", "));
+    }
+    why.changes.iter().for_each(|change| line("changes", change));
+    if let Some(waiting) = &why.waiting {
+        line("who", &format!("{} could say yes", waiting.open.join(", ")));
+        line("next", &format!("belay approve {}", short(&waiting.id)));
+    }
+    line("id", &why.id);
+    text
+}
+
+fn short(id: &str) -> &str {
+    id.get(..16).unwrap_or(id)
 }
