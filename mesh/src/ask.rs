@@ -17,80 +17,60 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 impl Engine {
+    /// Takes up what was asked: an act is answered when it is done, a question at once.
     pub(crate) fn on_ask(&mut self, ask: AskId, request: Request) {
-        match request {
-            Request::Status => self.answer(ask, Ok(Answer::Status(self.status()))),
-            Request::Place { key, class } => {
-                self.answer(ask, Ok(Answer::Place(self.place(key, class))));
+        let answer = match request {
+            Request::Submit { statements, bodies } => {
+                return self.on_submit(ask, statements, &bodies);
             }
-            Request::Roots => {
-                let roots = self.known.epochs_after(0);
-                let roots = roots.iter().map(|root| root.bytes().to_vec()).collect();
-                self.answer(ask, Ok(Answer::Roots(roots)));
+            Request::Propose { statements } => return self.on_propose(ask, statements),
+            Request::Run(run) => return self.on_run(ask, run),
+            Request::Act(act) => return self.on_act(ask, act),
+            Request::Offload(want) => return self.on_offload(ask, want),
+            Request::Cancel { award, by, reason } => {
+                return self.on_cancel(ask, &award, by, reason);
             }
-            Request::Submit { statements, bodies } => self.on_submit(ask, statements, &bodies),
-            Request::Propose { statements } => self.on_propose(ask, statements),
-            Request::Waiting { id } => {
-                self.answer(ask, self.waiting_named(id.as_deref()).map(Answer::Waiting));
-            }
-            Request::Authority => {
-                self.answer(ask, Ok(Answer::Authority(Box::new(self.authority_report()))));
-            }
+            Request::Status => Ok(Answer::Status(self.status())),
+            Request::Place { key, class } => Ok(Answer::Place(self.place(key, class))),
+            Request::Roots => Ok(Answer::Roots(self.root_bytes())),
+            Request::Waiting { id } => self.waiting_named(id.as_deref()).map(Answer::Waiting),
+            Request::Authority => Ok(Answer::Authority(Box::new(self.authority_report()))),
             Request::NextEpoch { change } => {
-                let draft = self.draw_up(&change);
-                self.answer(ask, draft.map(|draft| Answer::NextEpoch(Box::new(draft))));
+                self.draw_up(&change).map(|draft| Answer::NextEpoch(Box::new(draft)))
             }
-            Request::Run(run) => self.on_run(ask, run),
-            Request::Act(act) => self.on_act(ask, act),
-            Request::Offload(want) => self.on_offload(ask, want),
             Request::Progress { order } => {
-                let answer =
-                    self.known_order(order).map(|()| Answer::Progress(self.progress(order)));
-                self.answer(ask, answer);
+                self.known_order(order).map(|()| Answer::Progress(self.progress(order)))
             }
             Request::Case { order } => {
-                let answer =
-                    self.known_order(order).and_then(|()| self.case_file(order)).map(Answer::Case);
-                self.answer(ask, answer);
+                self.known_order(order).and_then(|()| self.case_file(order)).map(Answer::Case)
             }
-            Request::Devices => self.answer(ask, Ok(Answer::Devices(self.device_reports()))),
-            Request::Agents { name: None } => {
-                self.answer(ask, Ok(Answer::Agents(self.agent_reports())));
-            }
+            Request::Devices => Ok(Answer::Devices(self.device_reports())),
+            Request::Agents { name: None } => Ok(Answer::Agents(self.agent_reports())),
             Request::Agents { name: Some(name) } => {
-                let report = self.agent_named(&name);
-                self.answer(ask, report.map(|report| Answer::Agents(vec![report])));
+                self.agent_named(&name).map(|report| Answer::Agents(vec![report]))
             }
-            Request::Tasks { of } => {
-                let reports = self.task_reports(&of);
-                self.answer(ask, reports.map(Answer::Tasks));
-            }
-            Request::Cancel { award, by, reason } => self.on_cancel(ask, &award, by, reason),
-            Request::Why { of, asker } => {
-                let why = self.why(&of, asker);
-                self.answer(ask, why.map(Answer::Why));
-            }
+            Request::Tasks { of } => self.task_reports(&of).map(Answer::Tasks),
+            Request::Why { of, asker } => self.why(&of, asker).map(Answer::Why),
             Request::Standing { subject } => {
-                let report = Box::new(self.standing_against(&subject));
-                self.answer(ask, Ok(Answer::Standing(report)));
+                Ok(Answer::Standing(Box::new(self.standing_against(&subject))))
             }
             Request::StandingNamed { ids } => {
-                let report = self.standing_named(&ids);
-                self.answer(ask, report.map(|report| Answer::Standing(Box::new(report))));
+                self.standing_named(&ids).map(|report| Answer::Standing(Box::new(report)))
             }
-            Request::Drafts => {
-                let lines = self.draft_lines();
-                self.answer(ask, Ok(Answer::Drafts(lines)));
-            }
+            Request::Drafts => Ok(Answer::Drafts(self.draft_lines())),
             Request::Draft { name } => {
-                let report = self.draft_report(&name);
-                self.answer(ask, report.map(|report| Answer::Draft(Box::new(report))));
+                self.draft_report(&name).map(|report| Answer::Draft(Box::new(report)))
             }
-            Request::Policy { agent } => {
-                let report = self.policy_report(agent.as_deref());
-                self.answer(ask, report.map(|report| Answer::Policy(Box::new(report))));
-            }
-        }
+            Request::Policy { agent } => self
+                .policy_report(agent.as_deref())
+                .map(|report| Answer::Policy(Box::new(report))),
+        };
+        self.answer(ask, answer);
+    }
+
+    /// Root epochs with their approvals, original bytes.
+    fn root_bytes(&self) -> Vec<Vec<u8>> {
+        self.known.epochs_after(0).iter().map(|root| root.bytes().to_vec()).collect()
     }
 
     /// Where the next statement of an operator's key stands in the log that this state numbers.

@@ -162,8 +162,8 @@ fn no_trick_extends_a_lease_or_locks_a_device_out() {
     }
 }
 
-/// Goal: the same through a night of sleep. Method: two devices, since the world lives through every
-/// second of it.
+/// Goal: the same through a night of sleep. Method: two devices, since the world lives through
+/// every second of it.
 #[test]
 fn sleep_extends_no_lease_and_locks_nobody_out() {
     let two = PLAN.replace("nodes = 5", "nodes = 2").replace("beacons = 3", "beacons = 1");
