@@ -9,6 +9,8 @@
 //! Refused here: clocks, subjects of orders, and what a device or a credential's key may say (the
 //! registry and the tasks decide that; their pins and forks are judged here).
 
+mod drops;
+mod required;
 mod roots;
 mod seals;
 
@@ -17,6 +19,7 @@ use crate::set::Set;
 use belay_identity::body::{Body, Direction, Role, Root};
 use belay_identity::principal::{OperatorId, Principal};
 use belay_identity::{LogId, PublicKey, Statement, StatementId, Verified};
+use required::{Required, required_role};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who may say what.
@@ -24,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Authority {
     roots: roots::Roots,
     seals: seals::Seals,
+    drops: drops::Drops,
     forks: BTreeMap<LogId, u64>,
     /// Every key's places in all valid epochs.
     tenures: BTreeMap<PublicKey, Vec<Tenure>>,
@@ -103,6 +107,9 @@ pub enum Void {
         /// How many it needs.
         need: usize,
     },
+    /// A second order of one operator alone on another.
+    #[error("one operator alone may hold another once in a root epoch; name a co-signer")]
+    Repeated,
     /// More wide orders than a key may give alone.
     #[error("its key has given 32 wide orders in this epoch; let a second operator approve it")]
     Budget,
@@ -143,7 +150,8 @@ impl Authority {
         let roots = roots::fold(set, rules);
         let seals = seals::fold(set, roots.valid.values());
         let tenures = tenures(roots.valid.values());
-        Self { roots, seals, forks: set.forks(), tenures, rules: Table(*rules) }
+        let (drops, forks) = (drops::fold(&roots), set.forks());
+        Self { roots, seals, drops, forks, tenures, rules: Table(*rules) }
     }
 
     /// True when this statement was looked for and not found: with it the fold may be another.
@@ -199,8 +207,42 @@ impl Authority {
     pub fn operator_at(&self, key: &PublicKey, role: Role, number: u64) -> Option<&OperatorId> {
         let root = &self.epoch(number)?.root;
         let line = root.operators.iter().find(|line| line.key == *key)?;
-        let holds = line.roles.contains(&role) && !self.removed_from(&line.id, number);
+        let holds = line.roles.contains(&role)
+            && !self.removed_from(&line.id, number)
+            && !self.is_dropped(&(*key, Some(role)), number);
         holds.then_some(&line.id)
+    }
+
+    /// The operator who says this, if he held the role when he did. What the standing root sealed
+    /// is not taken away by an epoch beside it.
+    pub(crate) fn operator_of(
+        &self,
+        said: &Verified<Statement>,
+        role: Role,
+    ) -> Option<&OperatorId> {
+        let root = &self.epoch(said.epoch)?.root;
+        let line = root.operators.iter().find(|line| line.key == said.key())?;
+        let holds = line.roles.contains(&role)
+            && !self.removed_from(&line.id, said.epoch)
+            && !self.is_dropped_for(&(said.key(), Some(role)), said);
+        holds.then_some(&line.id)
+    }
+
+    fn is_dropped_for(&self, place: &drops::Place, said: &Verified<Statement>) -> bool {
+        let sealed = self.standing().is_some_and(|epoch| self.covers(epoch, said));
+        !sealed && self.is_dropped(place, said.epoch)
+    }
+
+    /// True when an epoch beside the standing branch took this away, and no later epoch of the
+    /// standing branch up to this number names it again.
+    fn is_dropped(&self, place: &drops::Place, number: u64) -> bool {
+        let names = |epoch: &Epoch| drops::places(&epoch.root).contains(place);
+        let again = |dropped: u64| {
+            let mut later = self.epochs().filter(|e| dropped < e.number && e.number <= number);
+            later.any(names)
+        };
+        let dropped = self.drops.up_to(place, number).any(|dropped| !again(dropped));
+        (self.rules.0.drop_counts)(dropped)
     }
 
     /// The operator whose key this is in the latest epoch of the standing branch that knows it.
@@ -211,8 +253,23 @@ impl Authority {
 
     /// True for a key of the standing root that is not cut.
     pub fn is_root_key(&self, key: &PublicKey) -> bool {
-        let keys = self.standing().is_some_and(|epoch| epoch.root.keys.contains(key));
-        keys && !self.roots.cut.contains(key)
+        self.standing().is_some_and(|epoch| self.is_root_key_in(key, epoch))
+    }
+
+    /// The same in this epoch of the standing branch.
+    pub(crate) fn is_root_key_in(&self, key: &PublicKey, epoch: &Epoch) -> bool {
+        let given = epoch.root.keys.contains(key) && !self.is_dropped(&(*key, None), epoch.number);
+        given && !self.roots.cut.contains(key)
+    }
+
+    /// The rules that it was folded by.
+    pub(crate) fn rules(&self) -> Table {
+        self.rules
+    }
+
+    /// Every log with two statements for one place, and its lowest such number.
+    pub fn forks(&self) -> &BTreeMap<LogId, u64> {
+        &self.forks
     }
 
     /// Every key that ever was a root's or an operator's: whose order logs lease answers name.
@@ -260,10 +317,17 @@ impl Authority {
             return if free { Ok(()) } else { Err(Void::Role(role.word())) };
         }
         let epoch = self.epoch(grant.epoch).ok_or(Void::Epoch(grant.epoch))?;
-        let held = self.tenures_of(&grant.key()).any(|tenure| {
-            tenure.epoch == epoch.id
-                && tenure.author == grant.author
-                && (is_root || role.met_by(&tenure.roles))
+        let key = grant.key();
+        let mut tenures = self.tenures_of(&key).filter(|tenure| tenure.epoch == epoch.id);
+        let held = tenures.any(|tenure| {
+            let mut left = tenure.roles.clone();
+            left.retain(|role| !self.is_dropped_for(&(key, Some(*role)), grant));
+            let met = if is_root {
+                !self.is_dropped_for(&(key, None), grant)
+            } else {
+                role.met_by(&left)
+            };
+            tenure.author == grant.author && met
         });
         if held { Ok(()) } else { Err(Void::Role(role.word())) }
     }
@@ -285,7 +349,7 @@ impl Authority {
             return Err(Void::CutRoot);
         }
         match self.forks.get(&grant.log(grant.key())) {
-            Some(fork) if grant.seq >= *fork => Err(Void::Forked(*fork)),
+            Some(fork) if (self.rules.0.fork_voids)(grant.seq, *fork) => Err(Void::Forked(*fork)),
             Some(_) | None => Ok(()),
         }
     }
@@ -298,8 +362,13 @@ impl Authority {
         if order.body.direction() != Some(Direction::Order) {
             return Err(Void::Kind);
         }
-        let epoch = self.order_epoch(order).ok_or(Void::Role(Role::Security.as_str()))?;
         self.not_removed(order)?;
+        self.order_reach(order)
+    }
+
+    /// Whether an order would count if nobody had been removed for cause, and against what.
+    pub(crate) fn order_reach(&self, order: &Verified<Statement>) -> Result<Reach, Void> {
+        let epoch = self.order_epoch(order).ok_or(Void::Role(Role::Security.as_str()))?;
         let mut reach = Ok(Reach::All);
         for later in self.epochs().filter(|later| later.number > epoch) {
             let at = self.at_pin(later, order);
@@ -355,6 +424,18 @@ impl Authority {
         tenures.any(|tenure| tenure.held(&by.author, role))
     }
 
+    /// Against enrolments of which epochs this word of an enrol operator takes away what it names:
+    /// as of an order, whatever was forked, sealed or cut since, or nothing it replaced would stay
+    /// replaced. Nothing for who never held the role in its epoch or was removed for cause.
+    pub(crate) fn retires(&self, word: &Verified<Statement>) -> Option<Reach> {
+        let held = self.any_epochs(word.epoch).any(|epoch| self.held_in(word, Role::Enrol, epoch));
+        if !held || self.not_removed(word).is_err() {
+            return None;
+        }
+        let above = self.epochs().filter(|e| e.number > word.epoch && !self.covers(e, word));
+        Some(above.fold(Reach::All, |reach, epoch| reach.at_most(epoch.number - 1)))
+    }
+
     /// Valid epochs of any branch with this number.
     pub(crate) fn any_epochs(&self, number: u64) -> impl Iterator<Item = &Epoch> {
         self.roots.valid.values().filter(move |epoch| epoch.number == number)
@@ -368,11 +449,27 @@ impl Authority {
         for epoch in removals {
             let covered = self.covers(epoch, statement);
             let again = self.named_again(author, epoch.number, statement.epoch);
-            if !covered && !again {
+            if (self.rules.0.removal_voids)(covered, again) {
                 return Err(Void::Removed(epoch.number));
             }
         }
         Ok(())
+    }
+
+    /// The number of an epoch that voids this by removing its author for cause.
+    pub(crate) fn removed_in(&self, statement: &Verified<Statement>) -> Option<u64> {
+        match self.not_removed(statement) {
+            Err(Void::Removed(number)) => Some(number),
+            Err(_) | Ok(()) => None,
+        }
+    }
+
+    /// Why an epoch of this number removed him for cause, in its words.
+    pub(crate) fn why_removed(&self, author: &Principal, number: u64) -> Option<String> {
+        let removals = self.any_epochs(number).flat_map(|epoch| &epoch.root.removals);
+        let his = |operator: &OperatorId| Principal::Operator(operator.clone()) == *author;
+        let mut his = removals.filter(|removal| his(&removal.operator));
+        his.next().map(|removal| removal.reason.clone())
     }
 
     fn removed_from(&self, operator: &OperatorId, number: u64) -> bool {
@@ -425,65 +522,6 @@ fn tenures<'a>(epochs: impl Iterator<Item = &'a Epoch>) -> BTreeMap<PublicKey, V
     tenures
 }
 
-/// What the author of a grant must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Required {
-    /// An operator with this role, or a root.
-    Role(Role),
-    /// An operator with this role, or the holder of an invite, which the registry checks.
-    Invited,
-    /// Any operator, or a root; what he approves says which role it needs.
-    AnyOperator,
-    /// A device, or a credential's key: the registry and the tasks say which.
-    OfAnother,
-}
-
-impl Required {
-    fn met_by(self, roles: &[Role]) -> bool {
-        match self {
-            Required::Role(role) => roles.contains(&role),
-            Required::Invited => roles.contains(&Role::Enrol),
-            Required::AnyOperator => !roles.is_empty(),
-            Required::OfAnother => false,
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Required::Role(role) => role.as_str(),
-            Required::Invited => Role::Enrol.as_str(),
-            Required::AnyOperator => "operator",
-            Required::OfAnother => "device",
-        }
-    }
-}
-
-fn required_role(body: &Body) -> Required {
-    match body {
-        Body::Release(_) | Body::Draft(_) => Required::Role(Role::Policy),
-        Body::Lift(_) | Body::Restore(_) | Body::Hold(_) | Body::Revoke(_) | Body::Drill(_) => {
-            Required::Role(Role::Security)
-        }
-        Body::Invite(_) | Body::User(_) | Body::Project(_) | Body::Class(_) => {
-            Required::Role(Role::Enrol)
-        }
-        Body::Enrol(_) => Required::Invited,
-        Body::Root(_) | Body::Approve(_) => Required::AnyOperator,
-        Body::Proof(_)
-        | Body::Witness(_)
-        | Body::Agent(_)
-        | Body::Credential(_)
-        | Body::Delegation(_)
-        | Body::Award(_)
-        | Body::Started(_)
-        | Body::Refused(_)
-        | Body::Cancel(_)
-        | Body::Receipt(_)
-        | Body::Presence(_)
-        | Body::Unknown { .. } => Required::OfAnother,
-    }
-}
-
 /// The rules a view was folded by; two views are equal whatever code address a rule has.
 #[derive(Clone, Copy)]
 pub(crate) struct Table(pub(crate) Rules);
@@ -495,6 +533,12 @@ impl PartialEq for Table {
 }
 
 impl Eq for Table {}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self(Rules::OURS)
+    }
+}
 
 impl std::fmt::Debug for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

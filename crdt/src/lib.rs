@@ -29,7 +29,7 @@ pub mod tasks;
 pub mod views;
 
 pub use authority::{Authority, Reach, Void};
-pub use orders::{Cut, OperatorCut, Order, OrderKind, Orders};
+pub use orders::{Cut, OperatorCut, Order, OrderKind, Orders, Revived};
 pub use releases::{Judging, ReleaseInForce, Releases};
 pub use set::{Held, Inserted, Set};
 pub use views::Views;

@@ -11,16 +11,20 @@
 pub(crate) mod answers;
 mod budget;
 mod generations;
+mod operators;
+
+pub(crate) use operators::Cutters;
+pub use operators::{OperatorCut, Revived};
 
 use crate::authority::{Authority, Reach, Table, Void};
-use crate::limits::{HOLDS_ASKED_MAX, OPERATOR_HOLD_MS};
-use crate::rules::Rules;
+use crate::limits::HOLDS_ASKED_MAX;
+use crate::rules::{Rules, Voice};
 use crate::set::{Held, Set};
 use belay_identity::body::{Body, Generations, Subject, Term};
 use belay_identity::chain::Link;
 use belay_identity::principal::{DeviceId, OperatorId, Principal};
 use belay_identity::{Chain, Statement, StatementId, Verified};
-use generations::Line;
+use generations::{Line, Sources};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +38,8 @@ pub struct Orders {
     holds: BTreeMap<Term, BTreeSet<StatementId>>,
     lines: BTreeMap<Term, Line>,
     cutters: Cutters,
+    /// Orders that a removal for cause has voided.
+    revived: Vec<Revived>,
     /// What revokes and restores name that is not held.
     awaited: BTreeSet<StatementId>,
     any_ends: bool,
@@ -91,38 +97,6 @@ pub struct Cut {
     pub home: DeviceId,
 }
 
-/// What holds an operator's grants; never his orders.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OperatorCut {
-    /// The order.
-    pub order: StatementId,
-    /// From when on, Unix milliseconds; nothing for always.
-    pub from_ms: Option<u64>,
-    /// Until when, Unix milliseconds; nothing until lifted.
-    pub until_ms: Option<u64>,
-}
-
-/// Operators whose grants are cut until somebody answers, by the lowest order that does it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Cutters(BTreeMap<OperatorId, Vec<(StatementId, Reach)>>);
-
-impl Cutters {
-    /// Whether a grant counts and its author's grants are not cut.
-    pub(crate) fn grant_counts(
-        &self,
-        authority: &Authority,
-        grant: &Verified<Statement>,
-    ) -> Result<(), Void> {
-        authority.grant_counts(grant)?;
-        let Principal::Operator(author) = &grant.author else { return Ok(()) };
-        let mut cuts = self.0.get(author).into_iter().flatten();
-        match cuts.find(|(_, reach)| reach.covers(Some(grant.epoch))) {
-            Some((order, _)) => Err(Void::Held(*order)),
-            None => Ok(()),
-        }
-    }
-}
-
 impl Orders {
     /// Folds the orders, lifts and restores of a set.
     pub fn fold(set: &Set, authority: &Authority) -> Self {
@@ -130,13 +104,15 @@ impl Orders {
     }
 
     pub(crate) fn fold_by(set: &Set, authority: &Authority, rules: &Rules) -> Self {
-        let (orders, mut void) = counted(set, authority);
-        let operators = Cutters::default();
-        let by_root = lifted(set, authority, &operators, rules, &orders, &mut void);
-        let cutters = cutters(&orders, &by_root);
-        let mut answered = lifted(set, authority, &cutters, rules, &orders, &mut void);
-        let sources =
-            generations::Sources { set, authority, cut: &cutters, rules, orders: &orders };
+        let nobody = Cutters::default();
+        let none = BTreeMap::new();
+        let sources = Sources { set, authority, cut: &nobody, rules, orders: &none };
+        let (orders, mut void) = counted(&sources);
+        let sources = Sources { orders: &orders, ..sources };
+        let by_root = lifted(&sources, &mut void);
+        let cutters = operators::cutters(&sources, &by_root, &generations::of_operators(&sources));
+        let sources = Sources { cut: &cutters, ..sources };
+        let mut answered = lifted(&sources, &mut void);
         let (lines, fell) = generations::fold(&sources);
         void.extend(fell);
         for restore in lines.values().flat_map(|line| line.opened.keys()) {
@@ -149,7 +125,8 @@ impl Orders {
         let (awaited, rules) = (awaited(set), Table(*rules));
         let ends = |order: &Order| order.until_ms.is_some() && !answered.contains_key(&order.id);
         let any_ends = orders.values().any(ends);
-        Self { orders, void, answered, holds, lines, cutters, awaited, any_ends, rules }
+        let revived = revived(set, authority, &void);
+        Self { orders, void, answered, holds, lines, cutters, revived, awaited, any_ends, rules }
     }
 
     /// True when this statement was looked for and not found: with it the fold may be another.
@@ -238,8 +215,9 @@ impl Orders {
     pub fn beacon_silenced(&self, device: &DeviceId) -> Option<StatementId> {
         let generation = self.generation(&Term::Device(device.clone()));
         let cuts = self.device_cuts(device, generation, None);
-        let cosigned = |id: &StatementId| self.orders.get(id).is_some_and(|o| o.cosigned);
-        cuts.into_iter().map(|cut| cut.order).find(cosigned)
+        let silences = |o: &Order| (self.rules.0.silences)(o.cosigned);
+        let silencing = |id: &StatementId| self.orders.get(id).is_some_and(silences);
+        cuts.into_iter().map(|cut| cut.order).find(silencing)
     }
 
     /// What holds an operator's grants: the order that lasts longest.
@@ -250,13 +228,14 @@ impl Orders {
         let revokes = self.lines.get(&term).map(|line| line.cutting(line.current(), None));
         let ids = holds.chain(revokes.into_iter().flatten()).collect();
         let cut = self.in_order(ids).into_iter().next()?;
-        let cosigned = self.orders.get(&cut.order).is_some_and(|order| order.cosigned);
-        let alone_until = cut.until_ms.filter(|_| !cosigned);
-        Some(OperatorCut {
-            order: cut.order,
-            from_ms: alone_until.map(|until| until.saturating_sub(OPERATOR_HOLD_MS)),
-            until_ms: cut.until_ms,
-        })
+        let from_ms = self.orders.get(&cut.order).and_then(operators::alone_from);
+        Some(OperatorCut { order: cut.order, from_ms, until_ms: cut.until_ms })
+    }
+
+    /// The orders that count no more because of a removal for cause, by id: whoever
+    /// they named and no other order names acts again.
+    pub fn revived(&self) -> &[Revived] {
+        &self.revived
     }
 
     /// The generation for which credentials are made now.
@@ -363,10 +342,10 @@ fn subject(body: &Body) -> Option<&Subject> {
 
 type Counted = (BTreeMap<StatementId, Order>, BTreeMap<StatementId, Void>);
 
-fn counted(set: &Set, authority: &Authority) -> Counted {
+fn counted(sources: &Sources<'_>) -> Counted {
     let (mut orders, mut void) = Counted::default();
-    for held in set.of_kind("hold").chain(set.of_kind("revoke")) {
-        match count(set, authority, held) {
+    for held in sources.set.of_kind("hold").chain(sources.set.of_kind("revoke")) {
+        match count(sources, held) {
             Ok(order) => drop(orders.insert(order.id, order)),
             Err(why) => drop(void.insert(held.id(), why)),
         }
@@ -374,22 +353,29 @@ fn counted(set: &Set, authority: &Authority) -> Counted {
     (orders, void)
 }
 
-fn count(set: &Set, authority: &Authority, held: &Held) -> Result<Order, Void> {
+fn count(sources: &Sources<'_>, held: &Held) -> Result<Order, Void> {
+    let Sources { set, authority, rules, .. } = sources;
     let reach = authority.order_counts(held)?;
-    let order = read(set, authority, held, reach)?;
+    let order = read(set, authority, held, reach, rules)?;
     if order.kind == OrderKind::Revoke && order.subject.terms().len() != 1 {
         return Err(Void::Subject);
     }
     if let [Term::Operator(_)] = order.subject.terms() {
-        on_operator(set, authority, held, &order)?;
+        operators::check(sources, held, &order)?;
     }
-    if !order.cosigned && !budget::within(set, authority, held) {
+    if !order.cosigned && !budget::within(set, authority, rules, held) {
         return Err(Void::Budget);
     }
     Ok(order)
 }
 
-fn read(set: &Set, authority: &Authority, held: &Held, reach: Reach) -> Result<Order, Void> {
+fn read(
+    set: &Set,
+    authority: &Authority,
+    held: &Held,
+    reach: Reach,
+    rules: &Rules,
+) -> Result<Order, Void> {
     let (kind, subject, home, reason, until_ms, pause) = if let Body::Hold(hold) = &held.body {
         let pause = hold.pause.is_some();
         (OrderKind::Hold, &hold.subject, &hold.home, &hold.reason, hold.until_ms, pause)
@@ -398,7 +384,11 @@ fn read(set: &Set, authority: &Authority, held: &Held, reach: Reach) -> Result<O
     } else {
         return Err(Void::Kind);
     };
-    let cosigner = |one: &Held| authority.cosigner(one).is_some_and(|who| *who != held.author);
+    let author = Voice { author: &held.author, key: held.key() };
+    let cosigner = |one: &Held| {
+        let other = authority.cosigner(one).map(|who| Voice { author: who, key: one.key() });
+        other.is_some_and(|other| (rules.cosigns)(&author, &other))
+    };
     Ok(Order {
         id: held.id(),
         kind,
@@ -413,43 +403,23 @@ fn read(set: &Set, authority: &Authority, held: &Held, reach: Reach) -> Result<O
     })
 }
 
-/// One operator alone holds another for a day; co-signed until answered; for ever only the root.
-fn on_operator(set: &Set, authority: &Authority, held: &Held, order: &Order) -> Result<(), Void> {
-    match order.kind {
-        OrderKind::Hold if order.cosigned || order.until_ms.is_some() => Ok(()),
-        OrderKind::Hold => Err(Void::Alone),
-        OrderKind::Revoke if answers::ordered_by_root(set, authority, held) => Ok(()),
-        OrderKind::Revoke => Err(Void::Role("root")),
-    }
-}
-
-/// Operators cut until answered; the answers to orders on operators are the root's, so this does
-/// not depend on whom the operators cut.
-fn cutters(
-    orders: &BTreeMap<StatementId, Order>,
-    answered: &BTreeMap<StatementId, StatementId>,
-) -> Cutters {
-    let mut cutters = Cutters::default();
-    for order in orders.values().filter(|order| !answered.contains_key(&order.id)) {
-        let lasting = order.kind == OrderKind::Revoke || order.cosigned;
-        if let ([Term::Operator(id)], true, None) = (order.subject.terms(), lasting, order.until_ms)
-        {
-            cutters.0.entry(id.clone()).or_default().push((order.id, order.reach));
-        }
-    }
-    cutters
+fn revived(set: &Set, authority: &Authority, void: &BTreeMap<StatementId, Void>) -> Vec<Revived> {
+    let order = |id: &StatementId| {
+        let held = set.get(id)?;
+        let order = read(set, authority, held, Reach::All, &Rules::OURS).ok()?;
+        Some((order, held.clone()))
+    };
+    let approvals = |id: &StatementId| set.approvals(id).cloned().collect();
+    operators::revived(authority, void, order, approvals)
 }
 
 /// Every hold that a lift ended, with the lowest lift that did. Its own author ends a hold alone;
 /// not that of a whole device, which takes two, nor that of an operator, which takes the root.
 fn lifted(
-    set: &Set,
-    authority: &Authority,
-    cut: &Cutters,
-    rules: &Rules,
-    orders: &BTreeMap<StatementId, Order>,
+    sources: &Sources<'_>,
     void: &mut BTreeMap<StatementId, Void>,
 ) -> BTreeMap<StatementId, StatementId> {
+    let Sources { set, authority, cut, rules, orders } = sources;
     let mut answered = BTreeMap::new();
     for lift in set.of_kind("lift") {
         let enough = answers::check(set, authority, cut, lift);

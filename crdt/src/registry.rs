@@ -2,8 +2,10 @@
 //!
 //! An enrolment joins a device: signed by an enrol operator, or by the one-use key of an invite
 //! that such an operator signed. Which of several enrolments stands is decided in `standing`.
-//! Credentials are kept as claims: who issued one is compared with the devices when it is read, so
-//! that the order of arrival changes nothing.
+//! Credentials are kept as claims: who issued one is compared with the devices when it is read,
+//! so that the order of arrival changes nothing. A device lets by the key of the enrolment that
+//! stands: what a key before it granted counts no more, what it recorded stays that device's word.
+//! Nor does a grant count at or after a place of its log that was signed twice.
 //!
 //! Refused here: comparing a time ("until" is yielded, never judged), and saying who is stopped.
 
@@ -11,13 +13,13 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-use crate::authority::Authority;
+use crate::authority::{Authority, Table};
 use crate::layered::Layered;
 use crate::set::{Held, Set};
 use belay_identity::body::{Credential, DeviceKind, Subject};
 use belay_identity::chain::Link;
 use belay_identity::principal::{AgentId, DeviceId, Principal, UserId};
-use belay_identity::{Body, Class, PublicKey, Statement, StatementId, Verified};
+use belay_identity::{Body, Class, LogId, PublicKey, Statement, StatementId, Verified};
 use standing::Papers;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +35,9 @@ pub struct Registry {
     credentials: BTreeMap<StatementId, Issued>,
     credentials_by_key: BTreeMap<PublicKey, BTreeSet<(Option<u64>, StatementId)>>,
     runs: BTreeMap<Run, BTreeSet<StatementId>>,
+    /// Where each forked log is forked.
+    forks: BTreeMap<LogId, u64>,
+    rules: Table,
 }
 
 /// A member of the fleet, as its standing enrolment says.
@@ -77,6 +82,8 @@ pub struct Issued {
     pub id: StatementId,
     /// The key that signed it.
     pub issuer: PublicKey,
+    /// The log it stands in, and its number there.
+    place: (LogId, u64),
     /// The delegation that it says it acts under; none where a user's own agent acts.
     pub delegation: Option<StatementId>,
     /// When it ends, Unix milliseconds.
@@ -103,7 +110,7 @@ pub struct Run {
 impl Registry {
     /// The registry of a whole set.
     pub fn fold(set: &Set, authority: &Authority) -> Self {
-        let mut registry = Self::default();
+        let mut registry = Self { rules: authority.rules(), ..Self::default() };
         set.iter().for_each(|statement| registry.file(statement));
         registry.judge_all(authority);
         registry
@@ -168,12 +175,13 @@ impl Registry {
         self.agents.iter()
     }
 
-    /// A credential, if the device that it names issued it.
+    /// A credential, if the device that it names issued it by the key that it has now.
     pub fn credential(&self, id: &StatementId) -> Option<&Issued> {
         self.claim(id).filter(|issued| self.is_issued_there(issued))
     }
 
-    /// The credential of this key that ends last, if the device that it names issued it.
+    /// The credential of this key that ends last, if the device that it names issued it by the key
+    /// that it has now.
     pub fn credential_by_key(&self, key: &PublicKey) -> Option<&Issued> {
         let ids = self.credentials_by_key.get(key)?;
         ids.iter().rev().find_map(|(_, id)| self.credential(id))
@@ -201,9 +209,31 @@ impl Registry {
         self.credentials.values()
     }
 
-    /// True when the device that the credential names signed it.
+    /// True when the device that the credential names issued it: by the key of the enrolment that
+    /// stands, and before any place of its log that was signed twice.
     pub fn is_issued_there(&self, issued: &Issued) -> bool {
+        let current = self.devices.get(&issued.credential.device);
+        let current = current.is_some_and(|device| device.key == issued.issuer);
+        let lets = (self.rules.0.device_grants)(current) && self.was_issued_there(issued);
+        lets && !self.is_fenced(issued)
+    }
+
+    /// True when the credential stands at or after a place of its log that was signed twice.
+    pub fn is_fenced(&self, issued: &Issued) -> bool {
+        self.is_forked(&issued.place.0, issued.place.1)
+    }
+
+    /// True when the device that the credential names signed it, by any key that it has had: who
+    /// owes an answer for what ran under it.
+    pub fn was_issued_there(&self, issued: &Issued) -> bool {
         self.speaks_for(&issued.issuer, &issued.credential.device)
+    }
+
+    /// True when a grant by this number stands at or after a place of its log that was signed
+    /// twice.
+    pub fn is_forked(&self, log: &LogId, seq: u64) -> bool {
+        let fork = self.forks.get(log);
+        fork.is_some_and(|fork| (self.rules.0.fork_voids)(seq, *fork))
     }
 
     /// The credentials of one run, renewals included.
@@ -238,6 +268,7 @@ impl Issued {
         Self {
             id: statement.id(),
             issuer: statement.key(),
+            place: (statement.log(statement.key()), statement.seq),
             delegation: statement.refs.first().copied(),
             expiry_ms: statement.expiry_ms,
             epoch: statement.epoch,
@@ -272,6 +303,7 @@ impl Registry {
         let ids: BTreeSet<DeviceId> = self.papers.device_ids().cloned().collect();
         ids.iter().for_each(|id| self.judge_device(authority, id));
         self.names = self.papers.names(authority);
+        self.forks.clone_from(authority.forks());
     }
 
     fn judge_touched(&mut self, authority: &Authority, statement: &Verified<Statement>) {

@@ -160,7 +160,7 @@ fn stands(set: &Set, authority: &Authority, cut: &Cutters, held: &Held, header: 
     let need = answers::needed(authority, Role::Policy, held.epoch);
     header.version.epoch == held.epoch
         && cut.grant_counts(authority, held).is_ok()
-        && answers::operators(set, authority, cut, held, Role::Policy).len() >= need
+        && answers::operators(set, authority, cut, held, Role::Policy) >= need
 }
 
 /// It had its threshold in a valid epoch of any branch, whatever was sealed, forked or cut since.

@@ -5,10 +5,12 @@
 //! or a condition in the product's own path.
 
 use crate::authority::Reach;
+use crate::limits::WIDE_ORDERS_PER_EPOCH_MAX;
 use crate::orders::Order;
 use belay_identity::body::Subject;
 use belay_identity::chain::Link;
-use belay_identity::{Chain, StatementId};
+use belay_identity::principal::{OperatorId, Principal};
+use belay_identity::{Chain, PublicKey, StatementId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One branch of root epochs below a common parent.
@@ -65,6 +67,36 @@ pub(crate) struct Rules {
     pub(crate) better_epoch: fn(&Branch, &Branch) -> bool,
     /// What an epoch of this number leaves of an order's reach; nothing: sealed away.
     pub(crate) order_at_pin: fn(Option<Reach>, AtPin, u64) -> Option<Reach>,
+    /// Whether what an epoch beside the standing branch leaves out is taken away.
+    pub(crate) drop_counts: fn(bool) -> bool,
+    /// Whether a removal for cause voids a statement: covered by the removing epoch's pins, or of
+    /// an epoch that names its author again.
+    pub(crate) removal_voids: fn(bool, bool) -> bool,
+    /// Whether a fork at the second number voids a grant at the first.
+    pub(crate) fork_voids: fn(u64, u64) -> bool,
+    /// Whether an approval is another principal's word beside the order's author.
+    pub(crate) cosigns: fn(&Voice, &Voice) -> bool,
+    /// How many said yes, of these by these keys.
+    pub(crate) principals: fn(&BTreeSet<(OperatorId, PublicKey)>) -> usize,
+    /// Whether a wide order counts alone after so many of its log and epoch.
+    pub(crate) within_budget: fn(u64) -> bool,
+    /// Whether a hold of one operator alone on another counts after so many of its log and epoch.
+    pub(crate) may_hold_operator: fn(u64) -> bool,
+    /// Whether a standing order silences a device as a beacon: by whether it is co-signed.
+    pub(crate) silences: fn(bool) -> bool,
+    /// What is left of an order on an operator once the root restored him in this epoch.
+    pub(crate) after_restore: fn(Reach, u64) -> Reach,
+    /// Whether the grants of a device's key count: it is the one of the enrolment that stands.
+    pub(crate) device_grants: fn(bool) -> bool,
+}
+
+/// Who says something, and by which key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Voice<'a> {
+    /// Who.
+    pub(crate) author: &'a Principal,
+    /// By which of his keys.
+    pub(crate) key: PublicKey,
 }
 
 impl Rules {
@@ -76,7 +108,28 @@ impl Rules {
         release_fallback,
         better_epoch,
         order_at_pin,
+        drop_counts: |dropped| dropped,
+        removal_voids: |covered, again| !covered && !again,
+        fork_voids: |seq, fork| seq >= fork,
+        cosigns,
+        principals,
+        within_budget: |before| before < WIDE_ORDERS_PER_EPOCH_MAX,
+        may_hold_operator: |before| before == 0,
+        silences: |cosigned| cosigned,
+        after_restore: Reach::at_most,
+        device_grants: |current| current,
     };
+}
+
+/// Thresholds count principals: two keys of one operator are one yes.
+fn principals(yes: &BTreeSet<(OperatorId, PublicKey)>) -> usize {
+    yes.iter().map(|(who, _)| who).collect::<BTreeSet<_>>().len()
+}
+
+/// Thresholds count principals: neither the author's further key nor his key under another name is
+/// a second word.
+fn cosigns(author: &Voice<'_>, other: &Voice<'_>) -> bool {
+    author.author != other.author && author.key != other.key
 }
 
 /// A lift answers what it names and nothing else.

@@ -2,8 +2,8 @@
 //!
 //! Epoch 1 is the fleet's id and is approved by its own threshold. Epoch N + 1 names the epoch it
 //! follows in its refs, is proposed by a key of that one, and is approved by the thresholds of
-//! both. Validity never depends on rivals, so a late rival can change which branch stands, and can
-//! give no role back that a standing epoch has taken.
+//! both. A key is one principal's for ever: no epoch gives it to another than its branch knows, so
+//! who counts principals by their keys counts right. Validity never depends on rivals.
 //!
 //! Refused here: pins, roles and orders. Approvals of epochs are judged by themselves: a fork of a
 //! root key's log voids none of them, the rival rule answers who signed both.
@@ -15,12 +15,15 @@ use belay_identity::body::{Body, Root};
 use belay_identity::principal::Principal;
 use belay_identity::{PublicKey, StatementId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// Every valid epoch, and the branch that stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Roots {
     /// Valid epochs of all branches by id.
     pub(super) valid: BTreeMap<StatementId, Epoch>,
+    /// Of each valid epoch but the first, the one that it follows.
+    pub(super) parents: BTreeMap<StatementId, StatementId>,
     /// The standing branch from epoch 1.
     pub(super) standing: Vec<StatementId>,
     /// Root keys that approved two successors of one epoch.
@@ -30,17 +33,25 @@ pub(super) struct Roots {
 /// Children of one epoch by id, with the keys that approved each.
 type Children = BTreeMap<StatementId, BTreeMap<StatementId, BTreeSet<PublicKey>>>;
 
+/// Whose each key is, as one branch has named them up to some epoch.
+type Owners = Rc<BTreeMap<PublicKey, Principal>>;
+
 /// Folds the root epochs of a set.
 pub(super) fn fold(set: &Set, rules: &Rules) -> Roots {
     let mut proposals: Vec<(&Held, &Root)> = set.of_kind("root").filter_map(as_root).collect();
     proposals.sort_by_key(|(held, root)| (root.number, held.id()));
     let mut roots = Roots::default();
     let mut children = Children::new();
+    let mut owners: BTreeMap<StatementId, Owners> = BTreeMap::new();
     for (held, root) in proposals {
         let Some((parent, approvers)) = check(set, &roots.valid, held, root) else { continue };
+        let known = parent.and_then(|parent| owners.get(&parent)).cloned().unwrap_or_default();
+        let Some(known) = with_owners_of(root, known) else { continue };
+        owners.insert(held.id(), known);
         let epoch = Epoch { number: root.number, id: held.id(), root: root.clone() };
         roots.valid.insert(held.id(), epoch);
         if let Some(parent) = parent {
+            roots.parents.insert(held.id(), parent);
             children.entry(parent).or_default().insert(held.id(), approvers);
         }
     }
@@ -87,7 +98,21 @@ fn reaches(root: &Root, approvers: &BTreeSet<PublicKey>) -> bool {
     yes as u64 >= root.threshold
 }
 
-/// More than half of distinct keys, and no key under two names.
+/// Adds the keys of an epoch to those of its branch; nothing where it gives one to another.
+fn with_owners_of(root: &Root, mut known: Owners) -> Option<Owners> {
+    let of_root = root.keys.iter().map(|key| (key, Principal::Root(root.domain.clone())));
+    let operators = root.operators.iter().map(|line| (&line.key, line.id.clone().into()));
+    for (key, owner) in of_root.chain(operators) {
+        match known.get(key) {
+            Some(before) if *before != owner => return None,
+            Some(_) => {}
+            None => drop(Rc::make_mut(&mut known).insert(*key, owner)),
+        }
+    }
+    Some(known)
+}
+
+/// More than half of distinct keys, and no operator's key on two lines.
 fn well_formed(root: &Root) -> bool {
     let keys: BTreeSet<_> = root.keys.iter().collect();
     let operators: BTreeSet<_> = root.operators.iter().map(|operator| operator.key).collect();

@@ -271,7 +271,7 @@ impl<'a> Gathering<'a> {
 
     fn silence_of(&self, run: &Run, gap: Option<ChainGap>) -> MissingWhy {
         let registry = self.known.registry;
-        let stray = registry.credentials_of(run).find(|issued| !registry.is_issued_there(issued));
+        let stray = registry.credentials_of(run).find(|issued| !registry.was_issued_there(issued));
         match (gap, stray) {
             (_, Some(issued)) => MissingWhy::NotEnrolled { credential: issued.id },
             (Some(gap), None) => MissingWhy::ChainUnknown(gap),

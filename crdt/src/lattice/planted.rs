@@ -21,18 +21,110 @@ pub(super) fn arrived(statements: Vec<Held>) {
     });
 }
 
-/// Every planted table with its name.
-pub(super) fn all() -> Vec<(&'static str, Rules)> {
+/// A wrong table.
+pub(super) struct Plant {
+    /// The mistake, in words.
+    pub(super) name: &'static str,
+    /// The program that is to show it.
+    pub(super) program: &'static str,
+    pub(super) rules: Rules,
+}
+
+fn plant(name: &'static str, program: &'static str, rules: Rules) -> Plant {
+    Plant { name, program, rules }
+}
+
+/// Every planted table.
+pub(super) fn all() -> Vec<Plant> {
     let ours = Rules::OURS;
     vec![
-        ("an unnamed lift ends holds", Rules { lift_answers: answers_everything, ..ours }),
-        ("a release falls back to the looser", Rules { release_fallback: best_alone, ..ours }),
-        ("a chain is judged by its last link", Rules { chain_matches: last_link, ..ours }),
-        ("a restore may list too little", Rules { restore_opens: |_| true, ..ours }),
-        ("of equal epochs the first seen", Rules { better_epoch: first_seen, ..ours }),
-        ("a late order is dropped at a pin", Rules { order_at_pin: dropped, ..ours }),
-        ("only the floor and the best standing judge", Rules { release_fallback: two, ..ours }),
-        ("a restore reopens what fell", Rules { restore_opens: revokes_only, ..ours }),
+        plant(
+            "an unnamed lift ends holds",
+            "operators",
+            Rules { lift_answers: answers_everything, ..ours },
+        ),
+        plant(
+            "a release falls back to the looser",
+            "releases",
+            Rules { release_fallback: best_alone, ..ours },
+        ),
+        plant(
+            "a chain is judged by its last link",
+            "answers",
+            Rules { chain_matches: last_link, ..ours },
+        ),
+        plant(
+            "a restore may list too little",
+            "answers",
+            Rules { restore_opens: |_| true, ..ours },
+        ),
+        plant(
+            "of equal epochs the first seen",
+            "removals",
+            Rules { better_epoch: first_seen, ..ours },
+        ),
+        plant(
+            "a late order is dropped at a pin",
+            "epochs",
+            Rules { order_at_pin: dropped, ..ours },
+        ),
+        plant(
+            "only the floor and the best standing judge",
+            "releases",
+            Rules { release_fallback: two, ..ours },
+        ),
+        plant(
+            "a restore reopens what fell",
+            "answers",
+            Rules { restore_opens: revokes_only, ..ours },
+        ),
+        plant(
+            "what a rival leaves out is overlooked",
+            "removals",
+            Rules { drop_counts: |_| false, ..ours },
+        ),
+        plant(
+            "a removal for cause voids nothing",
+            "removals",
+            Rules { removal_voids: |_, _| false, ..ours },
+        ),
+        plant(
+            "it voids what its epoch sealed in",
+            "removals",
+            Rules { removal_voids: |_, again| !again, ..ours },
+        ),
+        plant(
+            "the twin itself goes on counting",
+            "members",
+            Rules { fork_voids: |seq, at| seq > at, ..ours },
+        ),
+        plant(
+            "who co-signs is told by the key",
+            "principals",
+            Rules { cosigns: |a, b| a.key != b.key, ..ours },
+        ),
+        plant(
+            "two keys of one are two yes",
+            "principals",
+            Rules { principals: BTreeSet::len, ..ours },
+        ),
+        plant("wide orders have no budget", "budget", Rules { within_budget: |_| true, ..ours }),
+        plant(
+            "one holds another day after day",
+            "operators",
+            Rules { may_hold_operator: |_| true, ..ours },
+        ),
+        plant("one alone silences a beacon", "principals", Rules { silences: |_| true, ..ours }),
+        plant(
+            "a restore reaches back",
+            "operators",
+            Rules { after_restore: |_, _| Reach::UpTo(0), ..ours },
+        ),
+        plant(
+            "a replaced key goes on letting",
+            "members",
+            Rules { device_grants: |_| true, ..ours },
+        ),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! The programs: what varies, what is probed, and a few subsets whose outcome is written by hand.
 
+use super::members::members;
+use super::people::{budget, operators, principals, removals};
 use super::world::{
     Who, World, agent, device, hold, hold_until, lift, link, operator, pin, presence, release,
     restore, revoke, root, user,
@@ -34,8 +36,25 @@ pub(super) struct Element {
 /// What is written by hand about one subset.
 pub(super) struct Expected {
     pub(super) present: &'static [&'static str],
-    pub(super) probe: usize,
-    pub(super) cut: bool,
+    pub(super) what: What,
+    pub(super) holds: bool,
+}
+
+/// What is asked of a subset.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum What {
+    /// Some order cuts this probe.
+    Cut(usize),
+    /// The first statement of this element counts as an order.
+    Orders(&'static str),
+    /// The same as a grant.
+    Grants(&'static str),
+    /// The same as a credential, issued by its device.
+    Issued(&'static str),
+    /// The same is an order that a removal for cause has voided.
+    Revived(&'static str),
+    /// The device `near` is silenced as a beacon.
+    Silenced,
 }
 
 /// A program of the lattice.
@@ -48,30 +67,38 @@ pub(super) struct Program {
     pub(super) expected: Vec<Expected>,
 }
 
-/// All programs.
+/// All programs, those with fewer subsets first.
 pub(super) fn all() -> Vec<Program> {
-    vec![releases(), answers(), epochs(), logs(), registers()]
+    let known = [releases(), answers(), epochs(), logs(), registers()];
+    let authority = [principals(), removals(), operators(), budget(), members()];
+    let mut all: Vec<Program> = known.into_iter().chain(authority).collect();
+    all.sort_by_key(|program| program.elements.len());
+    all
 }
 
-const A1: Who = Who::Anna(1);
-const A2: Who = Who::Anna(2);
-const B1: Who = Who::Ben(1);
-const B2: Who = Who::Ben(2);
-const OPERATORS: &[Who] = &[A1, A2, B1, B2];
+pub(super) const A1: Who = Who::Anna(1);
+pub(super) const A2: Who = Who::Anna(2);
+pub(super) const B1: Who = Who::Ben(1);
+pub(super) const B2: Who = Who::Ben(2);
+pub(super) const OPERATORS: &[Who] = &[A1, A2, B1, B2];
 
-fn chain(links: &[Link]) -> Chain {
+pub(super) fn chain(links: &[Link]) -> Chain {
     Chain::new(links.to_vec()).expect("a short chain")
 }
 
-fn gus() -> Term {
+pub(super) fn gus() -> Term {
     Term::Agent(agent("gus"))
 }
 
 fn expect(present: &'static [&'static str], probe: usize, cut: bool) -> Expected {
-    Expected { present, probe, cut }
+    sees(present, What::Cut(probe), cut)
 }
 
-fn element(name: &'static str, role: Role, held: Vec<Held>) -> Element {
+pub(super) fn sees(present: &'static [&'static str], what: What, holds: bool) -> Expected {
+    Expected { present, what, holds }
+}
+
+pub(super) fn element(name: &'static str, role: Role, held: Vec<Held>) -> Element {
     Element { name, role, held }
 }
 

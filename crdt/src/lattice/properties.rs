@@ -4,7 +4,8 @@
 //! believed here.
 
 use super::programs::Role;
-use super::{Checked, Lattice, Outcome, bits};
+use super::world::Who;
+use super::{Checked, KEYS, Lattice, Outcome, bits, sentences};
 use crate::set::{Held, Set};
 use belay_identity::body::{Body, Root};
 use belay_identity::principal::Principal;
@@ -46,8 +47,11 @@ fn subset(lattice: &Lattice<'_>, checked: &mut Checked, mask: usize) -> Result<(
     checked.hold("section 5: the longer branch, then the lower id", standing == best(set))?;
     let cut = now.cut_roots > 0;
     checked.hold("section 5: who signed both is cut", cut == (rivals(set).len() > 1))?;
-    let removed = removals(set).is_empty() || !now.roles[1];
-    checked.hold("section 5: the removals of both count", removed)?;
+    let removed = removals(set);
+    let gone = |who: &Who| removed.contains(&who.author()) || left_out(set, who, now.standing);
+    let still = KEYS.iter().zip(&now.roles).any(|(who, role)| *role && gone(who));
+    checked.hold("section 5: the removals of both count", !still)?;
+    sentences::check(set, now, checked)?;
     for (id, by) in &now.answered {
         let named = set.get(by).is_some_and(|held| held.refs.contains(id));
         checked.hold("section 5: only an answer that names it ends an order", named)?;
@@ -96,7 +100,10 @@ fn step(
         Role::Seal if only_seals(set) => {
             checked.hold("INV-SET-2 sealing makes no release looser", stricter(was, now))?;
             let kept = now.roles.iter().zip(&was.roles).all(|(now, was)| now <= was);
-            checked.hold("INV-SET-2 sealing gives no role", kept)
+            checked.hold("INV-SET-2 sealing gives no role", kept)?;
+            let later = set.of_kind("enrol").any(|held| held.epoch > 1);
+            let same = later || (no_new_member(was, now) && now.issued.is_subset(&was.issued));
+            checked.hold("INV-SET-2 sealing brings no member or credential back", same)
         }
         Role::Denial | Role::Seal | Role::Grant | Role::Epoch => Ok(()),
     }
@@ -126,7 +133,14 @@ fn denies(
     let ended = now.answered.keys().all(|id| was.answered.contains_key(id));
     checked.hold("INV-SET-2 denying ends no order", ended)?;
     let roles = now.roles == was.roles && now.standing == was.standing;
-    checked.hold("INV-SET-2 orders change no role", roles)
+    checked.hold("INV-SET-2 orders change no role", roles)?;
+    let issued = now.issued.iter().all(|id| was.issued.contains(id) || own.contains(id));
+    checked.hold("INV-SET-2 denying brings no credential back", issued)?;
+    checked.hold("INV-SET-2 denying brings no member back", no_new_member(was, now))
+}
+
+fn no_new_member(was: &Outcome, now: &Outcome) -> bool {
+    now.members.iter().all(|(id, key)| was.members.get(id) == Some(key))
 }
 
 fn stricter(was: &Outcome, now: &Outcome) -> bool {
@@ -146,20 +160,22 @@ fn freed<'a>(
     freed.then_some(&was.cuts[at])
 }
 
-/// True when some valid root seals this order without keeping it, or removes its author for cause.
+/// True when some valid root seals this order without keeping it, or removes its author or who
+/// co-signed it for cause.
 fn sealed(set: &Set, order: &StatementId) -> bool {
     let Some(held) = set.get(order) else { return false };
     let covers = |root: &Root| root.pins.iter().any(|pin| leads_to(set, pin.id, order));
     let drops = |root: &Root| covers(root) && !root.reaffirmed.contains(order);
     let author = |root: &Root| {
-        let named = |id: &Principal| *id == held.author;
+        let cosigned = |id: &Principal| set.approvals(order).any(|yes| yes.author == *id);
+        let named = |id: &Principal| *id == held.author || cosigned(id);
         root.removals.iter().any(|removal| named(&removal.operator.clone().into()))
     };
     valid_roots(set).iter().any(|(_, root)| drops(root) || author(root))
 }
 
 /// True when the hash links from here lead to the order.
-fn leads_to(set: &Set, from: StatementId, order: &StatementId) -> bool {
+pub(super) fn leads_to(set: &Set, from: StatementId, order: &StatementId) -> bool {
     let links = std::iter::successors(set.get(&from), |held| held.prev.and_then(|id| set.get(&id)));
     links.into_iter().any(|held| held.id() == *order)
 }
@@ -200,7 +216,7 @@ fn named(set: &Set, element: &[Held]) -> bool {
 }
 
 /// The valid epochs of the programs: two of three keys, and a parent that is valid.
-fn valid_roots(set: &Set) -> Vec<(StatementId, Root)> {
+pub(super) fn valid_roots(set: &Set) -> Vec<(StatementId, Root)> {
     let mut valid: Vec<(StatementId, Root)> = Vec::new();
     let mut roots: Vec<&Held> = set.of_kind("root").collect();
     roots.sort_by_key(|held| number(held));
@@ -208,11 +224,18 @@ fn valid_roots(set: &Set) -> Vec<(StatementId, Root)> {
         let Body::Root(root) = &held.body else { continue };
         let keys: BTreeSet<_> = set.approvals(&held.id()).map(|one| one.key()).collect();
         let parent = held.refs.iter().all(|id| valid.iter().any(|(known, _)| known == id));
-        if keys.len() >= 2 && parent {
+        if keys.len() >= 2 && parent && !gives_away(&valid, root) {
             valid.push((held.id(), root.clone()));
         }
     }
     valid
+}
+
+/// True when it gives the key of one operator of the first epoch to another.
+fn gives_away(valid: &[(StatementId, Root)], root: &Root) -> bool {
+    let known = valid.first().into_iter().flat_map(|(_, first)| &first.operators);
+    let mut known = known.map(|line| (line.key, &line.id));
+    known.any(|(key, id)| root.operators.iter().any(|line| line.key == key && line.id != *id))
 }
 
 fn number(held: &Held) -> u64 {
@@ -224,11 +247,21 @@ fn rivals(set: &Set) -> Vec<StatementId> {
     second.map(|(id, _)| id).collect()
 }
 
-fn removals(set: &Set) -> Vec<StatementId> {
+/// Who is removed for cause and not named again by a later epoch.
+fn removals(set: &Set) -> BTreeSet<Principal> {
     let removing = valid_roots(set).into_iter().filter(|(_, root)| !root.removals.is_empty());
     let again = |id: &StatementId| set.of_kind("root").any(|held| held.refs.contains(id));
     // A later epoch that names him again ends the removal; the programs' successors all do.
-    removing.map(|(id, _)| id).filter(|id| !again(id) && !third_stands(set)).collect()
+    let removing = removing.filter(|(id, _)| !again(id) && !third_stands(set));
+    let removals = removing.flat_map(|(_, root)| root.removals);
+    removals.map(|removal| removal.operator.into()).collect()
+}
+
+/// True when the second epoch stands and any valid second epoch leaves this key out.
+fn left_out(set: &Set, who: &Who, standing: Option<(u64, StatementId)>) -> bool {
+    let names = |root: &Root| root.operators.iter().any(|line| line.key == who.key());
+    let second = |(_, root): &(StatementId, Root)| root.number == 2 && !names(root);
+    standing.is_some_and(|(number, _)| number == 2) && valid_roots(set).iter().any(second)
 }
 
 fn third_stands(set: &Set) -> bool {

@@ -2,10 +2,11 @@
 
 use crate::set::Held;
 use belay_identity::body::{
-    Approve, Autonomy, Body, Generations, Hold, Lift, Operator, Pin, Presence, Release,
-    ReleaseVersion, Restore, Revoke, Role, Root, Subject, Term,
+    Approve, Autonomy, Body, Credential, DeviceKind, Enrol, Generations, Hold, Lift, Operator, Pin,
+    Presence, Release, ReleaseVersion, Restore, Revoke, Role, Root, Subject, Term,
 };
 use belay_identity::chain::Link;
+use belay_identity::codec::Bytes;
 use belay_identity::principal::{
     AgentId, ClassId, DeviceId, OperatorId, Principal, ProjectId, TrustDomain, UserId,
 };
@@ -34,6 +35,10 @@ pub(crate) enum Who {
     Anna(u8),
     Ben(u8),
     Cleo,
+    /// Anna's second key, under the name of ben.
+    AnnaAsBen,
+    /// The device `near`, by one of the keys that it has had.
+    Near(u8),
 }
 
 impl Who {
@@ -43,6 +48,8 @@ impl Who {
             Who::Anna(n) => 20 + n,
             Who::Ben(n) => 30 + n,
             Who::Cleo => 40,
+            Who::AnnaAsBen => 22,
+            Who::Near(n) => 50 + n,
         };
         SecretKey::from_seed(&[seed; 32])
     }
@@ -51,11 +58,12 @@ impl Who {
         self.secret().public()
     }
 
-    fn author(self) -> Principal {
+    pub(crate) fn author(self) -> Principal {
         match self {
             Who::Root(_) => Principal::Root(domain()),
             Who::Anna(_) => operator("anna").into(),
-            Who::Ben(_) => operator("ben").into(),
+            Who::Ben(_) | Who::AnnaAsBen => operator("ben").into(),
+            Who::Near(_) => device("near").into(),
             Who::Cleo => operator("cleo").into(),
         }
     }
@@ -88,6 +96,12 @@ impl Pen {
         let held = self.at(self.last, refs, body);
         (self.before, self.last) = (self.last, Some((held.seq, held.id())));
         held
+    }
+
+    /// The same log, going on under this epoch.
+    pub(crate) fn of_epoch(&mut self, epoch: u64) -> &mut Self {
+        self.epoch = epoch;
+        self
     }
 
     /// Another statement for the place of the last one.
@@ -196,6 +210,35 @@ pub(crate) fn pin(held: &Held) -> Pin {
         seq: held.seq,
         id: held.id(),
     }
+}
+
+/// The enrolment of `near` by this key.
+pub(crate) fn enrol(fleet: FleetId, key: Who) -> Body {
+    let device = device("near");
+    let words = Enrol::possession_words(&fleet.0, &key.key(), &device);
+    let possession = Bytes(key.secret().sign(&words).to_vec());
+    let (site, kind, owner) = (None, DeviceKind::Robot, user("ursula"));
+    Body::Enrol(Enrol { key: key.key(), device, site, kind, owner, possession })
+}
+
+/// The right of gus to act on `near`, by a key of its own.
+pub(crate) fn credential(number: u8) -> Body {
+    let link = link("gus", "near", 1, 1);
+    let key = SecretKey::from_seed(&[number; 32]).public();
+    let Link { agent, user, project, class, device, .. } = link;
+    let generations = Generations { agent: 1, user: 1, project: 1, class: 1, device: 1 };
+    let (manifest, tree) = ([7; 32], None);
+    Body::Credential(Credential {
+        key,
+        agent,
+        user,
+        project,
+        class,
+        manifest,
+        device,
+        generations,
+        tree,
+    })
 }
 
 /// A word about itself.

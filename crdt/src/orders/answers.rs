@@ -15,14 +15,24 @@ use belay_identity::body::Role;
 use belay_identity::principal::{OperatorId, Principal};
 use std::collections::BTreeSet;
 
-/// The operators that say yes to a proposal in this role: by approvals that count.
+/// How many operators say yes to a proposal in this role: by approvals that count.
 pub(crate) fn operators(
     set: &Set,
     authority: &Authority,
     cut: &Cutters,
     proposal: &Held,
     role: Role,
-) -> BTreeSet<OperatorId> {
+) -> usize {
+    (authority.rules().0.principals)(&voices(set, authority, cut, proposal, role))
+}
+
+fn voices(
+    set: &Set,
+    authority: &Authority,
+    cut: &Cutters,
+    proposal: &Held,
+    role: Role,
+) -> BTreeSet<(OperatorId, PublicKey)> {
     let counts = |one: &&Held| cut.grant_counts(authority, one).is_ok();
     let approvals = set.approvals(&proposal.id()).filter(counts);
     approvals.filter_map(|one| as_operator(authority, one, role)).collect()
@@ -41,13 +51,14 @@ pub(super) fn check(
     answer: &Held,
 ) -> Result<(), Void> {
     cut.grant_counts(authority, answer)?;
-    let mut yes = operators(set, authority, cut, answer, Role::Security);
+    let mut yes = voices(set, authority, cut, answer, Role::Security);
     yes.extend(as_operator(authority, answer, Role::Security));
+    let have = (authority.rules().0.principals)(&yes);
     let need = needed(authority, Role::Security, answer.epoch);
-    if yes.len() >= need || by_root(set, authority, answer) {
+    if have >= need || by_root(set, authority, answer) {
         return Ok(());
     }
-    Err(Void::Approvals { have: yes.len(), need })
+    Err(Void::Approvals { have, need })
 }
 
 /// True when the threshold of the answer's own root epoch says yes.
@@ -59,8 +70,7 @@ pub(super) fn by_root(set: &Set, authority: &Authority, answer: &Held) -> bool {
     };
     let said = set.approvals(&answer.id()).chain([answer]).filter(|one| as_root(one));
     let keys: BTreeSet<PublicKey> = said.map(|one| one.key()).collect();
-    let cut = authority.cut_root_keys();
-    let yes = epoch.root.keys.iter().filter(|key| keys.contains(*key) && !cut.contains(*key));
+    let yes = keys.iter().filter(|key| authority.is_root_key_in(key, epoch));
     yes.count() as u64 >= epoch.root.threshold
 }
 
@@ -77,7 +87,7 @@ pub(super) fn ordered_by_root(set: &Set, authority: &Authority, order: &Held) ->
     })
 }
 
-fn as_operator(authority: &Authority, one: &Held, role: Role) -> Option<OperatorId> {
-    let operator = authority.operator_at(&one.key(), role, one.epoch)?;
-    (one.author == Principal::Operator(operator.clone())).then(|| operator.clone())
+fn as_operator(authority: &Authority, one: &Held, role: Role) -> Option<(OperatorId, PublicKey)> {
+    let operator = authority.operator_of(one, role)?;
+    (one.author == Principal::Operator(operator.clone())).then(|| (operator.clone(), one.key()))
 }

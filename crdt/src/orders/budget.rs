@@ -1,38 +1,69 @@
-//! The budget of wide orders: a stolen key must not stop a fleet by itself.
+//! What one key may order alone: so many wide orders, and one hold on another operator.
 //!
-//! An order is wide when no term pins it to one agent or one device. The rank of a wide order is
+//! An order is wide when no term pins it to one agent or one device. The rank of an order is
 //! counted along its own hash links, so nobody can push it out by other statements. What is missing
-//! in between counts as wide: then a gap that closes can only bring an order in, never take one out
-//! again that had stopped something.
+//! in between counts as such an order: then a gap that closes can only bring an order in, never
+//! take one out again that had stopped something. For the same reason the rank is that within one
+//! log: of several logs of one key, a bound on their sum would let whoever copied the key void
+//! orders that have stopped something, by slipping others in before them.
 //!
 //! Refused here: counting by time, or over several logs.
 
 use crate::authority::Authority;
 use crate::limits::WIDE_ORDERS_PER_EPOCH_MAX;
+use crate::rules::Rules;
 use crate::set::{Held, Set};
-use belay_identity::body::Term;
+use belay_identity::body::{Body, Subject, Term};
 use belay_identity::{Statement, Verified};
 
 /// True when this order is one of the first 32 wide ones of its log in its epoch, or not wide.
-pub(super) fn within(set: &Set, authority: &Authority, order: &Verified<Statement>) -> bool {
+pub(super) fn within(
+    set: &Set,
+    authority: &Authority,
+    rules: &Rules,
+    order: &Verified<Statement>,
+) -> bool {
+    let wide = |held: &Verified<Statement>| is_wide_order(held);
+    !wide(order) || (rules.within_budget)(earlier(set, authority, order, wide))
+}
+
+/// True when this hold on an operator is the first on him with an end in its log and epoch: one
+/// operator alone cannot hold another day after day.
+pub(super) fn first_on_operator(
+    set: &Set,
+    authority: &Authority,
+    rules: &Rules,
+    hold: &Verified<Statement>,
+    subject: &Subject,
+) -> bool {
+    let same = |held: &Verified<Statement>| {
+        let Body::Hold(other) = &held.body else { return false };
+        other.subject == *subject && other.until_ms.is_some()
+    };
+    (rules.may_hold_operator)(earlier(set, authority, hold, same))
+}
+
+/// How many such orders come before this one in its log and epoch, as far as the limit goes.
+fn earlier(
+    set: &Set,
+    authority: &Authority,
+    order: &Verified<Statement>,
+    such: impl Fn(&Verified<Statement>) -> bool,
+) -> u64 {
     let epoch = authority.order_epoch(order);
     let same_epoch = |held: &Held| authority.order_epoch(held) == epoch;
-    if !is_wide_order(order) {
-        return true;
-    }
     let (mut before, mut seq, mut prev) = (0, order.seq - 1, order.prev);
     while seq > 0 && before < WIDE_ORDERS_PER_EPOCH_MAX {
         let held = prev.and_then(|id| set.get(&id));
         let linked =
             |held: &&Held| held.seq == seq && held.log(held.key()) == order.log(order.key());
         let Some(held) = held.filter(linked) else {
-            before += seq - sealed_before(authority, order, epoch).min(seq);
-            break;
+            return before + seq - sealed_before(authority, order, epoch).min(seq);
         };
-        before += u64::from(is_wide_order(held) && same_epoch(held));
+        before += u64::from(such(held) && same_epoch(held));
         (seq, prev) = (seq - 1, held.prev);
     }
-    before < WIDE_ORDERS_PER_EPOCH_MAX
+    before
 }
 
 fn is_wide_order(statement: &Verified<Statement>) -> bool {

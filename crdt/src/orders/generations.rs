@@ -42,7 +42,8 @@ impl Line {
     }
 }
 
-/// Everything that the lines are folded from.
+/// Everything that orders and their answers are judged by.
+#[derive(Clone, Copy)]
 pub(super) struct Sources<'a> {
     pub(super) set: &'a Set,
     pub(super) authority: &'a Authority,
@@ -76,6 +77,15 @@ pub(super) fn fold(sources: &Sources<'_>) -> (BTreeMap<Term, Line>, BTreeMap<Sta
         open(sources, lines.entry(term).or_default(), &restores);
     }
     (lines, void)
+}
+
+/// The lines of the operators alone: only the root answers there, whoever is cut.
+pub(super) fn of_operators(sources: &Sources<'_>) -> BTreeMap<Term, Line> {
+    let revoked = |order: &Order| {
+        let operator = matches!(order.subject.terms(), [Term::Operator(_)]);
+        operator && order.kind == OrderKind::Revoke
+    };
+    if sources.orders.values().any(revoked) { fold(sources).0 } else { BTreeMap::new() }
 }
 
 fn restore_of(sources: &Sources<'_>, held: &Held) -> Result<Term, Void> {

@@ -4,7 +4,7 @@ use super::*;
 use crate::lattice::world::{
     Who, World, agent, device, hold, hold_until, lift, operator, revoke, root, user,
 };
-use crate::limits::WIDE_ORDERS_PER_EPOCH_MAX;
+use crate::limits::{OPERATOR_HOLD_MS, WIDE_ORDERS_PER_EPOCH_MAX};
 
 const OPERATORS: &[Who] = &[Who::Anna(1), Who::Ben(1)];
 

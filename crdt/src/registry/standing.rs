@@ -6,9 +6,11 @@
 //! 1. An enrolment that an enrol operator signed or approved is *vouched for*. Only such a one can
 //!    replace another of the same device, by naming it in its refs (a new key, a new site).
 //! 2. Of the enrolments of one device, those that were approved stand before those that an operator
-//!    signed, and these before provisional ones. Several in the first of these groups that is not
-//!    empty, with different keys: none stands, until an enrol operator approves or replaces one.
-//!    With one key, that of the latest root epoch stands, then the lowest id.
+//!    signed, and these before provisional ones. What was replaced stays replaced, also once what
+//!    replaced it counts no more: denying a grant gives nobody a right. Several in the first of
+//!    these groups that is not empty, with different keys: none stands, until an enrol operator
+//!    approves or replaces one. With one key, that of the latest root epoch stands, then the
+//!    lowest id.
 //! 3. An invite is used once: an approved use voids all others; else the one that the invite's
 //!    witness named; else the only one. Of two unwitnessed uses, or two witnessed ones, none.
 //! 4. A witness speaks by a key that is vouched for: who is provisional admits nobody.
@@ -18,7 +20,7 @@
 //! that time has come.
 
 use super::{Device, Via};
-use crate::authority::{Authority, Void};
+use crate::authority::{Authority, Reach, Void};
 use crate::layered::Layered;
 use crate::set::Held;
 use belay_identity::body::{Enrol, Invite, Named, Role};
@@ -99,11 +101,7 @@ impl Papers {
     fn choose(&self, authority: &Authority, id: &DeviceId) -> Option<Standing<'_>> {
         let all: Vec<Standing<'_>> =
             self.enrols(id).filter_map(|held| self.stands(authority, held)).collect();
-        let replaced: BTreeSet<StatementId> = all
-            .iter()
-            .filter(|standing| standing.footing < Footing::Provisional)
-            .flat_map(|standing| standing.statement.refs.iter().copied())
-            .collect();
+        let replaced = self.replaced(authority, id, &all);
         let left = all.into_iter().filter(|s| !replaced.contains(&s.statement.id()));
         let mut left: Vec<Standing<'_>> = left.collect();
         let best = left.iter().map(|standing| standing.footing).min()?;
@@ -113,6 +111,23 @@ impl Papers {
             return None;
         }
         left.into_iter().min_by_key(|s| (std::cmp::Reverse(s.statement.epoch), s.statement.id()))
+    }
+
+    /// What the enrolments of a device have replaced by name.
+    fn replaced(
+        &self,
+        authority: &Authority,
+        id: &DeviceId,
+        standing: &[Standing<'_>],
+    ) -> BTreeSet<StatementId> {
+        let firm = standing.iter().filter(|standing| standing.footing < Footing::Provisional);
+        let firm = firm.map(|standing| (standing.statement, Reach::All));
+        let ever = self.enrols(id).filter_map(|held| Some((held, authority.retires(held)?)));
+        let named = firm.chain(ever).flat_map(|(by, reach)| {
+            let of = |id: &&StatementId| self.held.get(id).map(|held| held.epoch);
+            by.refs.iter().filter(move |id| reach.covers(of(id)))
+        });
+        named.copied().collect()
     }
 
     fn stands<'a>(&'a self, authority: &Authority, held: &'a Held) -> Option<Standing<'a>> {
@@ -132,7 +147,7 @@ impl Papers {
         }
         let uses: Vec<&Held> = self.uses_of(authority, &invite).collect();
         let only = uses.len() == 1 && witnesses.is_empty();
-        let used = uses.iter().any(|other| self.is_approved(authority, &other.id()));
+        let used = uses.iter().any(|other| self.was_approved(authority, &other.id()));
         if !used && (only || witnessed) { stand(Footing::Provisional, via) } else { None }
     }
 
@@ -209,6 +224,13 @@ impl Papers {
     fn is_approved(&self, authority: &Authority, enrol: &StatementId) -> bool {
         let ids = self.approvals.get(enrol).into_iter().flatten();
         ids.filter_map(|id| self.held.get(id)).any(|held| is_by_operator(authority, held))
+    }
+
+    /// True when an enrol operator ever said Yes to it, whatever became of that since.
+    fn was_approved(&self, authority: &Authority, enrol: &StatementId) -> bool {
+        let ids = self.approvals.get(enrol).into_iter().flatten();
+        let mut words = ids.filter_map(|id| self.held.get(id));
+        words.any(|word| authority.retires(word).is_some() || is_by_operator(authority, word))
     }
 
     fn enrols(&self, id: &DeviceId) -> impl Iterator<Item = &Held> {
@@ -352,7 +374,7 @@ pub(super) fn name_in(body: &Body) -> Option<&Principal> {
 /// True for a counted word of an enrol operator or of the root.
 fn is_by_operator(authority: &Authority, held: &Held) -> bool {
     let by_root = matches!(held.author, Principal::Root(_));
-    let entitled = by_root || authority.role_at(&held.key(), Role::Enrol, held.epoch);
+    let entitled = by_root || authority.operator_of(held, Role::Enrol).is_some();
     entitled && authority.grant_counts(held).is_ok()
 }
 

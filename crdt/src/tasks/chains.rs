@@ -36,6 +36,11 @@ pub enum ChainGap {
         /// The device that it names.
         device: DeviceId,
     },
+    /// A credential or delegation of somebody who signed two statements for one place.
+    #[error(
+        "{0} stands at or after a place of its log that was signed twice; issue it by a new log"
+    )]
+    Forked(StatementId),
     /// A delegation that the credential above did not sign.
     #[error("the delegation {0} is not signed by the key of the credential that it names")]
     NotByParent(StatementId),
@@ -74,6 +79,7 @@ impl ChainGap {
         match self {
             Self::UnknownCredential(_) | Self::UnknownDelegation(_) | Self::UnknownAward(_) => true,
             Self::NotByDevice { .. }
+            | Self::Forked(_)
             | Self::NotByParent(_)
             | Self::Differs { .. }
             | Self::AwardDiffers { .. }
@@ -202,6 +208,10 @@ impl Tasks {
             let Some(delegation) = self.delegation(&id) else {
                 return climb.ends_open(ChainGap::UnknownDelegation(id));
             };
+            let said = delegation.statement;
+            if registry.is_forked(&said.log(said.key()), said.seq) {
+                climb.note(Err(ChainGap::Forked(id)));
+            }
             climb.pass(issued, delegation);
             at = delegation.body.from;
         }
@@ -260,7 +270,9 @@ impl<'a> Climb<'a> {
     }
 
     fn take(&mut self, registry: &Registry, issued: &'a Issued) {
-        if !registry.is_issued_there(issued) {
+        if registry.is_fenced(issued) {
+            self.note(Err(ChainGap::Forked(issued.id)));
+        } else if !registry.is_issued_there(issued) {
             let device = issued.credential.device.clone();
             self.note(Err(ChainGap::NotByDevice { credential: issued.id, device }));
         }
