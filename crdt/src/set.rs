@@ -255,6 +255,11 @@ impl Set {
         last.map_or((1, None), |(seq, at)| (seq.saturating_add(1), at.ids().next().copied()))
     }
 
+    /// The lowest number of this log for which a proof is held that it was signed twice.
+    pub fn proven(&self, log: &LogId) -> Option<u64> {
+        self.proven.get(log).copied()
+    }
+
     /// The lowest number for which this log's author signed two statements, held or proven.
     pub fn fork(&self, log: &LogId) -> Option<u64> {
         let held = self.logs.get(log).and_then(|log| log.fork);

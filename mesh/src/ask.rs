@@ -151,8 +151,9 @@ impl Engine {
             return Err(Refusal::new(RefusalKind::WrongUse, why, hint));
         }
         let orders = self.orders_with(statements);
-        let mends = |void: &Void| [Void::Alone, Void::Budget, Void::Role("root")].contains(void);
-        let lasting = |id: &StatementId| orders.void().get(id).is_some_and(|void| !mends(void));
+        let root = Void::Role("root");
+        let waits = [Void::Alone, Void::Repeated, Void::Budget, root];
+        let lasting = |id: &StatementId| orders.void().get(id).is_some_and(|void| !waits.contains(void));
         match statements.iter().any(|statement| lasting(&statement.id())) {
             true => self.would_count(statements),
             false => Ok(()),

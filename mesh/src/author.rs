@@ -110,6 +110,7 @@ impl Engine {
         }
         self.write(Record::Statement { id: statement.id(), bytes: statement.bytes().clone() });
         self.on_learnt(statement);
+        self.note_forks();
         true
     }
 

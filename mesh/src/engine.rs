@@ -7,6 +7,7 @@
 use crate::act::Pictured;
 use crate::chance::Chance;
 use crate::drafts::Rooms;
+use crate::fork::Forks;
 use crate::gate::GateView;
 use crate::input::{AskId, Input, WriteId};
 use crate::known::{Folded, Known};
@@ -75,6 +76,7 @@ pub struct Engine {
     pub(crate) stops: Stops,
     pub(crate) present: Present,
     pub(crate) decisions: Decisions,
+    pub(crate) forks: Forks,
     pub(crate) rooms: Rooms,
     pub(crate) view: Arc<GateView>,
     pub(crate) pictured: Option<Pictured>,
@@ -145,7 +147,8 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<BootTime> {
         let again = self.again.iter().map(|again| again.at).min();
         let (links, work) = (self.links.next_deadline(), self.work.next_deadline());
-        let all = [self.next_draw(), links, work, again, self.next_presence()];
+        let forks = self.forks.next_deadline();
+        let all = [self.next_draw(), links, work, again, self.next_presence(), forks];
         all.into_iter().flatten().min()
     }
 
@@ -182,6 +185,7 @@ impl Engine {
             stops: Stops::default(),
             present: Present::default(),
             decisions: Decisions::default(),
+            forks: Forks::default(),
             rooms,
             view: Arc::new(GateView::empty()),
             pictured: None,
@@ -199,6 +203,7 @@ impl Engine {
         engine.note_own_clock();
         engine.holder.trust_disk(&engine.known);
         engine.recover();
+        engine.note_forks();
         engine.settle();
         engine
     }
@@ -237,6 +242,7 @@ impl Engine {
         self.repair_due();
         self.tend_tasks();
         self.tend_presence();
+        self.tend_forks();
     }
 
     /// Publishes the gate's picture, closes the batch, checks what must always hold.

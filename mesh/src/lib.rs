@@ -31,6 +31,7 @@ pub mod drafts;
 mod engine;
 pub mod epoch;
 mod errand;
+mod fork;
 pub mod gate;
 mod in_force;
 pub mod input;

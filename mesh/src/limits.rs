@@ -121,6 +121,14 @@ pub const HEADS_EVERY_MS: u64 = 200;
 /// on.
 pub const PUSH_BYTES_MAX: usize = 1024 * 1024;
 
+/// How long a device that sees a fork waits at most before it writes the proof, milliseconds: a
+/// flood of another's proof takes a tenth of it, and the fold has fenced the author before.
+pub const PROOF_WAIT_MS_MAX: u64 = 2_000;
+
+/// Bytes of the two statements in a proof: with its own envelope it is still a statement. Larger
+/// ones are proof by themselves, wherever both are held.
+pub const PROOF_BYTES_MAX: usize = 60 * 1024;
+
 /// Proofs of forks kept of one key: a member that tells on many is believed a few at a time.
 pub const PROOFS_PER_KEY_MAX: usize = 64;
 

@@ -332,6 +332,9 @@ pub enum Event {
     ResultDropped(StatementId, String),
     /// A write failed.
     DiskFailed(String),
+    /// Somebody signed two statements with this number of one log: what he grants by this key in
+    /// that log counts no more from there on.
+    Forked(PublicKey, u64),
     /// A peer showed statements of this device that it had lost: its state was set back.
     SetBack,
     /// This device's wall clock has parted from its boot clock by so many milliseconds: every lease

@@ -46,6 +46,7 @@ impl Counts {
             }
             Event::Linked(_)
             | Event::Ordered(_)
+            | Event::Forked(..)
             | Event::Ending(..)
             | Event::Ended(..)
             | Event::ResultDropped(..)

@@ -61,6 +61,10 @@ impl Log {
             Event::Ended(award, outcome) => format!("task {award} has ended: {outcome}"),
             Event::ResultDropped(award, why) => format!("result of task {award} dropped: {why}"),
             Event::DiskFailed(why) => return self.disk_failed(why),
+            Event::Forked(key, seq) => format!(
+                "{key:?} signed two statements with number {seq} of one log: its grants there \
+                 count no more from that one on; ask the root to replace the key"
+            ),
             Event::SetBack => "peers hold statements of this device that it had lost: \
                                a new incarnation begins"
                 .to_owned(),
