@@ -7,7 +7,7 @@
 //! Refused here: saying who is entitled, and when a lease ends. That is the engine's decision.
 
 use crate::body::{Credential, Delegation, ReleaseVersion};
-use crate::codec::{CodecError, Problem, Value};
+use crate::codec::{Bytes, CodecError, Problem, Value};
 use crate::key::PublicKey;
 use crate::limits::STATEMENT_BYTES_MAX;
 use crate::principal::{AgentId, DeviceId};
@@ -28,7 +28,7 @@ record! {
 }
 
 record! {
-    /// Grants a device lease; signed by a beacon.
+    /// Grants a device lease; signed by a beacon, or passed on by a gateway.
     pub struct Answer("answer") {
         /// The draw's nonce.
         1 => nonce: [u8; 16],
@@ -40,10 +40,15 @@ record! {
         4 => release: Option<StatementId>,
         /// Its version.
         5 => version: Option<ReleaseVersion>,
-        /// How old the beacon's own freshness is, milliseconds; 0 at a root beacon.
+        /// How old what is passed on is at most, milliseconds; 0 at a root beacon.
         6 => upstream_age_ms: u64,
         /// The beacon's wall clock, Unix milliseconds.
         7 => wall_ms: u64,
+        /// Hash of all order heads that this beacon holds on disk, so that the answer says by
+        /// itself which orders it has heard; absent where answers are passed on.
+        8 => disk: Option<[u8; 32]>,
+        /// The beacons' own answers to a gateway, whole, where it passes them on.
+        9 => passed: Vec<Bytes>,
     }
 }
 

@@ -11,24 +11,29 @@
 use crate::engine::Engine;
 use crate::known::Known;
 use crate::limits::{DRAW_EVERY_MS_MAX, DRAW_EVERY_MS_MIN, DRAWS_OPEN_MAX};
+use crate::passing::Kept;
 use crate::time::{BootTime, Heard, Teller};
 use crate::wire::{self, Lane};
 use belay_crdt::set::heads_hash;
 use belay_identity::body::{Action, Release, ReleaseVersion};
 use belay_identity::lease::{Answer, Draw, Talk, TaskAnswer};
 use belay_identity::{LogHead, PublicKey, StatementId, Verified, sign};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The leases this device holds and the draws it has open.
 #[derive(Default)]
 pub(crate) struct Holder {
     open: BTreeMap<[u8; 16], Open>,
-    fresh: BTreeMap<PublicKey, Heard>,
+    fresh: BTreeMap<PublicKey, Fresh>,
     /// What each beacon, and this device's own clock, has said of the time.
     clocks: BTreeMap<PublicKey, Teller>,
     waiting: Vec<Waiting>,
     disk_heads: Vec<LogHead>,
-    acknowledged: BTreeMap<PublicKey, Vec<LogHead>>,
+    /// What each beacon said it has on disk, and when it was asked.
+    acknowledged: BTreeMap<PublicKey, (BootTime, Vec<LogHead>)>,
+    /// What a gateway passes on.
+    pub(crate) kept: BTreeMap<PublicKey, Kept>,
     next_draw: BootTime,
     last_draw: BootTime,
     changes: u64,
@@ -45,10 +50,20 @@ struct Open {
     heads: Vec<LogHead>,
 }
 
-struct Waiting {
-    beacon: PublicKey,
-    answer: Answer,
+/// An answer whose orders or policy are not here yet.
+pub(crate) struct Waiting {
+    pub(crate) beacon: PublicKey,
+    pub(crate) answer: Answer,
+    pub(crate) asked: BootTime,
+    /// The gateway that passed it on.
+    pub(crate) via: Option<PublicKey>,
+}
+
+/// A beacon's word that this device has heard every order that it has on disk.
+#[derive(Clone, Copy)]
+struct Fresh {
     asked: BootTime,
+    via: Option<PublicKey>,
 }
 
 /// How far a lease reaches.
@@ -121,6 +136,7 @@ impl Holder {
     /// Forgets every lease and what others said of the time: this device's clocks disagree.
     pub(crate) fn void(&mut self, own: &PublicKey) {
         self.fresh.clear();
+        self.kept.clear();
         self.waiting.clear();
         self.open.clear();
         self.clocks.retain(|of, _| of == own);
@@ -130,7 +146,18 @@ impl Holder {
 
     /// The heads that a beacon has said it has on disk.
     pub(crate) fn acknowledged(&self, beacon: &PublicKey) -> impl Iterator<Item = &LogHead> {
-        self.acknowledged.get(beacon).into_iter().flatten()
+        self.acknowledged.get(beacon).into_iter().flat_map(|(_, heads)| heads)
+    }
+
+    /// Keeps an answer until what it names is here; a newer one of the same hands replaces it.
+    pub(crate) fn wait_for(&mut self, new: Waiting) {
+        self.waiting.retain(|old| (old.beacon, old.via) != (new.beacon, new.via));
+        self.waiting.push(new);
+    }
+
+    /// True while some answer names what is not here.
+    pub(crate) fn waits(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// Grows with every answer that freshens this device.
@@ -182,21 +209,34 @@ impl Engine {
     }
 
     fn freshness_by(&self, header: &Release) -> Lease {
-        let own = header.beacons.contains(&self.key);
-        let mut asked: Vec<BootTime> = header
-            .beacons
-            .iter()
-            .filter(|beacon| self.known.is_beacon(beacon))
-            .filter_map(|beacon| self.holder.fresh.get(beacon))
-            .map(|heard| heard.asked)
-            .collect();
-        asked.sort_unstable_by(|a, b| b.cmp(a));
-        let needed = (header.quorum as usize).saturating_sub(usize::from(own));
-        match needed {
+        let own = header.beacons.contains(&self.key) && self.is_beacon(&self.key);
+        let needed = usize::try_from(header.quorum).unwrap_or(usize::MAX);
+        match needed.saturating_sub(usize::from(own)) {
             0 if own => Lease::Own,
             0 => Lease::Missing,
-            n => asked.get(n - 1).map_or(Lease::Missing, |start| Lease::Until(*start)),
+            n => self.freshest(header).get(n - 1).map_or(Lease::Missing, |q| Lease::Until(q.asked)),
         }
+    }
+
+    /// The beacons' words that count under this release, the freshest first.
+    fn freshest(&self, header: &Release) -> Vec<Fresh> {
+        let beacons: BTreeSet<&PublicKey> = header.beacons.iter().collect();
+        let heeded = beacons.into_iter().filter(|beacon| self.known.was_beacon(beacon));
+        let words = heeded.filter_map(|beacon| self.holder.fresh.get(beacon).copied());
+        let may_come = |word: &Fresh| word.via.is_none_or(|via| self.is_gateway(&via, header));
+        let mut words: Vec<Fresh> = words.filter(may_come).collect();
+        words.sort_by_key(|word| std::cmp::Reverse(word.asked));
+        words
+    }
+
+    /// The gateways on whose word for an age this device's leases rest.
+    pub(crate) fn rests_on(&self) -> BTreeSet<PublicKey> {
+        let judging = self.judging();
+        let words = judging.iter().flat_map(|release| {
+            let needed = usize::try_from(release.header.quorum).unwrap_or(usize::MAX);
+            self.freshest(&release.header).into_iter().take(needed)
+        });
+        words.filter_map(|word| word.via).collect()
     }
 
     pub(crate) fn next_draw(&self) -> Option<BootTime> {
@@ -209,12 +249,11 @@ impl Engine {
             return;
         }
         self.holder.next_draw = self.now.boot.plus_ms(self.draw_every_ms());
-        let freshening = self.freshening_keys();
-        let beacons: Vec<PublicKey> = self
-            .links
-            .known()
-            .filter(|link| freshening.contains(link) && self.known.was_beacon(link))
-            .collect();
+        let (freshening, gateways) = (self.freshening_keys(), self.gateways());
+        let beacon = |link: &PublicKey| freshening.contains(link) && self.known.was_beacon(link);
+        let known = self.links.known();
+        let beacons: Vec<PublicKey> =
+            known.filter(|link| beacon(link) || gateways.contains(link)).collect();
         if !beacons.is_empty() {
             self.holder.last_draw = self.now.boot;
         }
@@ -264,7 +303,7 @@ impl Engine {
         }
         match &**talk {
             Talk::Draw(draw) => self.on_draw(link, draw),
-            Talk::Answer(answer) => self.on_answer(link, answer.clone()),
+            Talk::Answer(answer) => self.on_answer(link, answer.clone(), talk.bytes()),
             Talk::TaskAnswer(answer) => self.on_task_answer(link, answer),
             Talk::Offer(offer) => self.on_offer(link, (**offer).clone()),
             Talk::Bid(bid) => self.on_bid(link, bid),
@@ -280,16 +319,17 @@ impl Engine {
         // A beacon of the release before answers on: what it holds on disk says when the new one
         // is handed over. Without heads an answer means "equal to yours": a beacon that has none on
         // disk has no word.
-        if !self.known.was_beacon(&self.key) || self.holder.disk_heads.is_empty() {
+        if !self.known.was_beacon(&self.key) {
+            return self.pass_on(link, draw);
+        }
+        if self.holder.disk_heads.is_empty() {
             return;
         }
         self.holder.drew.insert(link, self.now.boot);
         self.note_release_of(link, draw);
-        let heads = if heads_hash(&self.holder.disk_heads) == draw.heads {
-            Vec::new()
-        } else {
-            self.holder.disk_heads.clone()
-        };
+        let disk = heads_hash(&self.holder.disk_heads);
+        let same = disk == draw.heads;
+        let heads = if same { Vec::new() } else { self.holder.disk_heads.clone() };
         let judges = self.named_judges();
         let release = judges.all().first().map(|r| (r.id, r.header.version.clone()));
         let answer = Answer {
@@ -300,6 +340,8 @@ impl Engine {
             version: release.map(|(_, version)| version),
             upstream_age_ms: 0,
             wall_ms: self.now.wall_ms,
+            disk: Some(disk),
+            passed: Vec::new(),
         };
         self.say_to(link, Talk::Answer(answer));
     }
@@ -312,26 +354,41 @@ impl Engine {
         }
     }
 
-    fn on_answer(&mut self, link: PublicKey, answer: Answer) {
+    fn on_answer(&mut self, link: PublicKey, answer: Answer, bytes: &Arc<[u8]>) {
         let Some(open) = self.holder.open.remove(&answer.nonce) else { return };
-        // Passed-on freshness is not taken yet, so an aged answer starts nothing.
-        let first_hand = answer.upstream_age_ms == 0;
         let ours = open.beacon == link && answer.holder == self.key && open.award.is_none();
-        if !(ours && first_hand) {
+        if !ours {
             return;
         }
-        let heads = if answer.heads.is_empty() { &open.heads } else { &answer.heads };
+        if !answer.passed.is_empty() {
+            return self.take_passed(link, &answer, open.asked, &open.heads);
+        }
+        // A beacon answers for itself: an age without what is passed on means nothing.
+        if answer.upstream_age_ms > 0 || !self.known.was_beacon(&link) {
+            return;
+        }
+        let heads = if answer.heads.is_empty() { open.heads } else { answer.heads.clone() };
         if let Some(version) = &answer.version {
             self.holder.versions.insert(link, version.clone());
         }
-        let acknowledged = heads.clone();
-        self.holder.acknowledged.insert(link, acknowledged);
+        if answer.disk.is_some() && self.passes_on() {
+            let kept = Kept::new(bytes.clone(), open.asked, heads.clone());
+            self.holder.kept.insert(link, kept);
+        }
+        self.acknowledge(link, open.asked, heads);
         self.note_in_force();
-        self.holder.waiting.retain(|waiting| waiting.beacon != link);
-        self.holder.waiting.push(Waiting { beacon: link, answer, asked: open.asked });
+        self.holder.wait_for(Waiting { beacon: link, answer, asked: open.asked, via: None });
         self.holder_catches_up();
-        if !self.holder.waiting.is_empty() {
+        if self.holder.waits() {
             self.compare_heads(link);
+        }
+    }
+
+    /// Notes what a beacon has on disk; an older word says nothing new.
+    pub(crate) fn acknowledge(&mut self, beacon: PublicKey, asked: BootTime, heads: Vec<LogHead>) {
+        let known = self.holder.acknowledged.get(&beacon);
+        if known.is_none_or(|(before, _)| *before <= asked) {
+            self.holder.acknowledged.insert(beacon, (asked, heads));
         }
     }
 
@@ -339,16 +396,15 @@ impl Engine {
     pub(crate) fn holder_catches_up(&mut self) {
         let waiting = std::mem::take(&mut self.holder.waiting);
         for waiting in waiting {
-            if self.may_start(&waiting.answer) {
-                let Waiting { beacon, answer, asked } = waiting;
-                let heard = Heard { wall_ms: answer.wall_ms, asked, heard: self.now.boot };
-                let newer = self.holder.fresh.get(&beacon).is_none_or(|old| old.asked < asked);
-                if newer {
-                    self.holder.fresh.insert(beacon, heard);
-                    self.holder.hear_clock(beacon, heard);
-                }
-            } else {
+            if !self.may_start(&waiting.answer) {
                 self.holder.waiting.push(waiting);
+                continue;
+            }
+            let Waiting { beacon, answer, asked, via } = waiting;
+            if self.holder.fresh.get(&beacon).is_none_or(|old| old.asked < asked) {
+                self.holder.fresh.insert(beacon, Fresh { asked, via });
+                let heard = Heard { wall_ms: answer.wall_ms, asked, heard: self.now.boot };
+                self.holder.hear_clock(beacon, heard);
             }
         }
     }

@@ -45,6 +45,7 @@ pub mod listing;
 pub mod names;
 mod offload;
 pub mod output;
+mod passing;
 pub mod policy_report;
 mod presence;
 mod repair;

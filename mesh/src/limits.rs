@@ -42,6 +42,9 @@ pub const DRAW_EVERY_MS_MIN: u64 = 500;
 /// Draws remembered while their answers are on the way; an older nonce is worth nothing.
 pub const DRAWS_OPEN_MAX: usize = 32;
 
+/// Answers of beacons that a gateway passes on at once: each is a signature to check.
+pub const PASSED_MAX: usize = 16;
+
 /// How long a credential lives, milliseconds: revocation by expiry within a quarter of an hour.
 pub const CREDENTIAL_MS: u64 = 15 * 60_000;
 

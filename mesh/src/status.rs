@@ -44,6 +44,8 @@ pub struct Status {
     pub clock_off_ms: Option<i64>,
     /// True when leases were drawn once and have run out.
     pub contact_lost: bool,
+    /// The gateways that passed the beacons' answers on, by name: the leases rest on their word.
+    pub rests_on: Vec<String>,
 }
 
 /// One device of the fleet.
@@ -157,6 +159,7 @@ impl Engine {
             refused: self.links.refusal().map(str::to_owned),
             quorum: self.quorum(),
             clock_off_ms: self.clock_off_ms(),
+            rests_on: self.rests_on().iter().map(|key| self.name_of(key)).collect(),
             contact_lost: matches!(self.run_lease(), Lease::Until(end) if end <= self.now.boot),
         }
     }
@@ -214,6 +217,12 @@ impl Engine {
         }
     }
 
+    /// The name of the device with this key; the key where it is not known.
+    fn name_of(&self, key: &PublicKey) -> String {
+        let device = self.known.registry.device_by_key(key);
+        device.map_or_else(|| key.to_hex(), |device| device.id.name().to_owned())
+    }
+
     fn order_line(&self, order: &belay_crdt::orders::Order) -> OrderLine {
         let in_force = self.in_force(&order.id);
         OrderLine { id: order.id, subject: order.subject.to_string(), in_force }
@@ -258,10 +267,7 @@ impl Engine {
             order,
         );
         let (_, missing) = self.beacons_of(&order);
-        let name = |key: &PublicKey| {
-            let device = known.registry.device_by_key(key);
-            device.map_or_else(|| key.to_hex(), |device| device.id.name().to_owned())
-        };
+        let name = |key: &PublicKey| self.name_of(key);
         Progress {
             subject: self.subject_of(&order),
             case,

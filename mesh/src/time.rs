@@ -25,6 +25,11 @@ impl BootTime {
         Self(self.0.saturating_add(ms.saturating_mul(1_000_000)))
     }
 
+    /// This moment, earlier by so many milliseconds.
+    pub fn minus_ms(self, ms: u64) -> Self {
+        Self(self.0.saturating_sub(ms.saturating_mul(1_000_000)))
+    }
+
     /// Milliseconds from an earlier moment to this one; 0 if it is later.
     pub fn since_ms(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0) / 1_000_000

@@ -9,6 +9,7 @@ mod clocks;
 mod lab;
 mod lending;
 mod offload;
+mod passing;
 
 const WALK: &str = include_str!("../../configs/plans/walk.toml");
 const WEATHER: &str = include_str!("../../configs/plans/weather.toml");

@@ -29,7 +29,7 @@ fn policy(rules: &str) -> Policy {
 }
 
 /// Everything but what these targets name.
-fn all_but(target: &str) -> Policy {
+pub(super) fn all_but(target: &str) -> Policy {
     policy(&format!(
         "@id(\"all\") permit (principal, action, resource);\n@id(\"no-{target}\") forbid \
          (principal, action, resource == Belay::Target::\"{target}\");"
@@ -37,7 +37,12 @@ fn all_but(target: &str) -> Policy {
 }
 
 /// The operator signs this at a device and hands it in.
-fn say(lab: &mut Lab, node: usize, bodies: Vec<Body>, with: Vec<Vec<u8>>) -> Vec<StatementId> {
+pub(super) fn say(
+    lab: &mut Lab,
+    node: usize,
+    bodies: Vec<Body>,
+    with: Vec<Vec<u8>>,
+) -> Vec<StatementId> {
     let key = lab.fleet.operator.public();
     let ask = lab.request(node, Request::Place { key, class: Class::AuthorityMinus });
     let place = match lab.answers.remove(&ask).map(|answer| answer.map(|answer| *answer)) {
@@ -74,7 +79,7 @@ fn say(lab: &mut Lab, node: usize, bodies: Vec<Body>, with: Vec<Vec<u8>>) -> Vec
     ids
 }
 
-fn release(lab: &Lab, number: u64, policy: &Policy, beacons: Vec<PublicKey>) -> Release {
+pub(super) fn release(lab: &Lab, number: u64, policy: &Policy, beacons: Vec<PublicKey>) -> Release {
     let wall_ms = crate::clock::WALL_AT_START_MS + lab.now_ms;
     let first = lab.fleet.devices[0].disk.iter().find_map(|held| match &held.body {
         Body::Release(header) => Some(header.clone()),
@@ -89,13 +94,13 @@ fn release(lab: &Lab, number: u64, policy: &Policy, beacons: Vec<PublicKey>) -> 
     }
 }
 
-fn publish(lab: &mut Lab, node: usize, header: Release, policy: &Policy) {
+pub(super) fn publish(lab: &mut Lab, node: usize, header: Release, policy: &Policy) {
     let approve = Body::Approve(Approve { of: StatementId([0; 32]) });
     say(lab, node, vec![Body::Release(header), approve], vec![policy.to_bytes()]);
     lab.settle();
 }
 
-fn hold(lab: &mut Lab, node: usize, agent: &str) -> StatementId {
+pub(super) fn hold(lab: &mut Lab, node: usize, agent: &str) -> StatementId {
     let agent = AgentId::new(&lab.fleet.domain, agent).unwrap();
     let subject = Subject::new(vec![Term::Agent(agent)]).unwrap();
     let home = lab.fleet.devices[node].id.clone();

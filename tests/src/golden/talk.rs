@@ -3,6 +3,7 @@
 use super::statements::credential;
 use super::{agent, device, fleet, id, key, public};
 use belay_identity::body::{Body, ReleaseVersion};
+use belay_identity::codec::Bytes;
 use belay_identity::lease::{
     Answer, Bid, Draw, Offer, Refuse, StandingOffer, Talk, TaskAnswer, Terms,
 };
@@ -27,7 +28,11 @@ pub fn talks() -> Vec<(String, Verified<Talk>)> {
         version: Some(ReleaseVersion { epoch: 2, number: 5 }),
         upstream_age_ms: 1_500,
         wall_ms: 1_790_000_000_000,
+        disk: None,
+        passed: Vec::new(),
     };
+    let first_hand = Answer { disk: Some([0xd1; 32]), upstream_age_ms: 0, ..answer.clone() };
+    let passed = Answer { passed: vec![Bytes(vec![0xab; 4])], ..answer.clone() };
     let bare_answer = Answer { heads: Vec::new(), release: None, version: None, ..answer.clone() };
     let offer = offer(nonce);
     let Body::Credential(root) = credential(None) else { panic!("a sample of a credential") };
@@ -51,6 +56,8 @@ pub fn talks() -> Vec<(String, Verified<Talk>)> {
         ("draw-bare", Talk::Draw(Draw { nonce, award: None, heads: [0xdd; 32] })),
         ("answer", Talk::Answer(answer)),
         ("answer-bare", Talk::Answer(bare_answer)),
+        ("answer-disk", Talk::Answer(first_hand)),
+        ("answer-passed", Talk::Answer(passed)),
         ("task-answer", Talk::TaskAnswer(TaskAnswer { nonce, holder: public(8), award: id(0xa3) })),
         ("offer", Talk::Offer(Box::new(offer))),
         ("offer-bare", Talk::Offer(Box::new(bare))),
