@@ -61,9 +61,13 @@ impl Engine {
             Request::Draft { name } => {
                 self.draft_report(&name).map(|report| Answer::Draft(Box::new(report)))
             }
-            Request::Policy { agent } => self
-                .policy_report(agent.as_deref())
-                .map(|report| Answer::Policy(Box::new(report))),
+            Request::Statements { kind, author } => {
+                Ok(Answer::Statements(self.statement_list(kind.as_deref(), author.as_deref())))
+            }
+            Request::Statement { id } => self.statement_bytes(&id).map(Answer::Statement),
+            Request::Policy { agent } => {
+                self.policy_report(agent.as_deref()).map(|report| Answer::Policy(Box::new(report)))
+            }
         };
         self.answer(ask, answer);
     }
@@ -153,7 +157,8 @@ impl Engine {
         let orders = self.orders_with(statements);
         let root = Void::Role("root");
         let waits = [Void::Alone, Void::Repeated, Void::Budget, root];
-        let lasting = |id: &StatementId| orders.void().get(id).is_some_and(|void| !waits.contains(void));
+        let lasting =
+            |id: &StatementId| orders.void().get(id).is_some_and(|void| !waits.contains(void));
         match statements.iter().any(|statement| lasting(&statement.id())) {
             true => self.would_count(statements),
             false => Ok(()),

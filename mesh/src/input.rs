@@ -226,6 +226,18 @@ pub enum Request {
         /// Its name, or the beginning of its id.
         name: String,
     },
+    /// The statements held here, of a kind and of an author's name, or of any.
+    Statements {
+        /// Only of this kind.
+        kind: Option<String>,
+        /// Only by this author, by the last part of his id.
+        author: Option<String>,
+    },
+    /// The original bytes of one statement.
+    Statement {
+        /// Its id, or as many first digits as name only one.
+        id: String,
+    },
     /// Which policy judges here.
     Policy {
         /// Only the rules that may meet the agent of this name.

@@ -52,6 +52,7 @@ mod repair;
 mod spread;
 pub mod standing;
 mod standing_offers;
+pub mod statements;
 pub mod status;
 mod stop;
 mod task;

@@ -205,3 +205,6 @@ pub const DRAFTS_SHOWN_MAX: usize = 1_024;
 /// Branches of a draft that are compared with each other for lines both touched: a merge makes one
 /// of them all, and more than a few at once nobody reads.
 pub const DRAFT_BRANCHES_COMPARED_MAX: usize = 8;
+
+/// Statements of one list: what a person looks through with a filter, and 2 MiB as text.
+pub const STATEMENTS_LISTED_MAX: usize = 10_000;

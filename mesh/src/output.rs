@@ -9,6 +9,7 @@ use crate::input::{AskId, WriteId};
 use crate::listing::{AgentReport, DeviceReport, TaskReport};
 use crate::policy_report::PolicyReport;
 use crate::standing::StandingReport;
+use crate::statements::StatementList;
 use crate::status::{Progress, Status};
 use crate::time::BootTime;
 use crate::why::Why;
@@ -189,6 +190,10 @@ pub enum Answer {
     Drafts(Vec<DraftLine>),
     /// One draft as it reads.
     Draft(Box<DraftReport>),
+    /// Statements held here.
+    Statements(StatementList),
+    /// The original bytes of one statement.
+    Statement(Vec<u8>),
 }
 
 /// Where the next statement of a log stands.

@@ -8,6 +8,7 @@ pub(crate) mod draft;
 pub(crate) mod listing;
 pub(crate) mod policy;
 pub(crate) mod standing;
+pub(crate) mod statements;
 pub(crate) mod why;
 
 use belay_identity::key::{hex, unhex};
@@ -64,6 +65,10 @@ pub(crate) enum Ask {
     Drafts,
     /// One draft, by its name or the beginning of its id.
     Draft { name: String },
+    /// The statements held here, of a kind and of an author's name, or of any.
+    Statements { kind: Option<String>, author: Option<String> },
+    /// The original bytes of one statement, in hex.
+    Statement { id: String },
     /// Which policy judges here; of one agent's rules, or all.
     Policy { agent: Option<String> },
     /// End the node.

@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 pub(crate) mod developers;
 pub(crate) mod operators;
+pub(crate) mod statements;
 
 pub(crate) use authority::Approve;
 pub(crate) use developers::{Cancel, Why};
@@ -78,6 +79,9 @@ enum Command {
     Prove(Prove),
     /// Check a case file, anywhere, with no fleet and no network.
     Verify(Verify),
+    /// Signed statements by themselves, for whoever checks them with other tools.
+    #[command(subcommand)]
+    Statement(statements::Statement),
     /// Two real nodes on this machine, one order, one proof.
     Demo(Demo),
     /// Keys of this device.
@@ -428,6 +432,7 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Approve(approve) => command::approve::run(context, &approve),
         Command::Prove(prove) => command::prove::run(context, &prove),
         Command::Verify(verify) => command::verify::run(context, &verify),
+        Command::Statement(ask) => answer_statement(context, ask),
         Command::Demo(demo) => command::demo(context, &demo.out, demo.small),
         Command::Key(Key::UnlockFile { out }) => command::key::unlock_file(context, &out),
         Command::Node(NodeCommand::Run) => command::node::run(context),
@@ -454,6 +459,16 @@ fn answer_root(context: &Context, words: &authority::Roots) -> Result<ExitCode, 
         Roots::Remove(remove) => command::epoch::remove_root(context, remove),
         Roots::Threshold(threshold) => command::epoch::threshold(context, threshold),
         Roots::Show => command::authority::root(context),
+    }
+}
+
+fn answer_statement(context: &Context, ask: statements::Statement) -> Result<ExitCode, Fault> {
+    match ask {
+        statements::Statement::List { kind, author } => {
+            command::statement::list(context, kind, author)
+        }
+        statements::Statement::Show { id } => command::statement::show(context, &id),
+        statements::Statement::Export(export) => command::statement::export(context, &export),
     }
 }
 

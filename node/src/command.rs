@@ -23,6 +23,7 @@ pub(crate) mod prove;
 pub(crate) mod publish;
 pub(crate) mod resume;
 pub(crate) mod revoke;
+pub(crate) mod statement;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod tasks;

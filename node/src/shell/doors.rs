@@ -176,6 +176,8 @@ impl Shell {
             Ask::StandingNamed { ids } => Ok(Todo::ask(Request::StandingNamed { ids })),
             Ask::Drafts => Ok(Todo::ask(Request::Drafts)),
             Ask::Draft { name } => Ok(Todo::ask(Request::Draft { name })),
+            Ask::Statements { kind, author } => Ok(Todo::ask(Request::Statements { kind, author })),
+            Ask::Statement { id } => Ok(Todo::ask(Request::Statement { id })),
             Ask::Policy { agent } => Ok(Todo::ask(Request::Policy { agent })),
             Ask::Down => Ok(Todo::Leave),
             Ask::Act { .. } => Err(below_no_warden()),

@@ -7,6 +7,7 @@ use crate::api::draft::{DraftLineSaid, DraftSaid};
 use crate::api::listing::{AgentSaid, DeviceReportSaid, WorkSaid};
 use crate::api::policy::PolicySaid;
 use crate::api::standing::StandingSaid;
+use crate::api::statements::StatementsSaid;
 use crate::api::why::WhySaid;
 use crate::api::{
     BranchSaid, DeviceSaid, EndedSaid, LeaseSaid, OffloadSaid, OrderSaid, PlaceSaid, ProgressSaid,
@@ -45,6 +46,8 @@ pub(super) fn answer(shell: &Shell, answer: Answer) -> Value {
         Answer::Policy(report) => json(PolicySaid::from(&*report)),
         Answer::Drafts(all) => json(all.iter().map(DraftLineSaid::from).collect::<Vec<_>>()),
         Answer::Draft(report) => json(DraftSaid::from(&*report)),
+        Answer::Statements(list) => json(StatementsSaid::from(&list)),
+        Answer::Statement(bytes) => json(to_text(&bytes)),
     }
 }
 
