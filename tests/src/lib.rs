@@ -1,6 +1,7 @@
 //! What the stories, the house rules and the golden bytes share.
 //!
 //! - `fuzz`: searching for bytes that break a decoder; `cargo`: building from inside.
+//! - `foreign`: other people's programs that read what we write.
 //! - `golden`: one sample of everything that is signed or sent, made from fixed values.
 //! - `house`: the rules of the house as functions over (path, text), so that each can be shown a
 //!   bad example and be seen to complain.
@@ -10,6 +11,7 @@
 //! The tests themselves stand in `tests/main.rs`; the `house` command runs the same rules.
 
 pub mod cargo;
+pub mod foreign;
 pub mod fuzz;
 pub mod golden;
 pub mod house;

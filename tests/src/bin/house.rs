@@ -5,7 +5,7 @@
 
 use belay_node::demo::cast::WHOLE;
 use belay_tests::cargo::cargo;
-use belay_tests::{fuzz, golden, house, story};
+use belay_tests::{foreign, fuzz, golden, house, story};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -35,10 +35,7 @@ fn main() -> ExitCode {
         ["fuzz", target, seconds] => {
             seconds.parse().map_or_else(|_no_number| usage(), |time| search(Some(target), time))
         }
-        ["foreign"] => {
-            eprintln!("house foreign: no story of this tier exists yet; nothing was run");
-            ExitCode::from(2)
-        }
+        ["foreign"] => foreign(),
         _ => usage(),
     }
 }
@@ -125,6 +122,27 @@ fn real(times: usize) -> ExitCode {
         return ExitCode::from(2);
     };
     played(|| story::real::run(&belay, times))
+}
+
+/// Other people's programs, from the registries; says which versions it ran against.
+fn foreign() -> ExitCode {
+    let missing = foreign::missing();
+    if !missing.is_empty() {
+        eprintln!("house foreign: nothing was run, this is missing: {}", missing.join("; "));
+        return ExitCode::from(2);
+    }
+    let Some(belay) = build_belay() else {
+        eprintln!("house foreign: nothing was run, `cargo build -p belay-node` did not succeed");
+        return ExitCode::from(2);
+    };
+    match std::panic::catch_unwind(|| foreign::run(&belay)) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(why)) => {
+            eprintln!("house foreign: it did not run to its end, this is missing: {why}");
+            ExitCode::from(2)
+        }
+        Err(_panicked) => ExitCode::from(1),
+    }
 }
 
 /// Searches for bytes that break a decoder; stdout has a line of JSON for each target.

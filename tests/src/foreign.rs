@@ -1,0 +1,30 @@
+//! The tier of foreign eyes, `house foreign`: other people's programs read what we write.
+//!
+//! It installs what it drives from the registries, by their ordinary clients, into a folder that is
+//! gone afterwards, and prints which versions it ran against. Refused here: passing when something
+//! could not be had; then nothing is said to hold, and the tier names what is missing.
+
+mod cose;
+mod tools;
+
+use std::path::Path;
+
+/// What this tier lacks here before it has asked a registry; nothing when it can begin.
+pub fn missing() -> Vec<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_here = |program: &&&str| std::env::split_paths(&path).any(|f| f.join(program).is_file());
+    let wanted = ["python3", "node", "npm", "setsid"];
+    let lacking = wanted.iter().filter(|program| !is_here(program));
+    lacking.map(|program| format!("`{program}` on PATH")).collect()
+}
+
+/// Runs every part with this executable; panics where one does not hold.
+///
+/// # Errors
+/// What could not be had, such as a registry that does not answer.
+pub fn run(exe: &Path) -> Result<(), String> {
+    let folder = tempfile::Builder::new().prefix("belay-foreign-").tempdir();
+    let folder = folder.map_err(|error| format!("a temporary folder: {error}"))?;
+    cose::run(exe, folder.path())?;
+    folder.close().map_err(|error| format!("the temporary folder stays: {error}"))
+}

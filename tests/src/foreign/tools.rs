@@ -1,0 +1,59 @@
+//! Getting other people's programs: Python packages into a virtual environment of the run's own.
+//!
+//! Refused here: what lies on this machine already; only what the registry gives today is judged.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A Python with packages of its own.
+pub(super) struct Python {
+    program: PathBuf,
+    /// What it is and what it holds, for the report.
+    pub(super) versions: String,
+}
+
+impl Python {
+    /// Makes one in this folder and installs these packages from its registry.
+    ///
+    /// # Errors
+    /// What could not be had, and the client's last words.
+    pub(super) fn with(folder: &Path, packages: &[&str]) -> Result<Self, String> {
+        let place = folder.join("python");
+        let make = Command::new("python3").args(["-m", "venv"]).arg(&place).output();
+        had("a virtual environment of python3", make)?;
+        let program = place.join("bin/python");
+        let pip = |args: &[&str]| Command::new(&program).args(["-m", "pip"]).args(args).output();
+        let install = ["install", "--quiet", "--disable-pip-version-check"];
+        let what = format!("{} from the Python registry", packages.join(" and "));
+        had(&what, pip(&[&install, packages].concat()))?;
+        let python = had("python's version", Command::new(&program).arg("--version").output())?;
+        let all = had("the installed versions", pip(&["freeze"]))?;
+        let is_ours = |line: &&str| {
+            let name = line.split("==").next().unwrap_or_default();
+            packages.iter().any(|wanted| wanted.split(['>', '=', '<']).next() == Some(name))
+        };
+        let ours: Vec<&str> = all.lines().filter(is_ours).collect();
+        Ok(Self { program, versions: format!("{}, {}", python.trim(), ours.join(", ")) })
+    }
+
+    /// Runs a script with one argument; what it printed, or panics with its last words.
+    pub(super) fn run(&self, script: &Path, argument: &Path) -> String {
+        let ran = Command::new(&self.program).arg(script).arg(argument).output();
+        match had(&script.display().to_string(), ran) {
+            Ok(said) => said,
+            Err(why) => panic!("{why}"),
+        }
+    }
+}
+
+/// What a program printed, or that it could not and why.
+fn had(what: &str, ran: std::io::Result<Output>) -> Result<String, String> {
+    let ran = ran.map_err(|error| format!("{what}: {error}"))?;
+    if ran.status.success() {
+        return Ok(String::from_utf8_lossy(&ran.stdout).into_owned());
+    }
+    let said = [ran.stdout, ran.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no word");
+    Err(format!("{what}: {last}"))
+}
