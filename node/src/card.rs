@@ -92,22 +92,25 @@ pub(crate) fn read(path: &Path, fleet: &FleetId, to_be: CardUse) -> Result<Card,
         return Err(bad(format!("this is no card: it is longer than {CARD_BYTES_MAX} bytes")));
     }
     let bytes = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
-    let value = codec::read(&bytes).map_err(|error| bad(format!("this is no card: {error}")))?;
-    let card = Card::from_value(value).map_err(|error| bad(error.to_string()))?;
+    open(&bytes, fleet, to_be).map_err(bad)
+}
+
+/// Checks the bytes of a card; says what is wrong with them.
+pub(crate) fn open(bytes: &[u8], fleet: &FleetId, to_be: CardUse) -> Result<Card, String> {
+    let value = codec::read(bytes).map_err(|error| format!("this is no card: {error}"))?;
+    let card = Card::from_value(value).map_err(|error| error.to_string())?;
     if card.version != 1 {
-        return Err(bad(format!(
-            "a card of version {}, which this belay does not read",
-            card.version
-        )));
+        let version = card.version;
+        return Err(format!("a card of version {version}, which this belay does not read"));
     }
     if card.fleet != *fleet {
-        return Err(bad(format!("this card is for another fleet, {}", card.fleet)));
+        return Err(format!("this card is for another fleet, {}", card.fleet));
     }
     if card.to_be != to_be {
-        return Err(bad(format!("this card asks for a key of the kind {}", card.to_be)));
+        return Err(format!("this card asks for a key of the kind {}", card.to_be));
     }
     if !card.is_possessed() {
-        return Err(bad("its proof does not hold: the key did not sign this card".to_owned()));
+        return Err("its proof does not hold: the key did not sign this card".to_owned());
     }
     Ok(card)
 }

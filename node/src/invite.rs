@@ -86,6 +86,10 @@ pub(crate) fn read(path: &Path) -> Result<Opened, Fault> {
 pub(crate) fn open(bytes: &[u8]) -> Result<Opened, String> {
     let value = codec::read(bytes).map_err(|error| format!("no invite file: {error}"))?;
     let file = InviteFile::from_value(value).map_err(|error| error.to_string())?;
+    if file.version != 1 {
+        let version = file.version;
+        return Err(format!("an invite file of version {version}, which this belay does not read"));
+    }
     let fleet = founding_of(&file).ok_or("it holds no root epoch 1")?;
     let verify = |bytes: &Bytes| {
         Signed::<Statement>::parse(&bytes.0)

@@ -4,9 +4,11 @@
 //! that is the same bytes. Refused here: reading anything from a file or a socket.
 
 use crate::api::Ask;
+use crate::card::CardUse;
 use crate::fault::Fault;
 use crate::warden::{Facts, FactsError};
-use crate::{config, invite, store, subject, warden};
+use crate::{card, config, invite, store, subject, warden};
+use belay_identity::FleetId;
 use belay_identity::body::Subject;
 use belay_identity::codec;
 use belay_identity::principal::TrustDomain;
@@ -25,6 +27,14 @@ pub fn node_file(text: &str) -> Result<(), Fault> {
 /// What is wrong with it, in words.
 pub fn invite_file(bytes: &[u8]) -> Result<Vec<u8>, String> {
     invite::open(bytes).map(|opened| codec::write(&opened.file.to_value()))
+}
+
+/// The bytes of a card by which a holder of a key asks this fleet's root to name it as this.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn card_file(bytes: &[u8], fleet: &FleetId, to_be: CardUse) -> Result<Vec<u8>, String> {
+    card::open(bytes, fleet, to_be).map(|card| codec::write(&card.to_value()))
 }
 
 /// One line at a door of the node, without its end.

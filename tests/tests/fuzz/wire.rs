@@ -1,5 +1,5 @@
-//! What peers send: items, statements, talk, frames, policies; and the two files that travel by
-//! hand, invites and cases.
+//! What peers send: items, statements, talk, frames, policies; and the files that travel by hand:
+//! invites, cards and cases.
 //!
 //! Where a signature stands in the way of everything behind it, a second target signs what it is
 //! given, so that the readers behind it are reached.
@@ -14,6 +14,7 @@ use belay_identity::codec::{self, Field, Value};
 use belay_identity::lease::Talk;
 use belay_identity::{Content, FleetId, SecretKey, Signed, Statement, StatementId, Verified, sign};
 use belay_mesh::wire::{self, Frame, FrameKind, Lane};
+use belay_node::card::CardUse;
 use belay_node::readers;
 use belay_tests::golden::{self, Sample};
 use std::collections::BTreeSet;
@@ -282,6 +283,30 @@ fn read_invite(bytes: &[u8]) -> bool {
     }
 }
 
+/// Goal: a card is what its key signed, for this fleet and one use, in one form.
+#[test]
+fn card() {
+    let good = golden::cards().into_iter().map(|sample| sample.bytes).collect();
+    Target { name: "card", good, form: Form::Cbor(0), tries: 4_000, read: read_card }.play();
+}
+
+fn read_card(bytes: &[u8]) -> bool {
+    let read = |to_be| match readers::card_file(bytes, &FLEET, to_be) {
+        Ok(again) => {
+            assert_eq!(again, bytes, "read and written otherwise");
+            assert!(SIGNED.contains(bytes), "a forgery is taken");
+            true
+        }
+        Err(what) => {
+            assert!(!what.is_empty(), "refused without a word");
+            false
+        }
+    };
+    let [operator, root] = [CardUse::Operator, CardUse::Root].map(read);
+    assert!(!(operator && root), "one card for two uses");
+    operator || root
+}
+
 /// Goal: a case file has one form, and one that is judged holds only what was signed.
 #[test]
 fn case() {
@@ -309,12 +334,13 @@ fn read_case(bytes: &[u8]) -> bool {
 
 /// Every reader of one CBOR item here, with what stands before the item.
 pub(super) fn readers_of_cbor() -> Vec<Reader> {
-    let plain: [(&'static str, Read); 7] = [
+    let plain: [(&'static str, Read); 8] = [
         ("item", read_item),
         ("statement", read_statement),
         ("talk", read_talk),
         ("policy", read_policy),
         ("invite", read_invite),
+        ("card", read_card),
         ("case", read_case),
         ("case_signed", read_case_signed),
     ];
