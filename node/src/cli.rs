@@ -110,9 +110,9 @@ pub(crate) struct Up {
     /// laptop, phone, robot, gateway or server.
     #[arg(long)]
     pub(crate) kind: Option<String>,
-    /// A QUIC multiaddress to listen on; port 0 draws one and keeps it.
-    #[arg(long, default_value = "/ip4/0.0.0.0/udp/0/quic-v1")]
-    pub(crate) listen: String,
+    /// A multiaddress to listen on, QUIC or TCP; may be given again; port 0 draws one and keeps it.
+    #[arg(long, value_name = "MULTIADDRESS", default_values = ["/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"])]
+    pub(crate) listen: Vec<String>,
     /// A folder of policy.cedar and release.toml instead of the starter release.
     #[arg(long, value_name = "FOLDER", conflicts_with = "join")]
     pub(crate) policy: Option<PathBuf>,

@@ -35,7 +35,7 @@ pub struct NodeFile {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeshFile {
-    /// QUIC multiaddresses.
+    /// Multiaddresses, QUIC and TCP.
     pub listen: Vec<String>,
     /// Members with static addresses.
     #[serde(default)]
@@ -48,7 +48,7 @@ pub struct MeshFile {
 pub struct PeerFile {
     /// Its device key, hex.
     pub key: String,
-    /// QUIC multiaddresses.
+    /// Multiaddresses, QUIC and TCP.
     pub addresses: Vec<String>,
 }
 

@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::invite::{InviteFile, Peer};
 use crate::policy_folder::span_ms;
 use crate::screen::Shown;
+use crate::transport::limits::DIAL_ADDRESSES_MAX;
 use crate::{clock, invite};
 use belay_identity::body::{self, DeviceKind};
 use belay_identity::codec::Bytes;
@@ -108,6 +109,7 @@ fn peers(status: &StatusSaid, given: &[String], named: &[String]) -> Result<Vec<
             None => peers.push(Peer { key, addresses }),
         }
     }
+    peers.iter_mut().for_each(|peer| peer.addresses.truncate(DIAL_ADDRESSES_MAX));
     for address in peers.iter().flat_map(|peer| &peer.addresses) {
         address.parse::<libp2p::Multiaddr>().map_err(|error| {
             let hint = "write /ip4/192.0.2.7/udp/7411/quic-v1";

@@ -1,4 +1,4 @@
-//! Linux: the boot clock, `/proc`, pidfds and the subreaper.
+//! Linux: the boot clock, `/proc`, pidfds, the subreaper, and what a socket is told.
 //!
 //! A process is always meant together with its start time. Reading is by `/proc`, signalling by
 //! pidfd. A name that cannot be proven to be still the same process is never signalled.
@@ -7,6 +7,7 @@ mod clock;
 mod load;
 mod orphans;
 mod process;
+mod socket;
 mod strays;
 mod tree;
 
@@ -18,4 +19,5 @@ pub use strays::end_strays;
 pub(crate) use clock::BootTimer;
 pub(crate) use load::load_thousandths;
 pub(crate) use process::{NODE_NAME, WARDEN_NAME, be_named, find_process, hide_memory, own_group};
+pub(crate) use socket::bound_tcp;
 pub(crate) use tree::{Sweep, Tree};

@@ -9,43 +9,19 @@ use std::{
 };
 
 use libp2p::{
-    Multiaddr, PeerId, Swarm,
+    Multiaddr, PeerId,
     connection_limits::{self, ConnectionLimits, Exceeded},
-    core::{Endpoint, Transport as _, muxing::StreamMuxerBox, transport::PortUse},
-    identity::Keypair,
-    quic,
-    swarm::{self, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, ToSwarm},
+    core::{Endpoint, transport::PortUse},
+    swarm::{ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, ToSwarm},
 };
 
 use super::{
     handler::{LaneHandler, LaneNews},
     limits::{
-        Bound, CONNECTION_WINDOW_BYTES, CONNECTIONS_PER_PEER, ESTABLISHED_INCOMING,
-        ESTABLISHED_OUTGOING, ESTABLISHED_TOTAL, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, KEEP_ALIVE,
-        PENDING_INCOMING, PENDING_OUTGOING, STREAM_WINDOW_BYTES, STREAMS_MAX,
+        Bound, CONNECTIONS_PER_PEER, ESTABLISHED_INCOMING, ESTABLISHED_OUTGOING, ESTABLISHED_TOTAL,
+        PENDING_INCOMING, PENDING_OUTGOING,
     },
 };
-
-/// A swarm that speaks QUIC with our windows and `behaviour` on top.
-pub(crate) fn swarm_of<B: NetworkBehaviour>(pair: &Keypair, behaviour: B) -> Swarm<B> {
-    let transport = quic::tokio::Transport::new(quic_config(pair))
-        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
-        .boxed();
-    let streams = usize::try_from(STREAMS_MAX).unwrap_or(usize::MAX);
-    let config = swarm::Config::with_tokio_executor().with_max_negotiating_inbound_streams(streams);
-    Swarm::new(transport, behaviour, pair.public().to_peer_id(), config)
-}
-
-fn quic_config(pair: &Keypair) -> quic::Config {
-    let mut config = quic::Config::new(pair);
-    config.handshake_timeout = HANDSHAKE_TIMEOUT;
-    config.max_idle_timeout = u32::try_from(IDLE_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
-    config.keep_alive_interval = KEEP_ALIVE;
-    config.max_concurrent_stream_limit = STREAMS_MAX;
-    config.max_stream_data = STREAM_WINDOW_BYTES;
-    config.max_connection_data = CONNECTION_WINDOW_BYTES;
-    config
-}
 
 /// Everything that runs on our connections.
 #[derive(NetworkBehaviour)]

@@ -6,6 +6,8 @@
 
 use std::{fmt, time::Duration};
 
+use belay_mesh::limits::PRESENCE_ITEMS_MAX;
+
 /// Body bytes of the longest urgent frame: an order of 1 KiB with the chain that gives it force.
 pub const URGENT_BODY_BYTES_MAX: usize = 8 * 1024;
 /// Body bytes of the longest bulk or repair frame: a statement of 64 KiB plus its framing.
@@ -48,8 +50,15 @@ pub const LATER_EVENTS_QUEUED: usize = 16;
 /// Connections to one peer: both sides may dial at once, and a newer one of either side replaces
 /// the older, which is closed only once the newer stands.
 pub const CONNECTIONS_PER_PEER: u32 = 3;
-/// Inbound handshakes at once: a handshake costs a signature, so a flood of them is cut early.
-pub const PENDING_INCOMING: u32 = 16;
+/// Inbound handshakes at once, over QUIC and TCP together; one more and the oldest of the busiest
+/// address gives way. An honest one takes a few round trips, a half-open one stays, so who floods
+/// pushes out himself. Each holds about 50 kB.
+pub const HANDSHAKES_MAX: usize = 256;
+/// Inbound handshakes of one address at once: a site behind one address that wakes up together.
+pub const HANDSHAKES_PER_ADDRESS_MAX: usize = 64;
+/// Inbound handshakes that libp2p may hold: those that gave way are still counted until their tasks
+/// have run.
+pub const PENDING_INCOMING: u32 = 2 * HANDSHAKES_MAX as u32;
 /// Outbound handshakes at once: each second's redials of a site whose switch was restarted.
 pub const PENDING_OUTGOING: u32 = 16;
 /// Inbound connections: 24 seats and 8 in the lobby, two connections each.
@@ -61,8 +70,9 @@ pub const ESTABLISHED_TOTAL: u32 = 96;
 
 /// Peers kept dialled: larger fleets choose their neighbours before they come here.
 pub const DIAL_PEERS_MAX: usize = 64;
-/// Addresses tried per peer: wired, radio and fallback, in both IP versions, and two old ones.
-pub const DIAL_ADDRESSES_MAX: usize = 8;
+/// Addresses tried per peer, as many as a device says of itself: wired, radio and fallback, in both
+/// IP versions, by QUIC and by TCP, and some old ones.
+pub const DIAL_ADDRESSES_MAX: usize = PRESENCE_ITEMS_MAX;
 /// Time between redials at first: a link that flickers is back within a second.
 pub const REDIAL_FIRST: Duration = Duration::from_secs(1);
 /// How long redialling stays that quick after a loss.
@@ -78,6 +88,13 @@ pub const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 pub const STREAMS_MAX: u32 = 8;
 /// Unread bytes that a peer may send on one connection: all its streams together.
 pub const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
+/// Streams over one TCP connection, those of both sides together, as yamux counts them.
+pub const MUXED_STREAMS_MAX: usize = 2 * STREAMS_MAX as usize;
+/// Unread bytes that a peer may send over one TCP connection, all its streams together: the 256 KiB
+/// that yamux gives each stream, and never more.
+pub const MUXED_WINDOWS_BYTES: usize = MUXED_STREAMS_MAX * yamux::DEFAULT_CREDIT as usize;
+/// Bytes that may wait in a TCP socket before an urgent frame: as much as one QUIC stream holds.
+pub const SOCKET_BYTES: usize = STREAM_WINDOW_BYTES as usize;
 /// Silence after which QUIC calls a connection dead. It counts anew from the first sign of life
 /// sent into the silence, so a cut shows after at most this plus `KEEP_ALIVE`.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -148,7 +165,7 @@ impl Bound {
             Self::UrgentFrame => "urgent frame: 8 KiB",
             Self::BulkFrame => "bulk or repair frame: 80 KiB",
             Self::ConnectionsPerPeer => "connections of one peer: 3",
-            Self::PendingIncoming => "inbound handshakes at once: 16",
+            Self::PendingIncoming => "inbound handshakes at once: 512",
             Self::PendingOutgoing => "outbound handshakes at once: 16",
             Self::EstablishedIncoming => "inbound connections: 64",
             Self::EstablishedOutgoing => "outbound connections: 64",

@@ -72,7 +72,8 @@ pub enum NetCommand {
     Dial {
         /// The device that must answer there.
         peer: DeviceKey,
-        /// QUIC addresses such as `/ip4/192.0.2.7/udp/4001/quic-v1`; they replace earlier ones.
+        /// Addresses such as `/ip4/192.0.2.7/udp/4001/quic-v1` or `/ip4/192.0.2.7/tcp/4001`; they
+        /// replace earlier ones.
         addresses: Vec<Multiaddr>,
     },
     /// Stop dialling this peer; a link that stands stays.

@@ -17,7 +17,8 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use super::{
-    behaviour::{Links, swarm_of},
+    behaviour::Links,
+    carrier::swarm_of,
     dial::DialBook,
     direct::{Direct, NoDirect, direct_address, split},
     frame::encode,
@@ -32,7 +33,8 @@ use super::{
 pub struct NetConfig {
     /// The device key's 32-byte seed.
     pub secret: Zeroizing<[u8; 32]>,
-    /// QUIC addresses to listen on, such as `/ip4/0.0.0.0/udp/4001/quic-v1`.
+    /// Addresses to listen on, such as `/ip4/0.0.0.0/udp/4001/quic-v1` and
+    /// `/ip4/0.0.0.0/tcp/4001`.
     pub listen: Vec<Multiaddr>,
     /// Peers to keep dialled from the start, each with its addresses.
     pub peers: Vec<(DeviceKey, Vec<Multiaddr>)>,
@@ -48,7 +50,7 @@ impl Net {
     /// kept.
     pub async fn start(config: NetConfig) -> Result<(NetHandle, NetEvents), NetError> {
         let pair = Keypair::ed25519_from_bytes(*config.secret).map_err(|_| NetError::Secret)?;
-        let mut swarm = swarm_of(&pair, Links::new());
+        let mut swarm = swarm_of(&pair, Links::new()).map_err(|_| NetError::Secret)?;
         let (sockets, listen) = split(config.listen);
         let public = pair.public().try_into_ed25519().map_err(|_| NetError::Secret)?.to_bytes();
         let direct = Direct::start((&config.secret, &public), &sockets).map_err(no_direct)?;
@@ -97,7 +99,8 @@ fn no_direct(error: NoDirect) -> NetError {
 fn listen_error(address: Multiaddr, error: TransportError<std::io::Error>) -> NetError {
     let why = match error {
         TransportError::MultiaddrNotSupported(_) => {
-            "not a QUIC address; write it as /ip4/0.0.0.0/udp/4001/quic-v1".to_owned()
+            "neither QUIC nor TCP; write /ip4/0.0.0.0/udp/4001/quic-v1 or /ip4/0.0.0.0/tcp/4001"
+                .to_owned()
         }
         TransportError::Other(error) => format!("{error}; is another node using it?"),
     };

@@ -41,6 +41,7 @@ const HANDS: &[&str] = &[
     "tokio",
     "tracing-subscriber",
     "wasmtime",
+    "yamux",
 ];
 
 /// All that a pure room may use of others outside its tests; one more is a decision, made here.

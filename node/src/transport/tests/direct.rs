@@ -21,7 +21,8 @@ fn know(node: &Node, members: &[u8], strangers: Strangers) {
 
 /// A gateway with a direct door and a phone that it knows, linked and admitted.
 async fn leaf() -> (Node, Node) {
-    let (mut gateway, mut phone) = (Node::start_at(1, DIRECT).await, Node::start(2).await);
+    let (mut gateway, mut phone) =
+        (Node::start_at(1, DIRECT.parse().expect("an address")).await, Node::start(2).await);
     know(&gateway, &[2], Strangers::Refused);
     phone.dial(gateway.key, &gateway.address);
     gateway.until(&NetEvent::LinkUp { peer: phone.key }).await;
@@ -56,7 +57,8 @@ async fn a_direct_link_carries_every_lane_both_ways() {
 /// the gateway never hears of it. Once it is known, the next dial links.
 #[tokio::test]
 async fn an_unknown_key_is_refused_in_the_handshake() {
-    let (mut gateway, mut phone) = (Node::start_at(1, DIRECT).await, Node::start(2).await);
+    let (mut gateway, mut phone) =
+        (Node::start_at(1, DIRECT.parse().expect("an address")).await, Node::start(2).await);
     know(&gateway, &[3], Strangers::Refused);
     phone.dial(gateway.key, &gateway.address);
     let NetEvent::DialFailed { peer, why } = phone.event().await else { panic!("a failed dial") };
@@ -72,7 +74,8 @@ async fn an_unknown_key_is_refused_in_the_handshake() {
 /// urgent alone.
 #[tokio::test]
 async fn a_stranger_stays_in_the_lobby() {
-    let (mut gateway, mut phone) = (Node::start_at(1, DIRECT).await, Node::start(2).await);
+    let (mut gateway, mut phone) =
+        (Node::start_at(1, DIRECT.parse().expect("an address")).await, Node::start(2).await);
     know(&gateway, &[], Strangers::Lobby);
     phone.dial(gateway.key, &gateway.address);
     gateway.until(&NetEvent::LinkUp { peer: phone.key }).await;
@@ -89,7 +92,8 @@ async fn a_stranger_stays_in_the_lobby() {
 /// Goal: whoever answers at a direct address with another key is refused by the dialler, by name.
 #[tokio::test]
 async fn the_wrong_device_at_a_direct_address_is_refused() {
-    let (gateway, mut phone) = (Node::start_at(1, DIRECT).await, Node::start(2).await);
+    let (gateway, mut phone) =
+        (Node::start_at(1, DIRECT.parse().expect("an address")).await, Node::start(2).await);
     know(&gateway, &[2], Strangers::Refused);
     phone.dial(key(3), &gateway.address);
     let NetEvent::DialFailed { why, .. } = phone.event().await else { panic!("a failed dial") };

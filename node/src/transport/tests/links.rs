@@ -11,7 +11,12 @@ use crate::demo::relay::Relay;
 /// Goal: every lane carries its empty and its longest frame both ways, in order. Method: two nets.
 #[tokio::test]
 async fn frames_cross_on_all_lanes_both_ways() {
-    let (mut a, mut b) = linked().await;
+    for by in By::ALL {
+        frames_cross(linked_by(by).await).await;
+    }
+}
+
+async fn frames_cross((mut a, mut b): (Node, Node)) {
     for lane in Lane::ALL {
         let longest = vec![0xab; lane.body_bytes_max()];
         for (kind, body) in [(0, Vec::new()), (7, longest)] {
@@ -34,7 +39,12 @@ async fn frames_cross_on_all_lanes_both_ways() {
 /// behind it.
 #[tokio::test]
 async fn an_urgent_frame_overtakes_a_bulk_backlog() {
-    let (a, mut b) = linked().await;
+    for by in By::ALL {
+        urgent_overtakes(linked_by(by).await).await;
+    }
+}
+
+async fn urgent_overtakes((a, mut b): (Node, Node)) {
     for number in 0..30 {
         a.send(b.key, Lane::Bulk, number, vec![number; 64 * 1024]);
     }
@@ -57,7 +67,12 @@ async fn an_urgent_frame_overtakes_a_bulk_backlog() {
 /// wait.
 #[tokio::test]
 async fn bulk_is_read_only_after_admission() {
-    let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
+    for by in By::ALL {
+        bulk_waits(Node::start_by(1, by).await, Node::start_by(2, by).await).await;
+    }
+}
+
+async fn bulk_waits(mut a: Node, mut b: Node) {
     b.dial(a.key, &a.address);
     a.until(&NetEvent::LinkUp { peer: b.key }).await;
     b.until(&NetEvent::LinkUp { peer: a.key }).await;
@@ -335,7 +350,12 @@ async fn a_peer_that_comes_again_while_it_is_asked_keeps_its_link() {
 /// stuck.
 #[tokio::test]
 async fn a_hangup_delivers_the_last_urgent_frames() {
-    let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
+    for by in By::ALL {
+        hangup_delivers(Node::start_by(1, by).await, Node::start_by(2, by).await).await;
+    }
+}
+
+async fn hangup_delivers(mut a: Node, mut b: Node) {
     b.dial(a.key, &a.address);
     a.until(&NetEvent::LinkUp { peer: b.key }).await;
     b.until(&NetEvent::LinkUp { peer: a.key }).await;
@@ -376,17 +396,22 @@ async fn a_shutdown_closes_links_and_frees_the_port() {
     timeout(DEADLINE, free).await.expect("the port is free again");
 }
 
-/// Goal: what cannot start says where and why. Method: a TCP address, a port in use, a peer without
-/// address.
+/// Goal: what cannot start says where and why. Method: an address of plain UDP, a port in use, a
+/// peer without address.
 #[tokio::test]
 async fn a_bad_configuration_is_refused() {
     let start = |listen: Multiaddr, peers| {
         let secret = Zeroizing::new([4; 32]);
         Net::start(NetConfig { secret, listen: vec![listen], peers })
     };
-    let tcp: Multiaddr = "/ip4/127.0.0.1/tcp/0".parse().expect("an address");
-    let error = start(tcp.clone(), Vec::new()).await.expect_err("not QUIC");
-    assert!(matches!(error, NetError::Listen { address, .. } if address == tcp));
+    let udp: Multiaddr = "/ip4/127.0.0.1/udp/0".parse().expect("an address");
+    let error = start(udp.clone(), Vec::new()).await.expect_err("neither QUIC nor TCP");
+    assert!(matches!(error, NetError::Listen { address, .. } if address == udp));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("bound").port();
+    let taken: Multiaddr = format!("/ip4/127.0.0.1/tcp/{port}").parse().expect("an address");
+    let error = start(taken.clone(), Vec::new()).await.expect_err("in use");
+    assert!(matches!(error, NetError::Listen { address, .. } if address == taken));
     let other = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
     let taken = quic(other.local_addr().expect("bound"));
     let error = start(taken.clone(), Vec::new()).await.expect_err("in use");

@@ -6,11 +6,12 @@
 mod bounds;
 mod direct;
 mod links;
+mod tcp;
 
 use std::{net::SocketAddr, time::Duration};
 
 use libp2p::{
-    Multiaddr, PeerId,
+    Multiaddr, PeerId, Swarm,
     futures::StreamExt as _,
     identity::Keypair,
     multiaddr::Protocol,
@@ -27,7 +28,8 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use super::{
-    behaviour::{Lanes, swarm_of},
+    behaviour::Lanes,
+    carrier::swarm_of,
     handler::{Door, LaneNews, Wish},
     stream::Stream,
     *,
@@ -56,6 +58,33 @@ fn socket_of(address: &Multiaddr) -> SocketAddr {
     }
 }
 
+/// What carries a test's links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Quic,
+    Tcp,
+}
+
+impl By {
+    const ALL: [Self; 2] = [Self::Quic, Self::Tcp];
+
+    fn anywhere(self) -> Multiaddr {
+        let text = match self {
+            Self::Quic => "/ip4/127.0.0.1/udp/0/quic-v1",
+            Self::Tcp => "/ip4/127.0.0.1/tcp/0",
+        };
+        text.parse().expect("an address")
+    }
+
+    /// What a peer may place on one stream that nobody reads.
+    fn window_bytes(self) -> usize {
+        match self {
+            Self::Quic => usize::try_from(limits::STREAM_WINDOW_BYTES).expect("small"),
+            Self::Tcp => limits::MUXED_WINDOWS_BYTES / limits::MUXED_STREAMS_MAX,
+        }
+    }
+}
+
 /// One net on loopback and what its owner holds.
 struct Node {
     key: DeviceKey,
@@ -66,15 +95,16 @@ struct Node {
 
 impl Node {
     async fn start(seed: u8) -> Self {
-        Self::start_at(seed, "/ip4/127.0.0.1/udp/0/quic-v1").await
+        Self::start_by(seed, By::Quic).await
     }
 
-    async fn start_at(seed: u8, listen: &str) -> Self {
-        let config = NetConfig {
-            secret: Zeroizing::new([seed; 32]),
-            listen: vec![listen.parse().expect("an address")],
-            peers: Vec::new(),
-        };
+    async fn start_by(seed: u8, by: By) -> Self {
+        Self::start_at(seed, by.anywhere()).await
+    }
+
+    async fn start_at(seed: u8, listen: Multiaddr) -> Self {
+        let secret = Zeroizing::new([seed; 32]);
+        let config = NetConfig { secret, listen: vec![listen], peers: Vec::new() };
         let (handle, mut events) = Net::start(config).await.expect("starts");
         let event = timeout(DEADLINE, events.recv()).await.expect("in time");
         let Some(NetEvent::Listening { address }) = event else {
@@ -125,7 +155,11 @@ impl Node {
 
 /// Two nets with a link, `b` having dialled `a`, both admitted.
 async fn linked() -> (Node, Node) {
-    let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
+    linked_by(By::Quic).await
+}
+
+async fn linked_by(by: By) -> (Node, Node) {
+    let (mut a, mut b) = (Node::start_by(1, by).await, Node::start_by(2, by).await);
     b.dial(a.key, &a.address);
     a.until(&NetEvent::LinkUp { peer: b.key }).await;
     b.until(&NetEvent::LinkUp { peer: a.key }).await;
@@ -155,9 +189,12 @@ enum News {
 
 impl Rogue {
     fn start(seed: u8) -> Self {
+        Self::over(seed, swarm_of(&pair(seed), Lanes::default()).expect("a key that signs"))
+    }
+
+    fn over(seed: u8, mut swarm: Swarm<Lanes>) -> Self {
         let (asks, mut asked) = mpsc::unbounded_channel();
         let (tell, news) = mpsc::unbounded_channel();
-        let mut swarm = swarm_of(&pair(seed), Lanes::default());
         let running = tokio::spawn(async move {
             loop {
                 tokio::select! {

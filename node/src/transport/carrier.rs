@@ -1,0 +1,70 @@
+//! What carries a link's bytes: QUIC, and TCP with Noise and yamux where UDP is blocked.
+//!
+//! Both give the same to whatever is above: a peer whose key is proven, and streams with bounded
+//! windows. Two things that QUIC does itself are set on the TCP socket: how much may stand in it
+//! before an urgent frame, and after how long a dead path shows. Refused here: any transport that
+//! does not prove the peer's key.
+
+use std::future::ready;
+
+use libp2p::{
+    Swarm, Transport as _,
+    core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
+    identity::{Keypair, PeerId},
+    noise, quic,
+    swarm::{self, NetworkBehaviour},
+    tcp,
+};
+
+use super::{
+    handshakes::Handshakes,
+    limits::{
+        CONNECTION_WINDOW_BYTES, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, KEEP_ALIVE, SOCKET_BYTES,
+        STREAM_WINDOW_BYTES, STREAMS_MAX,
+    },
+    muxer::Streams,
+};
+use crate::os;
+
+/// A swarm that speaks QUIC and TCP with our windows, and `behaviour` on top. Fails when the key
+/// cannot sign a Noise handshake.
+pub(crate) fn swarm_of<B: NetworkBehaviour>(
+    pair: &Keypair,
+    behaviour: B,
+) -> Result<Swarm<B>, noise::Error> {
+    let streams = usize::try_from(STREAMS_MAX).unwrap_or(usize::MAX);
+    let config = swarm::Config::with_tokio_executor().with_max_negotiating_inbound_streams(streams);
+    Ok(Swarm::new(carriers(pair)?, behaviour, pair.public().to_peer_id(), config))
+}
+
+fn carriers(pair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
+    let quic = quic::tokio::Transport::new(quic_config(pair))
+        .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
+        .boxed();
+    let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true))
+        .and_then(|stream, _| ready(bounded(stream)))
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(pair)?)
+        .multiplex(Streams)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .boxed();
+    let either = quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed();
+    Ok(Handshakes::of(either).boxed())
+}
+
+fn quic_config(pair: &Keypair) -> quic::Config {
+    let mut config = quic::Config::new(pair);
+    config.handshake_timeout = HANDSHAKE_TIMEOUT;
+    config.max_idle_timeout = u32::try_from(IDLE_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
+    config.keep_alive_interval = KEEP_ALIVE;
+    config.max_concurrent_stream_limit = STREAMS_MAX;
+    config.max_stream_data = STREAM_WINDOW_BYTES;
+    config.max_connection_data = CONNECTION_WINDOW_BYTES;
+    config
+}
+
+/// The same stream with our bounds on its socket.
+fn bounded(stream: tcp::tokio::TcpStream) -> std::io::Result<tcp::tokio::TcpStream> {
+    os::bound_tcp(&stream.0, SOCKET_BYTES, KEEP_ALIVE, IDLE_TIMEOUT)?;
+    Ok(stream)
+}
