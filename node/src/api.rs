@@ -214,6 +214,16 @@ pub(crate) struct StatusSaid {
     pub(crate) quorum: u64,
     pub(crate) clock_off_ms: Option<i64>,
     pub(crate) contact_lost: bool,
+    /// Every bound of the links with what is used of it.
+    pub(crate) bounds: Vec<BoundSaid>,
+}
+
+/// One bound of the links.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct BoundSaid {
+    pub(crate) what: String,
+    pub(crate) used: u64,
+    pub(crate) limit: u64,
 }
 
 /// One device.

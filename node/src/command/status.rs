@@ -76,7 +76,8 @@ fn words(standing: &Standing) -> String {
     text += &authority_words(&standing.authority);
     text += &format!("spread   {}\n", spread_words(peers));
     text += &format!("runs on  {}\n", run_words(&status.run));
-    text += &format!("clock    {}\n\n", clock_words(status));
+    text += &format!("clock    {}\n", clock_words(status));
+    text += &format!("links    {}\n\n", bounds_words(status));
     text += &super::device::rows(peers);
     if !status.tasks.is_empty() {
         text += &tasks(status);
@@ -156,6 +157,12 @@ fn clock_words(status: &StatusSaid) -> String {
         Some(0) => "within what the beacons say".to_owned(),
         Some(off) => format!("{off} ms off what the beacons say"),
     }
+}
+
+/// What is used of the bounds of the links.
+fn bounds_words(status: &StatusSaid) -> String {
+    let words = status.bounds.iter().map(|b| format!("{} {}/{}", b.what, b.used, b.limit));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn run_words(run: &str) -> String {

@@ -10,9 +10,10 @@ use crate::api::standing::StandingSaid;
 use crate::api::statements::StatementsSaid;
 use crate::api::why::WhySaid;
 use crate::api::{
-    BranchSaid, DeviceSaid, EndedSaid, LeaseSaid, OffloadSaid, OrderSaid, PlaceSaid, ProgressSaid,
-    ReleaseSaid, StatusSaid, TaskSaid, TriedSaid, VerdictSaid, to_text,
+    BoundSaid, BranchSaid, DeviceSaid, EndedSaid, LeaseSaid, OffloadSaid, OrderSaid, PlaceSaid,
+    ProgressSaid, ReleaseSaid, StatusSaid, TaskSaid, TriedSaid, VerdictSaid, to_text,
 };
+use crate::transport::Used;
 use belay_crdt::case::{Branch, BranchState};
 use belay_identity::StatementId;
 use belay_mesh::gate::Verdict;
@@ -114,7 +115,13 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
         quorum: status.quorum,
         clock_off_ms: status.clock_off_ms,
         contact_lost: status.contact_lost,
+        bounds: shell.net.used().iter().map(bound_said).collect(),
     }
+}
+
+fn bound_said(bound: &Used) -> BoundSaid {
+    let (what, used, limit) = (bound.what.to_owned(), bound.used as u64, bound.limit as u64);
+    BoundSaid { what, used, limit }
 }
 
 fn release_said(release: &ReleaseLine) -> ReleaseSaid {

@@ -5,7 +5,7 @@
 //! before an urgent frame, and after how long a dead path shows. Refused here: any transport that
 //! does not prove the peer's key.
 
-use std::future::ready;
+use std::{future::ready, sync::Arc};
 
 use libp2p::{
     Swarm, Transport as _,
@@ -23,21 +23,26 @@ use super::{
         STREAM_WINDOW_BYTES, STREAMS_MAX,
     },
     muxer::Streams,
+    usage::Gauges,
 };
 use crate::os;
 
-/// A swarm that speaks QUIC and TCP with our windows, and `behaviour` on top. Fails when the key
-/// cannot sign a Noise handshake.
+/// A swarm that speaks QUIC and TCP with our windows and bounds, and `behaviour` on top. Fails when
+/// the key cannot sign a Noise handshake.
 pub(crate) fn swarm_of<B: NetworkBehaviour>(
     pair: &Keypair,
     behaviour: B,
+    gauges: Arc<Gauges>,
 ) -> Result<Swarm<B>, noise::Error> {
     let streams = usize::try_from(STREAMS_MAX).unwrap_or(usize::MAX);
     let config = swarm::Config::with_tokio_executor().with_max_negotiating_inbound_streams(streams);
-    Ok(Swarm::new(carriers(pair)?, behaviour, pair.public().to_peer_id(), config))
+    Ok(Swarm::new(carriers(pair, gauges)?, behaviour, pair.public().to_peer_id(), config))
 }
 
-fn carriers(pair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
+fn carriers(
+    pair: &Keypair,
+    gauges: Arc<Gauges>,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
     let quic = quic::tokio::Transport::new(quic_config(pair))
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
         .boxed();
@@ -49,7 +54,7 @@ fn carriers(pair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Er
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
         .boxed();
     let either = quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed();
-    Ok(Handshakes::of(either).boxed())
+    Ok(Handshakes::of(either, gauges).boxed())
 }
 
 fn quic_config(pair: &Keypair) -> quic::Config {

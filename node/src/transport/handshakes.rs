@@ -12,7 +12,7 @@ use std::{
     fmt, io,
     net::IpAddr,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     task::{Context, Poll},
 };
 
@@ -24,7 +24,10 @@ use libp2p::{
 };
 use tokio::{sync::oneshot, time::timeout};
 
-use super::limits::{HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX};
+use super::{
+    limits::{HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX},
+    usage::Gauges,
+};
 
 /// A transport whose handshakes are bounded.
 pub(crate) struct Handshakes<T> {
@@ -33,9 +36,10 @@ pub(crate) struct Handshakes<T> {
 }
 
 impl<T> Handshakes<T> {
-    /// Bounds what this transport does.
-    pub(crate) fn of(inner: T) -> Self {
-        Self { inner, waiting: Arc::default() }
+    /// Bounds what this transport does, and counts it there.
+    pub(crate) fn of(inner: T, gauges: Arc<Gauges>) -> Self {
+        let waiting = Waiting { gauges, ..Waiting::default() };
+        Self { inner, waiting: Arc::new(Mutex::new(waiting)) }
     }
 }
 
@@ -118,6 +122,7 @@ struct Waiting {
     next: u64,
     all: BTreeMap<u64, Handshake>,
     by_address: BTreeMap<Option<IpAddr>, usize>,
+    gauges: Arc<Gauges>,
 }
 
 struct Handshake {
@@ -135,6 +140,7 @@ impl Waiting {
         self.next += 1;
         self.all.insert(number, Handshake { from, give_way });
         *self.by_address.entry(from).or_default() += 1;
+        self.gauges.handshakes.store(self.all.len(), Ordering::Relaxed);
         (number, gives_way)
     }
 
@@ -158,6 +164,7 @@ impl Waiting {
 
     fn remove(&mut self, number: u64) -> Option<Handshake> {
         let handshake = self.all.remove(&number)?;
+        self.gauges.handshakes.store(self.all.len(), Ordering::Relaxed);
         if let Some(count) = self.by_address.get_mut(&handshake.from) {
             *count -= 1;
             if *count == 0 {

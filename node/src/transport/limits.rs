@@ -19,8 +19,12 @@ pub const SLICE_BYTES: usize = 16 * 1024;
 pub const LOBBY_BYTES: usize = 16 * 1024;
 /// How long a peer may stay without being admitted: several round trips over a slow radio link.
 pub const LOBBY_TIME: Duration = Duration::from_secs(10);
-/// Peers in the lobby that we did not dial: strangers must not fill memory or shut out members.
+/// Peers in the lobby that we did not dial: strangers must not fill memory. One more, and the one
+/// that has stayed longest gives way, since whoever belongs here leaves the lobby at once.
 pub const LOBBY_PEERS_MAX: usize = 8;
+/// Links at once of devices that an order cuts: their orders and receipts take moments, and thirty
+/// of them must not fill the seats of the others.
+pub const CUT_PEERS_MAX: usize = 8;
 /// Streams a peer may open before it is admitted: three lanes, each reopened once, and two spare.
 pub const LOBBY_STREAMS_MAX: u32 = 8;
 /// How long reading pauses at the lobby's last byte while an admission is still being decided: an
@@ -39,6 +43,10 @@ pub const BULK_QUEUE_BYTES: usize = 2 * 1024 * 1024;
 pub const REPAIR_QUEUE_FRAMES: usize = 256;
 /// Repair bytes waiting for one link: half of bulk, since repair asks again by itself.
 pub const REPAIR_QUEUE_BYTES: usize = 1024 * 1024;
+
+/// Bulk and repair bytes waiting for all links together, above which the newest are dropped. Urgent
+/// frames are bounded by link alone: an order never gives way to a backlog.
+pub const QUEUED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Commands on their way to the loop: dialling a whole fleet plan at once fits.
 pub const COMMANDS_QUEUED: usize = 256;
@@ -132,6 +140,8 @@ pub enum Bound {
     LobbyTime,
     /// The lobby already held `LOBBY_PEERS_MAX` strangers.
     LobbyPeers,
+    /// More than `CUT_PEERS_MAX` devices that an order cuts.
+    CutPeers,
     /// More streams than `LOBBY_STREAMS_MAX` before it was admitted.
     LobbyStreams,
     /// An urgent frame longer than `URGENT_BODY_BYTES_MAX`.
@@ -161,6 +171,7 @@ impl Bound {
             Self::LobbyBytes => "lobby: 16 KiB before admission",
             Self::LobbyTime => "lobby: admission within 10 s",
             Self::LobbyPeers => "lobby: 8 peers at once",
+            Self::CutPeers => "links of cut devices: 8 at once",
             Self::LobbyStreams => "lobby: 8 streams before admission",
             Self::UrgentFrame => "urgent frame: 8 KiB",
             Self::BulkFrame => "bulk or repair frame: 80 KiB",

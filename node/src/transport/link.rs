@@ -96,16 +96,18 @@ struct Lobby {
     used: Arc<AtomicUsize>,
     streams: u32,
     until: Instant,
-    seat: LobbySeat,
+    seat: Seat,
 }
 
-/// Who came to whom, which decides whether a peer in the lobby takes one of its seats.
+/// Whose seats a link counts among.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LobbySeat {
-    /// A stranger that came to us.
-    Taken,
-    /// A peer that we keep dialled, which strangers must not shut out.
-    Free,
+pub(crate) enum Seat {
+    /// A member's, or that of a peer that we keep dialled.
+    Own,
+    /// One of the lobby's, until it is admitted.
+    Stranger,
+    /// One of the few for devices that an order cuts.
+    Cut,
 }
 
 /// Where a link's frames and task ends go.
@@ -123,7 +125,7 @@ impl Link {
     pub(crate) fn new(
         (peer, number): (DeviceKey, u64),
         mailbox: Arc<Mailbox>,
-        seat: LobbySeat,
+        seat: Seat,
         tasks: &mut JoinSet<TaskEnd>,
     ) -> Self {
         let pulse = Arc::new(Pulse::default());
@@ -252,9 +254,21 @@ impl Link {
         *self.lobby.admitted.borrow()
     }
 
-    /// Whether this link takes one of the lobby's seats.
-    pub(crate) fn takes_seat(&self) -> bool {
-        self.lobby.seat == LobbySeat::Taken && !self.is_admitted()
+    /// Whether this link holds a seat of this kind.
+    pub(crate) fn holds(&self, seat: Seat) -> bool {
+        let left = seat == Seat::Stranger && self.is_admitted();
+        self.lobby.seat == seat && self.closing.is_none() && !left
+    }
+
+    /// Moves to another seat.
+    pub(crate) fn sit(&mut self, seat: Seat) {
+        self.lobby.seat = seat;
+    }
+
+    /// Streams that the peer sends on.
+    pub(crate) fn streams(&self) -> usize {
+        let running = |reader: &&RunningReader| !reader.abort.is_finished();
+        self.readers.iter().flatten().filter(running).count()
     }
 
     /// When the lobby ends for this link; `None` once it has no lobby to leave.

@@ -30,8 +30,10 @@ mod net;
 mod pulse;
 mod queue;
 mod reader;
+mod seats;
 mod stream;
 mod swarm;
+mod usage;
 mod writer;
 
 #[cfg(test)]
@@ -41,3 +43,4 @@ pub use key::{DeviceKey, NotADeviceKey, device_key, peer_id};
 pub use limits::Bound;
 pub use message::{Lane, NetCommand, NetEvent};
 pub use net::{Net, NetConfig, NetError, NetEvents, NetHandle, Unsent};
+pub use usage::Used;

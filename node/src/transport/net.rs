@@ -20,13 +20,14 @@ use super::{
     behaviour::Links,
     carrier::swarm_of,
     dial::DialBook,
-    direct::{Direct, NoDirect, direct_address, split},
+    direct::{Direct, Doorway, NoDirect, direct_address, split},
     frame::encode,
     key::{DeviceKey, hex},
     limits::{COMMANDS_QUEUED, FIRST_EVENTS_QUEUED, LATER_EVENTS_QUEUED},
     message::{Lane, NetCommand, NetEvent},
     queue::LinkTable,
     swarm::{Order, Shell},
+    usage::Used,
 };
 
 /// What the links need to start.
@@ -50,7 +51,9 @@ impl Net {
     /// kept.
     pub async fn start(config: NetConfig) -> Result<(NetHandle, NetEvents), NetError> {
         let pair = Keypair::ed25519_from_bytes(*config.secret).map_err(|_| NetError::Secret)?;
-        let mut swarm = swarm_of(&pair, Links::new()).map_err(|_| NetError::Secret)?;
+        let table = Arc::new(LinkTable::default());
+        let swarm = swarm_of(&pair, Links::new(), table.gauges.clone());
+        let mut swarm = swarm.map_err(|_| NetError::Secret)?;
         let (sockets, listen) = split(config.listen);
         let public = pair.public().try_into_ed25519().map_err(|_| NetError::Secret)?.to_bytes();
         let direct = Direct::start((&config.secret, &public), &sockets).map_err(no_direct)?;
@@ -66,10 +69,10 @@ impl Net {
         let (first, first_seen) = mpsc::channel(FIRST_EVENTS_QUEUED);
         let (later, later_seen) = mpsc::channel(LATER_EVENTS_QUEUED);
         let (stop, stopping) = oneshot::channel();
-        let table = Arc::new(LinkTable::default());
         let shell = Shell {
             swarm,
             direct,
+            doorway: Doorway::default(),
             dials,
             orders,
             first,
@@ -143,6 +146,11 @@ impl NetHandle {
         let mailbox = self.table.find(&peer).ok_or(Unsent::NoLink(peer))?;
         mailbox.push(lane, frame);
         Ok(())
+    }
+
+    /// Every bound of the links with what is used of it now.
+    pub fn used(&self) -> Vec<Used> {
+        self.table.gauges.read()
     }
 
     /// Hangs up every link (urgent frames already queued still go), closes the sockets and returns:

@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     task::Waker,
 };
 
@@ -18,10 +18,11 @@ use super::{
     handler::Door,
     key::DeviceKey,
     limits::{
-        BULK_QUEUE_BYTES, BULK_QUEUE_FRAMES, REPAIR_QUEUE_BYTES, REPAIR_QUEUE_FRAMES,
-        URGENT_QUEUE_BYTES, URGENT_QUEUE_FRAMES,
+        BULK_QUEUE_BYTES, BULK_QUEUE_FRAMES, QUEUED_BYTES_MAX, REPAIR_QUEUE_BYTES,
+        REPAIR_QUEUE_FRAMES, URGENT_QUEUE_BYTES, URGENT_QUEUE_FRAMES,
     },
     message::Lane,
+    usage::Gauges,
 };
 
 /// The mailboxes of all links that stand, where `send` finds them.
@@ -30,12 +31,14 @@ pub(crate) struct LinkTable {
     mailboxes: Mutex<BTreeMap<DeviceKey, Arc<Mailbox>>>,
     /// Rung when some mailbox has dropped a frame.
     pub(crate) overflowed: Arc<Notify>,
+    /// Where the bytes of all mailboxes together are counted, beside what others count.
+    pub(crate) gauges: Arc<Gauges>,
 }
 
 impl LinkTable {
     /// A fresh mailbox for a link that now stands.
     pub(crate) fn add(&self, peer: DeviceKey) -> Arc<Mailbox> {
-        let mailbox = Arc::new(Mailbox::new(self.overflowed.clone()));
+        let mailbox = Arc::new(Mailbox::new(self.overflowed.clone(), self.gauges.clone()));
         lock(&self.mailboxes).insert(peer, mailbox.clone());
         mailbox
     }
@@ -57,6 +60,7 @@ pub(crate) struct Mailbox {
     state: Mutex<MailboxState>,
     writer: AtomicWaker,
     overflowed: Arc<Notify>,
+    gauges: Arc<Gauges>,
 }
 
 #[derive(Debug)]
@@ -69,21 +73,20 @@ struct MailboxState {
 }
 
 impl Mailbox {
-    fn new(overflowed: Arc<Notify>) -> Self {
+    fn new(overflowed: Arc<Notify>, gauges: Arc<Gauges>) -> Self {
         let lanes = Lane::ALL.map(LaneQueue::new);
         let state = MailboxState { lanes, door: None, door_number: 0, closing: false };
-        Self { state: Mutex::new(state), writer: AtomicWaker::new(), overflowed }
+        Self { state: Mutex::new(state), writer: AtomicWaker::new(), overflowed, gauges }
     }
 
     /// Queues one encoded frame, or counts what was dropped for or instead of it.
     pub(crate) fn push(&self, lane: Lane, frame: Vec<u8>) {
-        let fit = {
-            let mut state = lock(&self.state);
-            match state.closing {
-                true => state.lanes[lane.index()].refuse(),
-                false => state.lanes[lane.index()].push(frame),
-            }
-        };
+        let full = lane != Lane::Urgent
+            && self.gauges.queued_bytes.load(Ordering::Relaxed) + frame.len() > QUEUED_BYTES_MAX;
+        let fit = self.counted(|state| match state.closing || full {
+            true => state.lanes[lane.index()].refuse(),
+            false => state.lanes[lane.index()].push(frame),
+        });
         match fit {
             Fit::Whole => {}
             Fit::Dropped => self.overflowed.notify_one(),
@@ -93,7 +96,21 @@ impl Mailbox {
 
     /// The next frame of a lane.
     pub(crate) fn pop(&self, lane: Lane) -> Option<Vec<u8>> {
-        lock(&self.state).lanes[lane.index()].pop()
+        self.counted(|state| state.lanes[lane.index()].pop())
+    }
+
+    /// Changes the queues, and counts what that does to the bytes of all of them.
+    fn counted<R>(&self, change: impl FnOnce(&mut MailboxState) -> R) -> R {
+        let mut state = lock(&self.state);
+        let before = state.bytes();
+        let done = change(&mut state);
+        let after = state.bytes();
+        if after >= before {
+            self.gauges.queued_bytes.fetch_add(after - before, Ordering::Relaxed);
+        } else {
+            self.gauges.queued_bytes.fetch_sub(before - after, Ordering::Relaxed);
+        }
+        done
     }
 
     /// Frames dropped per lane since the last call.
@@ -103,9 +120,7 @@ impl Mailbox {
 
     /// Counts whatever still waits as dropped and forgets it.
     pub(crate) fn drop_all(&self) {
-        for queue in &mut lock(&self.state).lanes {
-            queue.drop_all();
-        }
+        self.counted(|state| state.lanes.iter_mut().for_each(LaneQueue::drop_all));
     }
 
     /// Tells the writer which connection to use from now on.
@@ -125,11 +140,11 @@ impl Mailbox {
 
     /// Takes no more frames, forgets bulk and repair, and lets the writer finish the urgent ones.
     pub(crate) fn close(&self) {
-        let mut state = lock(&self.state);
-        state.closing = true;
-        state.lanes[Lane::Bulk.index()].drop_all();
-        state.lanes[Lane::Repair.index()].drop_all();
-        drop(state);
+        self.counted(|state| {
+            state.closing = true;
+            state.lanes[Lane::Bulk.index()].drop_all();
+            state.lanes[Lane::Repair.index()].drop_all();
+        });
         self.writer.wake();
     }
 
@@ -141,6 +156,19 @@ impl Mailbox {
     /// Whom to wake when anything here changes.
     pub(crate) fn register(&self, writer: &Waker) {
         self.writer.register(writer);
+    }
+}
+
+impl MailboxState {
+    fn bytes(&self) -> usize {
+        self.lanes.iter().map(|queue| queue.bytes).sum()
+    }
+}
+
+/// What waited in it waits no more.
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        self.drop_all();
     }
 }
 
@@ -219,7 +247,7 @@ mod tests {
     use super::*;
 
     fn mailbox() -> Mailbox {
-        Mailbox::new(Arc::new(Notify::new()))
+        Mailbox::new(Arc::new(Notify::new()), Arc::default())
     }
 
     /// Goal: a full urgent queue keeps its order and counts the newest. Method: one over the bound.
@@ -248,6 +276,31 @@ mod tests {
             assert_eq!(mailbox.take_dropped()[lane.index()], 1);
             assert_eq!(mailbox.pop(lane).map(|frame| frame[0]), Some(2));
         }
+    }
+
+    /// Goal: the bytes of all links together are bounded, and an urgent frame is taken even then;
+    /// what leaves, leaves the count. Method: links filled with bulk until one is over.
+    #[test]
+    fn all_links_together_are_bounded() {
+        let table = LinkTable::default();
+        let queued = || table.gauges.queued_bytes.load(Ordering::Relaxed);
+        let frame = || vec![1; BULK_QUEUE_BYTES];
+        let links = QUEUED_BYTES_MAX / BULK_QUEUE_BYTES;
+        let full: Vec<_> = (0..links)
+            .map(|number| table.add([u8::try_from(number).expect("few"); 32]))
+            .inspect(|mailbox| mailbox.push(Lane::Bulk, frame()))
+            .collect();
+        assert_eq!(queued(), QUEUED_BYTES_MAX);
+        let over = table.add([255; 32]);
+        over.push(Lane::Repair, vec![2]);
+        over.push(Lane::Urgent, vec![3]);
+        assert_eq!((over.take_dropped(), queued()), ([0, 0, 1], QUEUED_BYTES_MAX + 1));
+        assert_eq!(full[0].pop(Lane::Bulk).map(|frame| frame.len()), Some(BULK_QUEUE_BYTES));
+        over.push(Lane::Repair, vec![2]);
+        assert_eq!((over.take_dropped(), over.pop(Lane::Repair)), ([0; 3], Some(vec![2])));
+        (0..links).for_each(|n| table.remove(&[u8::try_from(n).expect("few"); 32]));
+        drop(full);
+        assert_eq!(queued(), 1, "only the urgent frame waits");
     }
 
     /// Goal: after a hangup nothing is taken silently. Method: close, push, count.

@@ -32,8 +32,8 @@ use super::{
     direct::{Direct, DirectNews, Doorway, split},
     handler::LaneNews,
     key::{DeviceKey, device_key},
-    limits::{Bound, CLOSE_WAIT, HANGUP_FLUSH, LOBBY_PEERS_MAX},
-    link::{Closing, Ended, Left, Link, LobbySeat, Outlets, Side, TaskEnd},
+    limits::{Bound, CLOSE_WAIT, HANGUP_FLUSH},
+    link::{Closing, Ended, Left, Link, Outlets, Side, TaskEnd},
     message::{Lane, NetCommand, NetEvent},
     net::Stamped,
     queue::LinkTable,
@@ -70,6 +70,8 @@ impl From<Order> for NetCommand {
 pub(crate) struct Shell {
     pub(crate) swarm: Swarm<Links>,
     pub(crate) direct: Direct,
+    /// Who has a seat of his own, and who none.
+    pub(crate) doorway: Doorway,
     pub(crate) dials: DialBook,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) first: mpsc::Sender<Stamped>,
@@ -82,7 +84,7 @@ pub(crate) struct Shell {
 }
 
 /// The owner wants the links to end, or is gone.
-struct Stopping;
+pub(crate) struct Stopping;
 
 /// One thing that happened.
 enum Happened {
@@ -100,6 +102,7 @@ impl Shell {
         let mut going = self.tell_direct(None).await;
         while going.is_ok() {
             going = self.turn().await;
+            self.measure();
         }
         self.close().await;
     }
@@ -160,7 +163,7 @@ impl Shell {
                 }
             }
             Order::Hangup { peer } => self.hang_up(&peer),
-            Order::Know { doorway } => self.direct.know(doorway),
+            Order::Know { doorway } => return self.know(doorway).await,
             Order::Moved { to } => {
                 if let Err(error) = self.direct.moved(to) {
                     let why = format!("direct links stay where they were: {error}");
@@ -337,14 +340,8 @@ impl Shell {
         connection: ConnectionId,
         side: Side,
     ) -> Result<(), Stopping> {
-        let seat = match self.dials.keeps(&peer) {
-            true => LobbySeat::Free,
-            false => LobbySeat::Taken,
-        };
-        let taken = self.links.values().filter(|link| link.takes_seat()).count();
-        if seat == LobbySeat::Taken && taken >= LOBBY_PEERS_MAX {
-            return self.refuse_connection(Some(peer), connection, Bound::LobbyPeers).await;
-        }
+        let seat = self.seat_of(&peer);
+        self.free_a_seat(seat).await?;
         let number = self.next_link;
         self.next_link += 1;
         let mailbox = self.table.add(peer);
@@ -463,7 +460,11 @@ impl Shell {
     /// Closes a link whose peer broke a bound, and dials it again only much later; a peer whose
     /// time in the lobby ran out may just have lost its path, so that one is dialled as after any
     /// loss.
-    async fn refuse_link(&mut self, peer: DeviceKey, bound: Bound) -> Result<(), Stopping> {
+    pub(crate) async fn refuse_link(
+        &mut self,
+        peer: DeviceKey,
+        bound: Bound,
+    ) -> Result<(), Stopping> {
         let Some(link) = self.links.get_mut(&peer) else {
             return Ok(());
         };

@@ -1,8 +1,16 @@
 //! Each bound, one over, by a rogue that keeps none.
 
+use std::collections::BTreeSet;
+
 use libp2p::futures::AsyncWriteExt as _;
 
-use super::{super::frame::encode, *};
+use super::{
+    super::{
+        direct::{Doorway, Strangers},
+        frame::encode,
+    },
+    *,
+};
 
 fn urgent(bytes: usize) -> Vec<u8> {
     encode(Lane::Urgent, 0, &vec![0; bytes]).expect("within the frame bound")
@@ -84,10 +92,11 @@ async fn lobby_reads_no_bulk(by: By) {
     assert!(placed <= window && placed > window / 2, "{placed}");
 }
 
-/// Goal: the ninth stranger is refused by name; an admission frees a seat; a peer that we dial
-/// needs none.
+/// Goal: eight strangers stand in the lobby at most, and the ninth takes the place of the one that
+/// has stayed longest; a peer that we dial needs no seat, one that was admitted holds none. What is
+/// used is told. Method: nine strangers, then one that is dialled, then a tenth.
 #[tokio::test]
-async fn the_ninth_stranger_is_refused() {
+async fn the_ninth_stranger_takes_the_longest_held_seat() {
     let mut node = Node::start(1).await;
     let mut strangers = Vec::new();
     for seed in 10..18 {
@@ -96,16 +105,59 @@ async fn the_ninth_stranger_is_refused() {
         assert_eq!(node.event().await, NetEvent::LinkUp { peer: rogue.key });
         strangers.push(rogue);
     }
+    let used = |node: &Node| {
+        let lobby = node.handle.used().into_iter().find(|used| used.what.contains("lobby"));
+        lobby.map(|lobby| (lobby.used, lobby.limit))
+    };
     let ninth = Rogue::start(18);
     ninth.dial(&node);
-    let refused = NetEvent::Refused { peer: Some(ninth.key), bound: Bound::LobbyPeers };
+    let longest = strangers[0].key;
+    let refused = NetEvent::Refused { peer: Some(longest), bound: Bound::LobbyPeers };
     assert_eq!(node.event().await, refused);
+    node.until(&NetEvent::LinkUp { peer: ninth.key }).await;
     let known = Node::start(2).await;
     node.dial(known.key, &known.address);
-    assert_eq!(node.event().await, NetEvent::LinkUp { peer: known.key });
-    node.tell(NetCommand::Admit { peer: strangers[0].key });
-    ninth.dial(&node);
-    assert_eq!(node.event().await, NetEvent::LinkUp { peer: ninth.key });
+    node.until(&NetEvent::LinkUp { peer: known.key }).await;
+    assert_eq!(used(&node), Some((limits::LOBBY_PEERS_MAX, limits::LOBBY_PEERS_MAX)));
+    node.tell(NetCommand::Admit { peer: strangers[1].key });
+    let tenth = Rogue::start(19);
+    tenth.dial(&node);
+    let before = node.until(&NetEvent::LinkUp { peer: tenth.key }).await;
+    assert!(!before.iter().any(|event| matches!(event, NetEvent::Refused { .. })), "{before:?}");
+}
+
+/// Goal: thirty devices that an order cuts hold eight seats at most, a member is linked beside them
+/// although the lobby is full too, and links that stand when the order comes shrink to eight at
+/// once. Method: thirty rogues, half of them linked before the order.
+#[tokio::test]
+async fn cut_devices_fill_no_seats_of_others() {
+    let mut node = Node::start(1).await;
+    let mut cut: Vec<Rogue> = (30..60).map(Rogue::start).collect();
+    let member = Rogue::start(9);
+    let keys = |rogues: &[Rogue]| rogues.iter().map(|rogue| rogue.key).collect();
+    let doorway = |members, cut| Doorway { members, cut, strangers: Strangers::Refused };
+    node.tell(NetCommand::Know { doorway: doorway(keys(&cut), BTreeSet::new()) });
+    for rogue in &mut cut[..15] {
+        rogue.connect(&node).await;
+        node.until(&NetEvent::LinkUp { peer: rogue.key }).await;
+        node.tell(NetCommand::Admit { peer: rogue.key });
+    }
+    node.tell(NetCommand::Know { doorway: doorway([member.key].into(), keys(&cut)) });
+    for rogue in &cut[..7] {
+        let bound = Bound::CutPeers;
+        node.until(&NetEvent::Refused { peer: Some(rogue.key), bound }).await;
+    }
+    for rogue in &cut[15..] {
+        rogue.dial(&node);
+        node.until(&NetEvent::LinkUp { peer: rogue.key }).await;
+    }
+    let _strangers: Vec<Rogue> =
+        (60..70).map(Rogue::start).inspect(|rogue| rogue.dial(&node)).collect();
+    member.dial(&node);
+    node.until(&NetEvent::LinkUp { peer: member.key }).await;
+    let used = node.handle.used();
+    let cut_links = used.iter().find(|used| used.what.contains("cut")).expect("told");
+    assert_eq!((cut_links.used, cut_links.limit), (limits::CUT_PEERS_MAX, limits::CUT_PEERS_MAX));
 }
 
 /// Goal: an urgent frame of 8 KiB and one byte closes the link by its length alone, in the lobby

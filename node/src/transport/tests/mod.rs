@@ -8,7 +8,7 @@ mod direct;
 mod links;
 mod tcp;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use libp2p::{
     Multiaddr, PeerId, Swarm,
@@ -189,7 +189,7 @@ enum News {
 
 impl Rogue {
     fn start(seed: u8) -> Self {
-        Self::over(seed, swarm_of(&pair(seed), Lanes::default()).expect("a key that signs"))
+        Self::over(seed, swarm_of(&pair(seed), Lanes::default(), Arc::default()).expect("signs"))
     }
 
     fn over(seed: u8, mut swarm: Swarm<Lanes>) -> Self {
