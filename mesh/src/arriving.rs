@@ -17,13 +17,14 @@ use crate::limits::{
     EARLY_AWARDS_MAX, RESERVATION_MS, RESERVATIONS_MAX, RESERVATIONS_PER_LINK_MAX, TASKS_MAX,
 };
 use crate::output::Output;
-use crate::task::{Lent, Phase, Task, argv_hash};
+use crate::task::{Lent, Phase, Task};
 use crate::time::BootTime;
 use belay_identity::body::{Action, Award, Body, Delegation, Refused};
 use belay_identity::chain::{Link, check_narrows};
 use belay_identity::lease::{Bid, Offer, Refuse, Talk};
 use belay_identity::limits::{ARGV_BYTES_MAX, ARGV_ITEMS_MAX, REASON_BYTES_MAX};
 use belay_identity::{Chain, PublicKey, Scope, Statement, StatementId, Verified};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -436,6 +437,15 @@ pub(crate) fn check_words(
     Err(format!(
         "the command line is empty, or with its tools and needs longer than {ARGV_BYTES_MAX} bytes"
     ))
+}
+
+/// The hash under which an award names a command line.
+pub(crate) fn argv_hash(argv: &[String]) -> [u8; 32] {
+    let hash = Sha256::new().chain_update(b"belay argv 1\0");
+    let with = |hash: Sha256, arg: &String| {
+        hash.chain_update((arg.len() as u64).to_be_bytes()).chain_update(arg)
+    };
+    argv.iter().fold(hash, with).finalize().into()
 }
 
 /// What fits where a reason is read.

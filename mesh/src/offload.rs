@@ -9,7 +9,7 @@
 //! Refused here: signing more than the giver holds (INV-TASK-1), and awarding what was stopped
 //! since the offer.
 
-use crate::arriving::check_words;
+use crate::arriving::{argv_hash, check_words};
 use crate::author::Words;
 use crate::engine::Engine;
 use crate::errand::{Errand, Given, Giver, Heard, Holding};
@@ -20,7 +20,7 @@ use crate::limits::{
     DELEGATION_BUDGET, DELEGATION_DEPTH, DELEGATION_MS, ERRANDS_MAX, MADE_MAX, OFFER_ANSWER_MS,
 };
 use crate::output::{How, Refusal, RefusalKind};
-use crate::task::{Papers, Task, argv_hash};
+use crate::task::{Papers, Task};
 use crate::time::{BootTime, with_drift};
 use belay_identity::body::{Award, Body, Delegation, Made, OnSilence};
 use belay_identity::chain::{check_narrows, covers};

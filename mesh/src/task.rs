@@ -7,6 +7,7 @@
 //! INV-TASK-1: a child never holds more than its parent (checked where delegations are made and
 //! where they arrive). INV-LEASE-1: no tree is fed beyond its leases.
 
+use crate::arriving::argv_hash;
 use crate::author::Words;
 use crate::engine::{Effect, Engine};
 use crate::errand::Offers;
@@ -24,7 +25,6 @@ use belay_identity::body::{
 use belay_identity::chain::Link;
 use belay_identity::principal::{AgentId, ClassId, ProjectId, TrustDomain};
 use belay_identity::{Chain, PublicKey, Scope, SecretKey, StatementId};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Everything that runs here, and what is being arranged.
@@ -581,15 +581,6 @@ impl Task {
             feed_at: BootTime(0),
         }
     }
-}
-
-/// The hash under which an award names a command line.
-pub(crate) fn argv_hash(argv: &[String]) -> [u8; 32] {
-    let hash = Sha256::new().chain_update(b"belay argv 1\0");
-    let with = |hash: Sha256, arg: &String| {
-        hash.chain_update((arg.len() as u64).to_be_bytes()).chain_update(arg)
-    };
-    argv.iter().fold(hash, with).finalize().into()
 }
 
 /// This device is nobody yet.
