@@ -67,6 +67,13 @@ pub enum Change {
         /// How many must agree from then on; the least majority unless given.
         threshold: Option<u64>,
     },
+    /// Let one root key take another's place; as many as before must agree.
+    ReplaceRootKey {
+        /// The one that leaves.
+        old: PublicKey,
+        /// The one that comes.
+        new: PublicKey,
+    },
     /// Let so many root keys agree.
     SetThreshold {
         /// How many.
@@ -346,15 +353,24 @@ fn alter(root: &mut Root, change: &Change) -> Result<(), Refusal> {
             root.threshold = threshold.unwrap_or_else(|| majority(root));
         }
         Change::RetireRootKey { key, threshold } => {
-            if !root.keys.contains(key) {
-                let why = format!("{} is no root key", short(key));
-                return Err(Refusal::new(RefusalKind::WrongUse, why, "see `belay root show`"));
-            }
-            root.keys.retain(|known| known != key);
+            retire_root_key(root, key)?;
             root.threshold = threshold.unwrap_or_else(|| majority(root));
+        }
+        Change::ReplaceRootKey { old, new } => {
+            retire_root_key(root, old)?;
+            root.keys.push(*new);
         }
         Change::SetThreshold { threshold } => root.threshold = *threshold,
     }
+    Ok(())
+}
+
+fn retire_root_key(root: &mut Root, key: &PublicKey) -> Result<(), Refusal> {
+    if !root.keys.contains(key) {
+        let why = format!("{} is no root key", short(key));
+        return Err(Refusal::new(RefusalKind::WrongUse, why, "see `belay root show`"));
+    }
+    root.keys.retain(|known| known != key);
     Ok(())
 }
 

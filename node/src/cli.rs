@@ -323,6 +323,11 @@ struct Demo {
 
 #[derive(Subcommand)]
 enum Key {
+    /// The keys of this state: which there are, and whether the fleet knows them.
+    List(Unlocking),
+    /// Let a new key take the place of one in use, step by step; asked again it goes on where it
+    /// stopped.
+    Rotate(authority::Rotate),
     /// Write a file that opens sealed keys without a passphrase; keep it as you keep a key.
     UnlockFile {
         /// Where to write it.
@@ -434,6 +439,8 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Verify(verify) => command::verify::run(context, &verify),
         Command::Statement(ask) => answer_statement(context, ask),
         Command::Demo(demo) => command::demo(context, &demo.out, demo.small),
+        Command::Key(Key::List(unlock)) => command::keys::list(context, &unlock),
+        Command::Key(Key::Rotate(rotate)) => command::rotate::run(context, &rotate),
         Command::Key(Key::UnlockFile { out }) => command::key::unlock_file(context, &out),
         Command::Node(NodeCommand::Run) => command::node::run(context),
     }
@@ -447,6 +454,7 @@ fn answer_operator(context: &Context, words: &authority::Operators) -> Result<Ex
         Operators::List => command::authority::list(context),
         Operators::Show(who) => command::authority::show(context, who),
         Operators::Roles(roles) => command::epoch::roles(context, roles),
+        Operators::Retire(retire) => command::epoch::retire(context, retire),
         Operators::Remove(remove) => command::epoch::remove(context, remove),
     }
 }

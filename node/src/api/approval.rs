@@ -82,6 +82,7 @@ pub(crate) enum ChangeAsk {
     RemoveOperator { name: String, cause: Option<String>, from: Option<String> },
     AddRootKey { key: String, threshold: Option<u64> },
     RetireRootKey { key: String, threshold: Option<u64> },
+    ReplaceRootKey { old: String, new: String },
     SetThreshold { threshold: u64 },
 }
 
@@ -109,6 +110,9 @@ impl ChangeAsk {
             }
             Self::RetireRootKey { key, threshold } => {
                 Change::RetireRootKey { key: public(key)?, threshold: *threshold }
+            }
+            Self::ReplaceRootKey { old, new } => {
+                Change::ReplaceRootKey { old: public(old)?, new: public(new)? }
             }
             Self::SetThreshold { threshold } => Change::SetThreshold { threshold: *threshold },
         })

@@ -29,6 +29,8 @@ pub(crate) enum Operators {
     Show(NamedOperator),
     /// Give an operator these roles instead.
     Roles(OperatorRoles),
+    /// Drop one of several keys of an operator.
+    Retire(OperatorRetire),
     /// Remove an operator, in the next root epoch; his orders stand unless it is for cause.
     Remove(OperatorRemove),
 }
@@ -84,10 +86,35 @@ pub(crate) struct OperatorAdd {
     /// His card.
     pub(crate) card: PathBuf,
     /// What he may do: policy, security, enrol, audit.
-    #[arg(long, value_delimiter = ',', required = true)]
+    #[arg(long, value_delimiter = ',', required_unless_present = "further_key")]
     pub(crate) roles: Vec<String>,
+    /// Name one more key of an operator, with the roles that he has.
+    #[arg(long, conflicts_with = "roles")]
+    pub(crate) further_key: bool,
     #[command(flatten)]
     pub(crate) founding: Founding,
+}
+
+/// `belay operator retire`
+#[derive(Args)]
+pub(crate) struct OperatorRetire {
+    /// The key, or as many first digits as name only one.
+    pub(crate) key: String,
+    #[command(flatten)]
+    pub(crate) founding: Founding,
+}
+
+/// `belay key rotate`
+#[derive(Args)]
+pub(crate) struct Rotate {
+    /// Which key of this state: operator or root.
+    pub(crate) which: String,
+    /// Where to write the card by which the root can name an operator's next key, where this state
+    /// has no root key.
+    #[arg(long, value_name = "FILE", default_value = "next.card")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) unlock: Unlocking,
 }
 
 /// `belay operator roles`

@@ -66,17 +66,27 @@ pub(super) fn ask(context: &Context) -> Result<AuthoritySaid, Fault> {
 
 /// The one root key that begins with these digits.
 pub(super) fn root_key_named(context: &Context, digits: &str) -> Result<String, Fault> {
-    let keys = ask(context)?.keys;
+    one_key(&ask(context)?.keys, digits, "root")
+}
+
+/// The one operator's key that begins with these digits.
+pub(super) fn operator_key_named(context: &Context, digits: &str) -> Result<String, Fault> {
+    let operators = ask(context)?.operators;
+    let keys: Vec<String> = operators.into_iter().flat_map(|line| line.keys).collect();
+    one_key(&keys, digits, "operator")
+}
+
+fn one_key(keys: &[String], digits: &str, kind: &str) -> Result<String, Fault> {
     let mut named = keys.iter().filter(|key| key.starts_with(digits));
     match (named.next(), named.next()) {
         (Some(key), None) => Ok(key.clone()),
         (Some(_), Some(_)) => Err(Fault::wrong_use(
-            format!("several root keys begin with {digits}"),
+            format!("several {kind} keys begin with {digits}"),
             "give more digits",
         )),
         (None, _) => {
-            let hint = format!("the root keys are {}", keys.join(", "));
-            Err(Fault::wrong_use(format!("no root key begins with {digits}"), hint))
+            let hint = format!("the {kind} keys are {}", keys.join(", "));
+            Err(Fault::wrong_use(format!("no {kind} key begins with {digits}"), hint))
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::api::{Ask, from_text, id_from_text};
 use crate::card::{self, Card, CardUse};
 use crate::cli::Context;
 use crate::cli::authority::{Founding, NamedOperator, OperatorAdd, OperatorRemove, OperatorRoles};
-use crate::cli::authority::{RootAdd, RootRemove, RootThreshold};
+use crate::cli::authority::{OperatorRetire, RootAdd, RootRemove, RootThreshold};
 use crate::door::{DoorClient, DoorName};
 use crate::fault::{Fault, io};
 use crate::screen::{Shown, talk};
@@ -28,7 +28,10 @@ use std::process::ExitCode;
 pub(crate) fn add(context: &Context, ask: &OperatorAdd) -> Result<ExitCode, Fault> {
     let card = card_of(context, &ask.card, CardUse::Operator)?;
     let (id, key) = (card.holder.to_string(), card.key.to_hex());
-    let change = ChangeAsk::AddOperator { id, key, roles: ask.roles.clone() };
+    let change = match ask.further_key {
+        true => ChangeAsk::AddOperatorKey { id, key },
+        false => ChangeAsk::AddOperator { id, key, roles: ask.roles.clone() },
+    };
     propose(context, "belay.operator.add/1", change, &ask.founding)
 }
 
@@ -45,6 +48,12 @@ pub(crate) fn remove(context: &Context, ask: &OperatorRemove) -> Result<ExitCode
     let (name, cause, from) = (name.clone(), ask.for_cause.clone(), ask.from.clone());
     let change = ChangeAsk::RemoveOperator { name, cause, from };
     propose(context, "belay.operator.remove/1", change, &ask.founding)
+}
+
+pub(crate) fn retire(context: &Context, ask: &OperatorRetire) -> Result<ExitCode, Fault> {
+    let key = super::authority::operator_key_named(context, &ask.key)?;
+    let change = ChangeAsk::RetireOperatorKey { key };
+    propose(context, "belay.operator.retire/1", change, &ask.founding)
 }
 
 pub(crate) fn add_root(context: &Context, ask: &RootAdd) -> Result<ExitCode, Fault> {
@@ -96,6 +105,11 @@ pub(super) struct Drawn {
 }
 
 impl Drawn {
+    /// The lines that say whose key comes or goes.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.changes.iter().filter(|line| line.contains(" key ")).cloned().collect()
+    }
+
     fn words(&self) -> String {
         let mut text = format!("Root epoch {} would change:\n", self.root.number);
         self.changes.iter().for_each(|change| text += &format!("  {change}\n"));

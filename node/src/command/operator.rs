@@ -11,7 +11,7 @@ use crate::cli::{Context, Signing, Unlocking};
 use crate::door::{DoorClient, DoorName};
 use crate::fault::{Fault, io};
 use crate::os;
-use crate::vault::{KeyName, OpenError, Seed32, Unlock, Vault, open_sealed};
+use crate::vault::{KeyName, OpenError, Seed32, Turn, Unlock, Vault, open_sealed};
 use belay_identity::body::Body;
 use belay_identity::key::unhex;
 use belay_identity::principal::{DeviceId, OperatorId, Principal, TrustDomain};
@@ -62,6 +62,11 @@ impl Operator {
     /// The key that signs.
     pub(super) fn key(&self) -> PublicKey {
         self.secret.public()
+    }
+
+    /// Whoever holds this key, at this node.
+    pub(super) fn holding(context: &Context, secret: SecretKey) -> Result<Self, Fault> {
+        Ok(Self { door: door(context, DoorName::Operator)?, secret })
     }
 
     pub(super) fn door(&mut self) -> &mut DoorClient {
@@ -177,8 +182,8 @@ impl Standing {
 
 fn nobody() -> Fault {
     let hint = "use the state of the operator's own device, or ask the root to name this key: \
-                `belay operator add CARD`";
-    Fault::exit(3, "this key belongs to no operator of the standing root", hint)
+                `belay operator add CARD`; a rotation that broke off goes on with `belay key rotate`";
+    Fault::exit(3, "this key is no operator's and no root key of the standing root", hint)
 }
 
 /// Opens one sealed key of a state directory.
@@ -199,6 +204,25 @@ pub(super) fn open_key(
         return Err(Fault::exit(4, format!("this state holds no {} key", name.as_str()), hint));
     }
     open(name, unlock, |unlock| vault.open(name, unlock))
+}
+
+/// What opens every key of this state, asked for once.
+pub(super) fn unlock_all(unlock: &Unlocking) -> Result<Unlock, Fault> {
+    os::hide_memory().map_err(io("closing this process's memory"))?;
+    Unlock::from_choice(unlock.unlock_file.as_deref(), "Passphrase for the keys of this state: ")
+        .map_err(|error| Fault::wrong_use(&error, error.hint()))
+}
+
+/// Opens a key of this state: in use, next, or set aside.
+pub(super) fn open_turn(
+    vault: &Vault,
+    name: KeyName,
+    turn: Turn,
+    unlock: &Unlock,
+) -> Result<SecretKey, Fault> {
+    let seed = vault.open_of(name, turn, unlock);
+    let seed = seed.map_err(|error| Fault::failed(&error, error.hint()))?;
+    Ok(SecretKey::from_seed(seed.as_bytes()))
 }
 
 /// Opens a sealed key that lies in another state.

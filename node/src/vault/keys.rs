@@ -31,8 +31,18 @@ impl Vault {
 
     /// Seals a seed under a name that is not taken yet; on disk when this returns.
     pub fn seal(&self, name: KeyName, seed: &Seed32, unlock: &Unlock) -> Result<(), SealError> {
+        self.seal_at(self.path(name), name, seed, unlock)
+    }
+
+    /// The same under another file's name.
+    pub(super) fn seal_at(
+        &self,
+        path: PathBuf,
+        name: KeyName,
+        seed: &Seed32,
+        unlock: &Unlock,
+    ) -> Result<(), SealError> {
         self.make_folder()?;
-        let path = self.path(name);
         if path.exists() {
             return Err(SealError::Exists { path });
         }
@@ -42,6 +52,10 @@ impl Vault {
         file.as_file().sync_all().map_err(failed("sync", &path))?;
         file.persist_noclobber(&path).map_err(|error| taken_or_failed(error.error, &path))?;
         sync(&self.folder)
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Opens the seed of that name.
@@ -211,7 +225,7 @@ fn read_private(path: &Path) -> Result<Vec<u8>, OpenError> {
     Ok(sealed)
 }
 
-fn sync(folder: &Path) -> Result<(), SealError> {
+pub(super) fn sync(folder: &Path) -> Result<(), SealError> {
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(failed("sync", folder))
 }
@@ -223,7 +237,10 @@ fn taken_or_failed(error: io::Error, path: &Path) -> SealError {
     failed("name", path)(error)
 }
 
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SealError + use<> {
+pub(super) fn failed(
+    doing: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> SealError + use<> {
     let path = path.to_path_buf();
     move |source| SealError::Io { path, doing, source }
 }

@@ -1,14 +1,16 @@
 //! The vault: keys sealed on disk, never bare.
 //!
 //! Three seeds live in `STATE/keys`: the device's, an operator's and the root's, each an age file
-//! sealed by a passphrase or to an unlock file. `keys` seals and opens them, `unlock` finds what
-//! opens them.
+//! sealed by a passphrase or to an unlock file. `keys` seals and opens them, `rotation` lets one
+//! take another's place, `unlock` finds what opens them.
 //!
-//! Refused here: keeping a seed longer than its caller does, printing one, and replacing one.
+//! Refused here: keeping a seed longer than its caller does, printing one, and replacing one that
+//! was not set aside.
 
 mod error;
 mod keys;
 mod limits;
+mod rotation;
 #[cfg(test)]
 mod tests;
 mod unlock;
@@ -16,4 +18,5 @@ mod unlock;
 pub use error::{OpenError, SealError, UnlockError};
 pub use keys::{KeyName, Seed32, Vault, open_sealed};
 pub use limits::{PASSPHRASE_CHARS_MIN, SEALED_BYTES_MAX, UNLOCK_FILE_BYTES_MAX};
+pub use rotation::Turn;
 pub use unlock::{Unlock, new_unlock_file};

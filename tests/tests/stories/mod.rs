@@ -22,6 +22,7 @@ mod no_warden;
 mod operators;
 mod operators_policy;
 mod operators_resume;
+mod rotation;
 mod statements;
 mod told_twice;
 mod up_again;
