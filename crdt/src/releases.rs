@@ -99,6 +99,19 @@ impl Releases {
         Self { rings: rings.into_iter().map(judges).collect() }
     }
 
+    /// Every release of a ring that stands or ever reached its threshold, highest version first.
+    pub fn ever(
+        set: &Set,
+        authority: &Authority,
+        orders: &Orders,
+        ring: &str,
+    ) -> Vec<ReleaseInForce> {
+        let all = set.of_kind("release").filter_map(|held| candidate(set, authority, orders, held));
+        let mut all: Vec<ReleaseInForce> = all.filter(|one| one.header.ring == ring).collect();
+        all.sort_by_key(|release| (Reverse(version(release)), release.id));
+        all
+    }
+
     /// Who judges in this ring.
     pub fn judging(&self, ring: &str) -> Judging<'_> {
         match self.rings.get(ring).map_or(&[][..], |ring| ring.judging.as_slice()) {

@@ -175,7 +175,10 @@ impl Engine {
         let waiting = self.waiting_as(held, ActKind::Release, needs);
         let (ring, version) = (&header.ring, &header.version);
         let what = format!("release {version} of ring {ring}");
-        Some(Waiting { what, changes: self.release_changes(header), ..waiting })
+        let mut changes = self.made_of(header);
+        changes.extend(self.release_changes(header));
+        let reason = header.reason.clone().unwrap_or_default().0;
+        Some(Waiting { what, reason, changes, ..waiting })
     }
 
     fn waiting_answer(&self, held: &Held) -> Option<Waiting> {

@@ -57,6 +57,10 @@ impl Engine {
             Request::StandingNamed { ids } => {
                 self.standing_named(&ids).map(|report| Answer::Standing(Box::new(report)))
             }
+            Request::History => Ok(Answer::History(self.release_history())),
+            Request::Release { version } => {
+                self.release_of(&version).map(|release| Answer::Release(Box::new(release)))
+            }
             Request::Drafts => Ok(Answer::Drafts(self.draft_lines())),
             Request::Draft { name } => {
                 self.draft_report(&name).map(|report| Answer::Draft(Box::new(report)))
@@ -117,6 +121,7 @@ impl Engine {
             .and_then(|()| self.may_found(&statements))
             .and_then(|()| self.may_approve(&statements))
             .and_then(|()| self.may_draft(&statements))
+            .and_then(|()| self.drafts_stand(&statements))
             .and_then(|()| self.may_publish(&statements, bodies))
             .and_then(|()| self.would_count(&statements));
         if let Err(refusal) = checked {

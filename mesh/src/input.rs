@@ -219,6 +219,13 @@ pub enum Request {
         /// Their ids, or as many first digits as name only one.
         ids: Vec<String>,
     },
+    /// Every release of this device's ring.
+    History,
+    /// One release that was in force, with its policy.
+    Release {
+        /// Its version.
+        version: String,
+    },
     /// Every draft of policy known here.
     Drafts,
     /// One draft as it reads here.

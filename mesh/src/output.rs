@@ -7,7 +7,8 @@ use crate::epoch::EpochDraft;
 use crate::gate::Verdict;
 use crate::input::{AskId, WriteId};
 use crate::listing::{AgentReport, DeviceReport, TaskReport};
-use crate::policy_report::PolicyReport;
+use crate::policy_history::HistoryLine;
+use crate::policy_report::{PolicyReport, ReleaseReport};
 use crate::standing::StandingReport;
 use crate::statements::StatementList;
 use crate::status::{Progress, Status};
@@ -186,6 +187,10 @@ pub enum Answer {
     Standing(Box<StandingReport>),
     /// What judges here.
     Policy(Box<PolicyReport>),
+    /// Every release of the ring, newest first.
+    History(Vec<HistoryLine>),
+    /// One release with its policy.
+    Release(Box<ReleaseReport>),
     /// Drafts of policy.
     Drafts(Vec<DraftLine>),
     /// One draft as it reads.

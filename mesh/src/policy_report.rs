@@ -121,7 +121,7 @@ impl Engine {
             .collect()
     }
 
-    fn release_report(
+    pub(crate) fn release_report(
         &self,
         id: StatementId,
         header: &Release,

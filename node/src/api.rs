@@ -61,6 +61,10 @@ pub(crate) enum Ask {
     Standing { subject: Vec<String> },
     /// What stands of these orders.
     StandingNamed { ids: Vec<String> },
+    /// Every release of the ring.
+    History,
+    /// One release that was in force, with its policy.
+    Release { version: String },
     /// Every draft of policy.
     Drafts,
     /// One draft, by its name or the beginning of its id.

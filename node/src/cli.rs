@@ -484,6 +484,9 @@ fn answer_policy(context: &Context, policy: operators::Policy) -> Result<ExitCod
     match policy {
         operators::Policy::Check { folder } => command::policy::check(context, &folder),
         operators::Policy::Draft(draft) => command::draft::run(context, &draft),
+        operators::Policy::Propose(propose) => command::propose::run(context, &propose),
+        operators::Policy::History => command::history::run(context),
+        operators::Policy::Rollback(rollback) => command::history::rollback(context, &rollback),
         operators::Policy::Publish(publish) => command::publish::run(context, &publish),
         operators::Policy::Effective { agent } => command::policy::effective(context, agent),
     }

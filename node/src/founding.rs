@@ -135,6 +135,7 @@ fn release(founding: &Founding<'_>, device: &SecretKey, body: &[u8]) -> Release 
         drafts: Vec::new(),
         gateways: Vec::new(),
         profiles: Vec::new(),
+        reason: None,
     }
 }
 

@@ -48,6 +48,7 @@ type Held = Arc<Verified<Statement>>;
 pub(crate) struct Fleet {
     pub(crate) id: FleetId,
     pub(crate) domain: TrustDomain,
+    pub(crate) root: SecretKey,
     pub(crate) operator: SecretKey,
     pub(crate) devices: Vec<Member>,
     pub(crate) policy: Vec<u8>,
@@ -80,6 +81,7 @@ impl Fleet {
         let mut dice = Dice::of(seed, "keys");
         let domain = TrustDomain::new("sim.belay")?;
         let (root, operator) = (key(&mut dice), key(&mut dice));
+        let kept = SecretKey::from_seed(&root.seed());
         let secrets: Vec<[u8; 32]> = (0..plan.nodes).map(|_| dice.bytes()).collect();
         let ids = (0..plan.nodes).map(|node| DeviceId::new(&domain, &name(node)));
         let ids: Vec<DeviceId> = ids.collect::<Result<_, _>>()?;
@@ -114,7 +116,7 @@ impl Fleet {
             Member { key: SecretKey::from_seed(&secret).public(), secret, id, disk, has_policy }
         };
         let devices = secrets.into_iter().zip(ids).enumerate().map(member).collect();
-        Ok(Self { id: fleet, domain, operator, devices, policy, founded })
+        Ok(Self { id: fleet, domain, root: kept, operator, devices, policy, founded })
     }
 
     /// The agent of this name.
@@ -214,6 +216,7 @@ impl FirstWords {
             drafts: Vec::new(),
             gateways: Vec::new(),
             profiles: Vec::new(),
+            reason: None,
         };
         self.orders.expiry_ms = Some(RELEASE_EXPIRY_MS);
         let release = self.orders.say(Class::AuthorityMinus, header.into());

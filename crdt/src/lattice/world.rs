@@ -298,6 +298,7 @@ pub(crate) fn release(epoch: u64, number: u64, local_ms: u64) -> Body {
         drafts: Vec::new(),
         gateways: Vec::new(),
         profiles: Vec::new(),
+        reason: None,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Releases: the header that is approved and travels first, and the policy that it names by hash.
 
 use super::enrol::DeviceKind;
+use super::order::Reason;
 use crate::codec::{self, CodecError};
 use crate::key::PublicKey;
 use crate::record;
@@ -34,6 +35,8 @@ record! {
         11 => gateways: Vec<PublicKey>,
         /// What holds for a kind of device instead of `autonomy`.
         12 => profiles: Vec<Profile>,
+        /// Why, for people.
+        13 => reason: Option<Reason>,
     }
 }
 

@@ -3,7 +3,9 @@
 use super::{LeaseSaid, to_text};
 use crate::shell::reach_said;
 use belay_identity::body::{Action, Autonomy};
+use belay_identity::key::hex;
 use belay_mesh::gate::RuleLine;
+use belay_mesh::policy_history::HistoryLine;
 use belay_mesh::policy_report::{BeaconLine, PolicyReport, ReleaseReport};
 use serde::{Deserialize, Serialize};
 
@@ -40,8 +42,33 @@ pub(crate) struct ReleaseSaidWhole {
     pub(crate) projects: Vec<String>,
     pub(crate) classes: Vec<String>,
     pub(crate) rules: Vec<RuleSaid>,
+    /// The statements that carry the heads of the drafts it was made of.
+    #[serde(default)]
+    pub(crate) drafts: Vec<String>,
+    /// Why, in its author's words.
+    #[serde(default)]
+    pub(crate) reason: String,
     /// The canonical policy, in hex; absent while only half of the release is here.
     pub(crate) body: Option<String>,
+}
+
+/// One release in the history of its ring.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct HistorySaid {
+    pub(crate) id: String,
+    pub(crate) version: String,
+    pub(crate) state: String,
+    pub(crate) author: String,
+    pub(crate) approved: Vec<String>,
+    pub(crate) reason: String,
+    /// When it was signed, as its author says, Unix milliseconds.
+    pub(crate) at_ms: u64,
+    /// SHA-256 of its policy.
+    pub(crate) body: String,
+    pub(crate) autonomy: AutonomySaid,
+    /// The drafts it was made of, by name.
+    pub(crate) drafts: Vec<String>,
+    pub(crate) whole: bool,
 }
 
 /// A device that can give leases.
@@ -94,6 +121,20 @@ impl AutonomySaid {
             ("run.unsealed_run", self.unsealed_run_ms),
             ("run.lapse_grace", self.lapse_grace_ms),
         ]
+    }
+}
+
+impl From<&AutonomySaid> for Autonomy {
+    fn from(all: &AutonomySaid) -> Self {
+        Self {
+            local_ms: all.local_ms,
+            tool_ms: all.tool_ms,
+            outward_ms: all.outward_ms,
+            work_ms: all.work_ms,
+            motion_ms: all.motion_ms,
+            unsealed_run_ms: all.unsealed_run_ms,
+            lapse_grace_ms: all.lapse_grace_ms,
+        }
     }
 }
 
@@ -160,7 +201,27 @@ impl From<&ReleaseReport> for ReleaseSaidWhole {
             projects: policy.map(|policy| policy.projects.clone()).unwrap_or_default(),
             classes: policy.map(|policy| policy.classes.clone()).unwrap_or_default(),
             rules: release.rules.iter().map(Into::into).collect(),
+            drafts: header.drafts.iter().map(|id| id.to_hex()).collect(),
+            reason: header.reason.clone().unwrap_or_default().0,
             body: policy.map(|policy| to_text(&policy.to_bytes())),
+        }
+    }
+}
+
+impl From<&HistoryLine> for HistorySaid {
+    fn from(line: &HistoryLine) -> Self {
+        Self {
+            id: line.id.to_hex(),
+            version: line.version.to_string(),
+            state: line.state.as_str().to_owned(),
+            author: short_name(&line.author),
+            approved: line.approved.iter().map(|who| short_name(who)).collect(),
+            reason: line.reason.clone(),
+            at_ms: line.adopt_by_ms,
+            body: hex(&line.body),
+            autonomy: (&line.autonomy).into(),
+            drafts: line.drafts.clone(),
+            whole: line.whole,
         }
     }
 }

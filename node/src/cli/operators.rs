@@ -15,8 +15,14 @@ pub(crate) enum Policy {
     /// Policy edited together, also without contact: begin, edit, look, merge.
     #[command(subcommand)]
     Draft(Draft),
+    /// Sign a draft as the next release and say yes to it; others do with `belay approve`.
+    Propose(Propose),
     /// Sign a folder as the next release, and send it to the fleet.
     Publish(Publish),
+    /// Every release there was: who signed and approved it, why, and from which draft.
+    History,
+    /// Publish the policy of an older release again, as a new release.
+    Rollback(Rollback),
     /// What judges on this device now.
     Effective {
         /// Only the rules that may meet this agent.
@@ -98,6 +104,36 @@ pub(crate) struct MergeDraft {
     pub(crate) signing: Signing,
 }
 
+/// `belay policy propose`
+#[derive(Args)]
+pub(crate) struct Propose {
+    /// The draft's name, or the beginning of its id.
+    pub(crate) draft: String,
+    /// Why, for people.
+    #[arg(long, short, default_value = "")]
+    pub(crate) message: String,
+    /// Refuse unless this version, such as 1.2, is the one in force.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) expect: Option<String>,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+/// `belay policy rollback`
+#[derive(Args)]
+pub(crate) struct Rollback {
+    /// The release whose policy is to judge again; the one before unless given.
+    pub(crate) version: Option<String>,
+    /// Why, for people.
+    #[arg(long, short, default_value = "")]
+    pub(crate) message: String,
+    /// Refuse unless this version, such as 1.2, is the one in force.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) expect: Option<String>,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
 /// `belay policy publish`
 #[derive(Args)]
 pub(crate) struct Publish {
@@ -106,6 +142,9 @@ pub(crate) struct Publish {
     /// Refuse unless this version, such as 1.2, is the one in force.
     #[arg(long, value_name = "VERSION")]
     pub(crate) expect: Option<String>,
+    /// Why, for people.
+    #[arg(long, short, default_value = "")]
+    pub(crate) message: String,
     #[command(flatten)]
     pub(crate) signing: Signing,
 }

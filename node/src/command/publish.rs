@@ -1,22 +1,24 @@
 //! `belay policy publish`: a folder becomes the next release, signed in this process.
 //!
 //! Header and approval leave in one piece with the policy, and the node takes all or nothing, so a
-//! publish that fails leaves the old release in force. Beacons, quorum and liars stay as they are
+//! publish that fails leaves the old release in force. A draft and a rollback take the same way.
+//! Beacons, quorum and liars stay as they are
 //! unless the folder says otherwise. Refused here: publishing over a release nobody expected.
 
 use super::door;
 use super::operator::Operator;
 use crate::api::Ask;
 use crate::api::policy::{AutonomySaid, PolicySaid, ReleaseSaidWhole};
-use crate::cli::{Context, Publish};
+use crate::cli::{Context, Publish, Signing};
 use crate::clock;
 use crate::door::DoorName;
 use crate::fault::Fault;
 use crate::founding::{ADOPT_WITHIN_MS, LANGUAGE, RELEASE_LIFE_MS};
 use crate::policy_folder::{Beacons, Source, faults, span_words};
 use crate::screen::{Shown, talk};
-use belay_identity::body::{Action, Approve, Body, Policy, Release, ReleaseVersion};
+use belay_identity::body::{Action, Approve, Body, Policy, Reason, Release, ReleaseVersion};
 use belay_identity::key::unhex;
+use belay_identity::limits::REASON_BYTES_MAX;
 use belay_identity::{Class, PublicKey, StatementId};
 use belay_mesh::gate::rule_changes;
 use serde::Serialize;
@@ -49,25 +51,54 @@ struct Givers {
     liars: u64,
 }
 
+/// What is to be released, and by whom.
+pub(super) struct Asked<'a> {
+    pub(super) source: Source,
+    /// The statements that carry the heads of the draft it was made of.
+    pub(super) drafts: Vec<StatementId>,
+    pub(super) reason: Option<Reason>,
+    pub(super) expect: Option<&'a str>,
+    pub(super) signing: &'a Signing,
+    pub(super) schema: &'static str,
+}
+
 pub(crate) fn run(context: &Context, ask: &Publish) -> Result<ExitCode, Fault> {
     let source = Source::read(&ask.folder).map_err(|fault| with_the_rest(ask, fault))?;
+    let (drafts, reason) = (Vec::new(), reason(&ask.message)?);
+    let (expect, signing) = (ask.expect.as_deref(), &ask.signing);
+    let schema = "belay.policy.publish/1";
+    release(context, &Asked { source, drafts, reason, expect, signing, schema })
+}
+
+/// Why a release is made; nothing where nobody says.
+pub(super) fn reason(message: &str) -> Result<Option<Reason>, Fault> {
+    if message.len() > REASON_BYTES_MAX {
+        let what = format!("a reason of {} bytes; at most {REASON_BYTES_MAX} fit", message.len());
+        return Err(Fault::wrong_use(what, "say the rest in the draft's edits"));
+    }
+    Ok((!message.is_empty()).then(|| Reason(message.to_owned())))
+}
+
+/// Signs the next release, or says yes to another operator's equal one.
+pub(super) fn release(context: &Context, asked: &Asked<'_>) -> Result<ExitCode, Fault> {
+    let source = &asked.source;
     let policy: PolicySaid =
         door(context, DoorName::Operator)?.call(&Ask::Policy { agent: None })?;
-    check_expected(ask.expect.as_deref(), &policy)?;
-    let givers = givers(&source, &policy)?;
-    let changes = changes(&source, &givers, &policy)?;
+    check_expected(asked.expect, &policy)?;
+    let givers = givers(source, &policy)?;
+    let changes = changes(source, &givers, &policy)?;
     warn(&givers, policy.judging.first());
     let in_force = policy.judging.first();
     if let Some(release) = in_force.filter(|_| changes == Changes::default()) {
-        let words = format!("Release {} in force reads like this folder already.", release.version);
+        let words = format!("Release {} in force reads like this already.", release.version);
         let data = json!({ "published": false, "version": release.version, "id": release.id });
-        Shown::whole("belay.policy.publish/1", &data, words).show(context.format)?;
+        Shown::whole(asked.schema, &data, words).show(context.format)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut operator = Operator::unlock(context, &ask.signing)?;
-    let (id, version) = sign(&mut operator, &source, &givers, &policy)?;
+    let mut operator = Operator::unlock(context, asked.signing)?;
+    let (id, version) = sign(&mut operator, asked, &givers, &policy)?;
     let after: PolicySaid = operator.door().call(&Ask::Policy { agent: None })?;
-    show(context, &id, &version, &changes, &after)
+    show(context, asked.schema, &id, &version, &changes, &after)
 }
 
 /// The first fault, and how many more there are.
@@ -156,11 +187,13 @@ fn warn(givers: &Givers, old: Option<&ReleaseSaidWhole>) {
 /// Signs header and approval, or the approval that another operator's equal proposal lacks.
 fn sign(
     operator: &mut Operator,
-    source: &Source,
+    asked: &Asked<'_>,
     givers: &Givers,
     policy: &PolicySaid,
 ) -> Result<(String, String), Fault> {
     let mut place = operator.place(Class::AuthorityMinus)?;
+    let source = &asked.source;
+    let drafts: Vec<String> = asked.drafts.iter().map(StatementId::to_hex).collect();
     let body = source.policy.to_bytes();
     let autonomy = AutonomySaid::from(&source.autonomy);
     let same = |release: &&ReleaseSaidWhole| {
@@ -169,6 +202,7 @@ fn sign(
         release.body.as_deref() == Some(&crate::api::to_text(&body))
             && release.autonomy == autonomy
             && keys == ours
+            && release.drafts == drafts
             && (release.quorum, release.liars) == (givers.quorum, givers.liars)
     };
     if let Some(proposed) = policy.proposed.iter().find(same) {
@@ -192,7 +226,8 @@ fn sign(
         autonomy: source.autonomy.clone(),
         adopt_by_ms: now_ms.saturating_add(ADOPT_WITHIN_MS),
         language: LANGUAGE,
-        drafts: Vec::new(),
+        drafts: asked.drafts.clone(),
+        reason: asked.reason.clone(),
         gateways: Vec::new(),
         profiles: Vec::new(),
     };
@@ -248,6 +283,7 @@ fn changes(source: &Source, givers: &Givers, policy: &PolicySaid) -> Result<Chan
 
 fn show(
     context: &Context,
+    schema: &str,
     id: &str,
     version: &str,
     changes: &Changes,
@@ -271,13 +307,14 @@ fn show(
     words += &change_words(changes);
     words += &format!("release {id}\n");
     let missing = if published { Vec::new() } else { vec!["an approval".to_owned()] };
-    Shown { schema: "belay.policy.publish/1", missing, data: &data, words }.show(context.format)?;
+    Shown { schema, missing, data: &data, words }.show(context.format)?;
     if published {
         return Ok(ExitCode::SUCCESS);
     }
     let what = format!("release {version} needs the approval of one more operator");
     let who = after.operators.join(", ");
-    let hint = format!("another of {who} publishes the same folder: that approves it");
+    let id = id.get(..16).unwrap_or(id);
+    let hint = format!("another of {who} says yes: belay approve {id}");
     Err(Fault::exit(8, what, hint))
 }
 

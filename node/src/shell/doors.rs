@@ -174,6 +174,8 @@ impl Shell {
             Ask::Why { id } => Ok(Todo::ask(Request::Why { of: why_of(id), asker: None })),
             Ask::Standing { subject } => self.standing_request(&subject),
             Ask::StandingNamed { ids } => Ok(Todo::ask(Request::StandingNamed { ids })),
+            Ask::History => Ok(Todo::ask(Request::History)),
+            Ask::Release { version } => Ok(Todo::ask(Request::Release { version })),
             Ask::Drafts => Ok(Todo::ask(Request::Drafts)),
             Ask::Draft { name } => Ok(Todo::ask(Request::Draft { name })),
             Ask::Statements { kind, author } => Ok(Todo::ask(Request::Statements { kind, author })),

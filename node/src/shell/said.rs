@@ -5,7 +5,7 @@ use crate::api::approval::{EpochDraftSaid, WaitingSaid};
 use crate::api::authority::AuthoritySaid;
 use crate::api::draft::{DraftLineSaid, DraftSaid};
 use crate::api::listing::{AgentSaid, DeviceReportSaid, WorkSaid};
-use crate::api::policy::PolicySaid;
+use crate::api::policy::{HistorySaid, PolicySaid, ReleaseSaidWhole};
 use crate::api::standing::StandingSaid;
 use crate::api::statements::StatementsSaid;
 use crate::api::why::WhySaid;
@@ -45,6 +45,8 @@ pub(super) fn answer(shell: &Shell, answer: Answer) -> Value {
         Answer::Cancelled(id) => json(id.to_hex()),
         Answer::Standing(report) => json(StandingSaid::from(&*report)),
         Answer::Policy(report) => json(PolicySaid::from(&*report)),
+        Answer::History(all) => json(all.iter().map(HistorySaid::from).collect::<Vec<_>>()),
+        Answer::Release(release) => json(ReleaseSaidWhole::from(&*release)),
         Answer::Drafts(all) => json(all.iter().map(DraftLineSaid::from).collect::<Vec<_>>()),
         Answer::Draft(report) => json(DraftSaid::from(&*report)),
         Answer::Statements(list) => json(StatementsSaid::from(&list)),

@@ -20,7 +20,7 @@ use crate::planted::Planted;
 use crate::report::Report;
 use belay_identity::body::{Body, Policy};
 use belay_identity::principal::{DeviceId, NameError, Principal, TrustDomain};
-use belay_identity::{Class, Scope, Statement, StatementId, sign};
+use belay_identity::{Class, Scope, SecretKey, Statement, StatementId, sign};
 use belay_mesh::Request;
 use belay_mesh::gate::Decision;
 use belay_mesh::output::{Answer, Refusal};
@@ -132,16 +132,32 @@ impl Stage {
         answers: Vec<StatementId>,
         with: Vec<Vec<u8>>,
     ) -> Result<StatementId, NoAnswer> {
-        let key = self.world.fleet.operator.public();
-        let place = self.ask(node, Request::Place { key, class: Class::AuthorityMinus })?;
+        let secret = SecretKey::from_seed(&self.world.fleet.operator.seed());
+        self.say_as(node, &secret, body, answers, with)
+    }
+
+    /// The same by whoever holds this key: another operator, or the root.
+    pub fn say_as(
+        &mut self,
+        node: usize,
+        secret: &SecretKey,
+        body: Body,
+        answers: Vec<StatementId>,
+        with: Vec<Vec<u8>>,
+    ) -> Result<StatementId, NoAnswer> {
+        let class = body.class().unwrap_or(Class::AuthorityMinus);
+        let place = self.ask(node, Request::Place { key: secret.public(), class })?;
         let Answer::Place(place) = place else { return Err(odd(&place)) };
         let stranger = || NoAnswer::Odd("this host knows no operator by that key".into());
-        let operator = place.operator.clone().ok_or_else(stranger)?;
+        let author = match place.root {
+            true => Principal::Root(self.world.fleet.domain.clone()),
+            false => Principal::Operator(place.operator.clone().ok_or_else(stranger)?),
+        };
         let expires = matches!(body, Body::Release(_));
         let statement = Statement {
-            class: Class::AuthorityMinus,
+            class,
             scope: Scope::Fleet,
-            author: Principal::Operator(operator),
+            author,
             incarnation: place.incarnation,
             seq: place.seq,
             prev: place.prev,
@@ -150,7 +166,7 @@ impl Stage {
             refs: answers,
             body,
         };
-        let signed = sign(statement, &self.world.fleet.operator, &place.fleet);
+        let signed = sign(statement, secret, &place.fleet);
         let (id, is_order) = (signed.id(), signed.is_order());
         let accepted =
             self.ask(node, Request::Submit { statements: vec![signed], bodies: with })?;
@@ -184,6 +200,16 @@ impl Stage {
     /// Does what a step of a script says, now.
     pub fn step(&mut self, step: Step) {
         self.world.step(step);
+    }
+
+    /// The key of the operator who founded the fleet.
+    pub fn operator(&self) -> &SecretKey {
+        &self.world.fleet.operator
+    }
+
+    /// The fleet's root key.
+    pub fn root(&self) -> &SecretKey {
+        &self.world.fleet.root
     }
 
     /// The fleet's trust domain.

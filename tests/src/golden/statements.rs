@@ -118,6 +118,25 @@ fn draft(begins: bool) -> Body {
     Draft { document, change, founding: begins.then_some(founding) }.into()
 }
 
+fn release(reason: Option<Reason>) -> Body {
+    Release {
+        version: ReleaseVersion { epoch: 2, number: 5 },
+        ring: "main".into(),
+        body: [0xb0; 32],
+        beacons: vec![public(7), public(8)],
+        quorum: 2,
+        liars: 1,
+        autonomy: autonomy(),
+        adopt_by_ms: WALL_MS + 3_600_000,
+        language: 1,
+        drafts: vec![id(0x55)],
+        gateways: Vec::new(),
+        profiles: Vec::new(),
+        reason,
+    }
+    .into()
+}
+
 fn authority() -> Vec<Body> {
     vec![
         Root {
@@ -144,21 +163,7 @@ fn authority() -> Vec<Body> {
         }
         .into(),
         Approve { of: id(0x54) }.into(),
-        Release {
-            version: ReleaseVersion { epoch: 2, number: 5 },
-            ring: "main".into(),
-            body: [0xb0; 32],
-            beacons: vec![public(7), public(8)],
-            quorum: 2,
-            liars: 1,
-            autonomy: autonomy(),
-            adopt_by_ms: WALL_MS + 3_600_000,
-            language: 1,
-            drafts: vec![id(0x55)],
-            gateways: Vec::new(),
-            profiles: Vec::new(),
-        }
-        .into(),
+        release(Some(reason("fewer outward tools"))),
     ]
 }
 
@@ -335,6 +340,7 @@ fn bare_bodies() -> Vec<Body> {
         }
         .into(),
         draft(false),
+        release(None),
         enrol(None),
         invite(None),
         credential(None),

@@ -8,8 +8,11 @@
 //! Refused here: anything that only one of the two worlds can do. A story that needs `/proc`, a
 //! full disk or a broken socket is told once, and stands under `real_only`.
 
+mod authors;
 pub mod real;
 pub mod simulated;
+
+pub use authors::{Author, Authors, DraftSeen, ReleaseSeen};
 
 use belay_identity::FleetId;
 use std::time::Duration;
@@ -34,7 +37,7 @@ pub const RULES: &str = include_str!("fleet/policy.cedar");
 pub const SETTINGS: &str = include_str!("fleet/release.toml");
 
 /// A fleet that the laptop has founded.
-pub trait Fleet {
+pub trait Fleet: Authors {
     /// The fleet's own time, from its beginning.
     fn now(&self) -> Duration;
     /// Lets a little of it pass.

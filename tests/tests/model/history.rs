@@ -260,6 +260,7 @@ impl History {
             drafts: Vec::new(),
             gateways: Vec::new(),
             profiles: Vec::new(),
+            reason: None,
         });
         let said = self.write(author, epoch, Vec::new(), release);
         self.approve_some(&said, how, epoch);

@@ -1,5 +1,6 @@
 //! Drafts at the command line: begun, edited, looked at, exported, and every way to get it wrong.
 
+use super::authority::{add, sign, sign_in_words, wait_for_epoch, wait_for_proposal};
 use super::exe;
 use belay_crdt::drafts::Document;
 use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON, wait_for};
@@ -111,4 +112,110 @@ fn executable(path: &str, text: &str) {
     use std::os::unix::fs::PermissionsExt;
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Goal: a draft becomes a release by two operators and back again by two, with a history that
+/// loses nothing; a proposal lapses when its draft moves on, and a faulty draft is none. Method:
+/// the founder at the laptop, bob at the robot, the two commands of each.
+#[test]
+fn a_draft_becomes_a_release_and_is_rolled_back() {
+    let fleet = Nodes::pair(exe());
+    add(&fleet, ROBOT, "bob", "policy").wants(0);
+    wait_for_epoch(&fleet, ROBOT, 2);
+    let run = |node: &str, args: &[&str]| sign(&fleet, node, &[&["policy"], args].concat());
+    run(LAPTOP, &["draft", "new", "quiet"]).wants(0);
+    let folder = fleet.path("quiet");
+    let edit = |node: &str, text: &str| {
+        let holds = wait_for("the draft is there", SOON, || {
+            let show = draft(&fleet, node, &["show", "quiet", "--out", &folder]);
+            (show.exit == Some(0)).then_some(show)
+        });
+        append(&folder, "policy.cedar", text);
+        run(node, &["draft", "edit", "quiet", "--from", &folder]).wants(0);
+        holds
+    };
+    edit(LAPTOP, "\n@id(\"story.quiet\")\nforbid(principal, action, resource) when { false };\n");
+    let changes = |node: &str, many: usize| {
+        wait_for(&format!("{node} holds {many} changes"), SOON, || {
+            let said = draft(&fleet, node, &["show", "quiet"]);
+            let count = said.data()["changes"].as_array().map(Vec::len);
+            (count == Some(many)).then_some(())
+        });
+    };
+    changes(ROBOT, 2);
+    run(LAPTOP, &["propose", "quiet", "--expect", "1.9"]).refuses_json(7);
+    let asked = run(LAPTOP, &["propose", "quiet", "-m", "less noise"]);
+    assert_eq!(asked.exit, Some(8), "{asked:#?}");
+    let first = asked.data()["id"].as_str().unwrap().to_owned();
+    wait_for_proposal(&fleet, ROBOT, &first);
+    // Bob looks at it, mends the draft instead, and his yes to the old proposal is refused.
+    edit(ROBOT, "// bob was here\n");
+    let lapsed = sign_in_words(&fleet, ROBOT, &["approve", &first, "--yes"]);
+    lapsed.refuses(7, &["changed since", "policy propose"]);
+    changes(LAPTOP, 3);
+    let again = run(LAPTOP, &["propose", "quiet", "-m", "less noise, with bob"]);
+    let second = again.data()["id"].as_str().unwrap().to_owned();
+    yes(&fleet, &second);
+    judges(&fleet, "2.1");
+
+    // A draft that cannot be a release says where.
+    edit(LAPTOP, "permit(\n");
+    let faulty = run(LAPTOP, &["propose", "quiet"]);
+    assert!(faulty.exit == Some(7) && faulty.stderr.contains("policy.cedar:"), "{faulty:#?}");
+    run(LAPTOP, &["propose", "loud"]).refuses_json(2);
+
+    run(LAPTOP, &["rollback", "9.9"]).refuses_json(2);
+    run(LAPTOP, &["rollback", "--expect", "1.1"]).refuses_json(7);
+    let back = run(LAPTOP, &["rollback", "-m", "too quiet"]);
+    assert_eq!(back.exit, Some(8), "{back:#?}");
+    yes(&fleet, back.data()["id"].as_str().unwrap());
+    judges(&fleet, "2.2");
+    let history = run_history(&fleet, ROBOT);
+    let now = &history[0];
+    assert_eq!((now["version"].as_str(), now["state"].as_str()), (Some("2.2"), Some("in force")));
+    assert_eq!(now["reason"], "back to 1.1: too quiet", "{history:#?}");
+    let old = history.iter().find(|one| one["id"] == second.as_str()).unwrap();
+    assert_eq!(old["state"], "was in force");
+    assert_eq!(old["drafts"], serde_json::json!(["quiet"]));
+    assert_eq!(old["approved"].as_array().map(Vec::len), Some(2), "{old}");
+    let first = history.iter().find(|one| one["id"] == first.as_str()).unwrap();
+    assert_eq!(first["state"], "never in force", "{first}");
+    let oldest = history.last().unwrap();
+    assert_eq!(oldest["body"], now["body"], "the policy of 1.1 judges again");
+    let none = run(LAPTOP, &["rollback"]);
+    assert!(none.exit == Some(7) && none.stderr.contains("nothing older"), "{none:#?}");
+}
+
+/// Bob says yes at the robot, once the proposal and its policy are there.
+fn yes(fleet: &Nodes, id: &str) {
+    wait_for_proposal(fleet, ROBOT, id);
+    wait_for("bob's yes is taken", SOON, || {
+        (sign(fleet, ROBOT, &["approve", id, "--yes"]).exit == Some(0)).then_some(())
+    });
+}
+
+fn judges(fleet: &Nodes, version: &str) {
+    wait_for(&format!("{version} judges at the laptop"), SOON, || {
+        let releases = fleet.status(LAPTOP)["releases"].clone();
+        (releases[0]["version"] == version && releases[0]["whole"] == true).then_some(())
+    });
+}
+
+fn run_history(fleet: &Nodes, node: &str) -> Vec<Value> {
+    let words = fleet.ask(node, &["policy", "history"]).wants(0);
+    assert!(words.stdout.contains("APPROVED BY"), "{words:#?}");
+    fleet.json(node, &["policy", "history"]).wants(0).data().as_array().unwrap().clone()
+}
+
+/// Whether a command in JSON was refused with this exit code, and said what to do.
+trait RefusesJson {
+    fn refuses_json(&self, exit: i32);
+}
+
+impl RefusesJson for belay_tests::story::Answer {
+    fn refuses_json(&self, exit: i32) {
+        assert_eq!(self.exit, Some(exit), "{self:#?}");
+        let error: Value = serde_json::from_str(self.stderr.lines().last().unwrap()).unwrap();
+        assert!(!error["hint"].as_str().unwrap().is_empty(), "{error}");
+    }
 }

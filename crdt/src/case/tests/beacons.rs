@@ -30,6 +30,7 @@ fn publish(scenario: &mut Scenario, beacons: &[&str], quorum: u64) -> StatementI
         drafts: Vec::new(),
         gateways: Vec::new(),
         profiles: Vec::new(),
+        reason: None,
     };
     let id = scenario.olga(Frame::default(), Body::Release(release));
     scenario.olga(Frame::default(), Body::Approve(Approve { of: id }));

@@ -4,6 +4,8 @@
 //! in its files and in `/proc`. Refused here: an answer of its own; what is asked goes through the
 //! public commands.
 
+mod authors;
+
 use super::super::command::{Answer, Running};
 use super::super::nodes::Nodes;
 use super::super::relay::Relay;

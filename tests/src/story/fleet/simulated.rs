@@ -3,6 +3,8 @@
 //! Refused here: an answer of its own. What is asked goes to a host's door, what is seen of work
 //! comes from the world.
 
+mod authors;
+
 use super::{
     Agent, Branch, DEVICES, DeviceSeen, Fleet, Order, Program, Progress, RULES, Refused, SETTINGS,
     Status, Task, Verdict, level_name,
@@ -39,6 +41,8 @@ pub struct Simulated {
     works: BTreeMap<Task, Work>,
     orders: Vec<(StatementId, Order)>,
     restores: Vec<(StatementId, String)>,
+    /// The seeds of the keys of operators that the story has named.
+    authors: BTreeMap<String, [u8; 32]>,
 }
 
 /// How far one task of a path has come.
@@ -64,7 +68,8 @@ impl Simulated {
         let plan = Plan::read(PLAN, None).unwrap_or_else(|error| panic!("the plan: {error}"));
         let stage = Stage::set(&plan, &source(RULES).policy, &DEVICES, seed, planted);
         let stage = stage.unwrap_or_else(|error| panic!("the names: {error}"));
-        Self { stage, works: BTreeMap::new(), orders: Vec::new(), restores: Vec::new() }
+        let (works, authors) = (BTreeMap::new(), BTreeMap::new());
+        Self { stage, works, orders: Vec::new(), restores: Vec::new(), authors }
     }
 
     /// Lets the world come to rest; what its checkers have found.
@@ -281,6 +286,7 @@ impl Fleet for Simulated {
             drafts: Vec::new(),
             gateways: Vec::new(),
             profiles: Vec::new(),
+            reason: None,
         };
         let (at, header) = (node(at), Body::Release(header));
         let of = self.stage.say(at, header, Vec::new(), vec![body]).map_err(refused)?;

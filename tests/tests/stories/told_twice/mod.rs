@@ -5,6 +5,7 @@
 //! other has found a defect of the engine, of a shell, or of the simulator.
 
 mod cut_off;
+mod drafts;
 mod enrol;
 mod lease;
 mod policy;
@@ -49,6 +50,7 @@ told_twice! {
     restart::an_executor_killed_before_its_receipt_answers_later,
     restart::an_order_outlives_the_node_that_gave_it,
     policy::a_release_from_any_device_judges_everywhere,
+    drafts::three_operators_write_one_release,
     subjects::an_order_is_obeyed_on_every_device,
     subjects::an_order_on_a_device_ends_what_runs_there,
     subjects::an_order_on_a_user_ends_all_of_his,

@@ -45,7 +45,7 @@ pub(super) fn a_release_from_any_device_judges_everywhere(fleet: &mut dyn Fleet)
     acts_again(fleet, &seekers);
 }
 
-fn forbidding(rules: &str, target: &str) -> String {
+pub(super) fn forbidding(rules: &str, target: &str) -> String {
     format!(
         "{rules}\n@id(\"story.no-{target}\")\nforbid (principal, action == \
          Belay::Action::\"tool.call\", resource == Belay::Target::\"{target}\");\n"
@@ -53,18 +53,18 @@ fn forbidding(rules: &str, target: &str) -> String {
 }
 
 /// Waits until a device judges by this release alone, and has its policy.
-fn judges(fleet: &mut dyn Fleet, device: &str, version: &str) {
+pub(super) fn judges(fleet: &mut dyn Fleet, device: &str, version: &str) {
     until(fleet, &format!("{device} judges by {version}"), SOON, |fleet| {
         let releases = fleet.status(device).releases;
         (releases == [(version.to_owned(), true)]).then_some(())
     });
 }
 
-fn asked(fleet: &mut dyn Fleet, task: &Task, target: &str) -> Verdict {
+pub(super) fn asked(fleet: &mut dyn Fleet, task: &Task, target: &str) -> Verdict {
     let said = fleet.ask(task, "tool.call", target);
     said.unwrap_or_else(|| panic!("{task:?} is not there to ask"))
 }
 
-fn answer(verdict: &Verdict) -> (&str, &str, Option<&str>) {
+pub(super) fn answer(verdict: &Verdict) -> (&str, &str, Option<&str>) {
     (&verdict.decision, &verdict.rule, verdict.release.as_deref())
 }
