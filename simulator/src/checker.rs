@@ -3,6 +3,7 @@
 //! What they compare with is the ledger, never an engine's own word. Refused here: stopping a run;
 //! a violation is counted and told, and the run goes on.
 
+mod draft;
 mod gate;
 mod lease;
 mod log;
@@ -21,6 +22,7 @@ use crate::limits::VIOLATIONS_TOLD_MAX;
 use belay_crdt::case::Case;
 use belay_identity::lease::Talk;
 use belay_identity::{PublicKey, Statement, StatementId, Verified};
+use belay_mesh::drafts::DraftReport;
 use belay_mesh::wire::Lane;
 
 /// Something that happened, seen from outside.
@@ -45,6 +47,8 @@ pub(crate) enum Sight<'a> {
     Restarted { node: usize },
     /// How many links a host holds.
     Links { node: usize, links: usize },
+    /// An operator read a draft.
+    DraftRead { node: usize, report: &'a DraftReport },
     /// An operator read a case.
     CaseRead { order: StatementId, case: &'a Case },
     /// The world has come to its end after its quiet; with each order's case as read at home.
@@ -104,6 +108,7 @@ impl Checkers {
             Box::new(stop_whole::StopWhole),
             Box::new(task::Task),
             Box::new(place::Place::default()),
+            Box::new(draft::Draft::default()),
         ];
         Self { all: all.into_iter().map(|checker| (checker, Tally::default())).collect() }
     }

@@ -6,8 +6,10 @@
 use crate::clock::Time;
 use crate::report::Report;
 use belay_crdt::case::BranchState;
+use belay_crdt::drafts::Document;
 use belay_identity::body::Seen;
 use belay_identity::{Body, Statement, StatementId, Verified};
+use belay_mesh::drafts::{ChangeReport, FileReport};
 use belay_mesh::gate::{Decision, Verdict};
 use belay_mesh::input::{AskId, TaskEvent};
 use belay_mesh::output::{Answer, Record};
@@ -33,6 +35,8 @@ belay_identity::codes! {
         LeftOut = 6 "branch-left-out",
         /// A node that starts again takes up what an earlier life of it was awarded.
         TakenUp = 7 "award-taken-up-again",
+        /// Of two branches of a draft the one that came last is what reads.
+        ByArrival = 8 "draft-by-arrival",
     }
 }
 
@@ -43,6 +47,7 @@ pub(crate) struct Wrapper {
     judged: BTreeMap<AskId, Verdict>,
     asked: Option<AskId>,
     started: Vec<(StatementId, BootTime, u64)>,
+    arrived: Vec<StatementId>,
 }
 
 impl Planted {
@@ -61,6 +66,21 @@ impl Planted {
             Self::Forgotten => "INV-SET-3",
             Self::LeftOut => "INV-STOP-3",
             Self::TakenUp => "INV-TASK-2",
+            Self::ByArrival => "INV-DRAFT-1",
+        }
+    }
+
+    /// The test that shows it where no plan does: plans stop work, and write no policy.
+    pub fn shown_by(self) -> Option<&'static str> {
+        match self {
+            Self::ByArrival => Some("simulator/src/tests/drafts.rs"),
+            Self::Monotonic
+            | Self::NoSecondLook
+            | Self::NoLook
+            | Self::Shallow
+            | Self::Forgotten
+            | Self::LeftOut
+            | Self::TakenUp => None,
         }
     }
 }
@@ -126,11 +146,36 @@ impl Wrapper {
             (Some(Planted::LeftOut), Output::Answer { answer: Ok(answer), .. }) => {
                 leave_out(answer)
             }
+            (Some(Planted::ByArrival), Output::Persist { records, .. }) => {
+                let statements = records.iter().filter_map(|record| match record {
+                    Record::Statement { id, .. } => Some(*id),
+                    Record::Body { .. } | Record::Audit { .. } => None,
+                });
+                self.arrived.extend(statements);
+            }
+            (Some(Planted::ByArrival), Output::Answer { answer: Ok(answer), .. }) => {
+                self.last_to_come(answer)
+            }
             (Some(Planted::TakenUp), Output::Start { award, until, lapse_grace_ms, .. }) => {
                 self.started.push((*award, *until, *lapse_grace_ms));
             }
             _ => {}
         }
+    }
+
+    /// Shows a draft as it was at the change that came last, as if that one had won.
+    fn last_to_come(&self, answer: &mut Answer) {
+        let Answer::Draft(report) = answer else { return };
+        let came = |change: &&ChangeReport| {
+            self.arrived.iter().position(|id| *id == change.statement).unwrap_or(0)
+        };
+        let Some(last) = report.changes.iter().max_by_key(came).map(|change| change.hash) else {
+            return;
+        };
+        let document = Document::load(&report.saved).expect("a node saves what loads");
+        let texts = document.texts_at(&[last]).expect("what was read once reads again");
+        let whole = |(path, text)| FileReport { path, lines: vec![(text, Vec::new())] };
+        report.files = texts.into_iter().map(whole).collect();
     }
 
     fn remember(&mut self, records: &[Record]) {

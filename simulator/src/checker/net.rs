@@ -32,6 +32,7 @@ impl Checker for Net {
             | Sight::Digest { .. }
             | Sight::Talked { .. }
             | Sight::Restarted { .. }
+            | Sight::DraftRead { .. }
             | Sight::CaseRead { .. }
             | Sight::End { .. } => {}
         }

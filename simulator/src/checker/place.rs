@@ -51,6 +51,7 @@ impl Checker for Place {
             | Sight::Digest { .. }
             | Sight::Sent { .. }
             | Sight::Links { .. }
+            | Sight::DraftRead { .. }
             | Sight::CaseRead { .. }
             | Sight::End { .. } => {}
         }

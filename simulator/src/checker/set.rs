@@ -37,6 +37,7 @@ impl Checker for Set {
             | Sight::Talked { .. }
             | Sight::Restarted { .. }
             | Sight::Links { .. }
+            | Sight::DraftRead { .. }
             | Sight::CaseRead { .. } => {}
         }
     }

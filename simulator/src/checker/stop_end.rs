@@ -31,6 +31,7 @@ impl Checker for StopEnd {
             | Sight::Talked { .. }
             | Sight::Restarted { .. }
             | Sight::Links { .. }
+            | Sight::DraftRead { .. }
             | Sight::CaseRead { .. } => {}
         }
     }

@@ -34,7 +34,8 @@ impl Checker for StopWhole {
             | Sight::Sent { .. }
             | Sight::Talked { .. }
             | Sight::Restarted { .. }
-            | Sight::Links { .. } => {}
+            | Sight::Links { .. }
+            | Sight::DraftRead { .. } => {}
         }
     }
 }

@@ -40,6 +40,12 @@ pub(super) fn run(args: &DefectsArgs) -> Result<ExitCode, String> {
     let plan = world.read()?;
     let mut rows = Vec::new();
     for planted in Planted::ALL.iter().copied() {
+        if let Some(test) = planted.shown_by() {
+            if !json {
+                println!("{:24} {:12} shown by {test}", planted.as_str(), planted.breaks());
+            }
+            continue;
+        }
         eprintln!("{planted} from seed {first}");
         let runs = Runs { plan: &plan, planted: Some(planted), threads };
         let red = first_red(&world, &runs, planted, first..first.saturating_add(args.seeds));

@@ -311,6 +311,10 @@ impl World {
                 let sight = Sight::CaseRead { order: progress.case.order, case: &progress.case };
                 self.checkers.see(self.now, &sight, &self.ledger);
             }
+            (Ok(Answer::Draft(report)), _) => {
+                let sight = Sight::DraftRead { node, report };
+                self.checkers.see(self.now, &sight, &self.ledger);
+            }
             (Err(refusal), _) => self.counts.refuse(refusal),
             (Ok(_), _) => {}
         }
