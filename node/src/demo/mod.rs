@@ -10,6 +10,7 @@ mod command;
 mod failure;
 mod fleet;
 mod limits;
+mod policy;
 mod proof;
 pub(crate) mod relay;
 mod report;
@@ -65,8 +66,9 @@ fn play(
 
 fn tell(stage: &mut Stage, out: &Path, telling: &'static Telling) -> Result<Report, Failure> {
     let fleet = fleet::meet(stage, telling)?;
+    let written = policy::write(stage, &fleet)?;
     let work = work::begin(stage, telling)?;
     let stop = stop::cut_off(stage, &fleet, &work)?;
     let proof = proof::prove(stage, &fleet, &stop.order, out)?;
-    Ok(Report::of(fleet, &work, &stop, proof))
+    Ok(Report::of(fleet, written, &work, &stop, proof))
 }

@@ -1,6 +1,7 @@
 //! What the demo ends with: two looks from outside, the figures, and how to do it for real.
 
 use super::fleet::Fleet;
+use super::policy::Written;
 use super::proof::Proof;
 use super::stop::Stop;
 use super::work::Work;
@@ -28,6 +29,8 @@ pub(super) struct Report {
     verified: bool,
     tampered_rejected: bool,
     witness: Witness,
+    /// What two operators wrote together.
+    policy: Option<Written>,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,7 +42,13 @@ struct Witness {
 
 impl Report {
     /// Gathers what was observed.
-    pub(super) fn of(fleet: Fleet, work: &Work, stop: &Stop, proof: Proof) -> Self {
+    pub(super) fn of(
+        fleet: Fleet,
+        policy: Option<Written>,
+        work: &Work,
+        stop: &Stop,
+        proof: Proof,
+    ) -> Self {
         let branches = &stop.last.branches;
         let agents: BTreeSet<&String> = branches.iter().filter_map(|b| b.agent.as_ref()).collect();
         let awards: BTreeSet<&String> = branches.iter().filter_map(|b| b.award.as_ref()).collect();
@@ -57,6 +66,7 @@ impl Report {
             root: fleet.root,
             verified: proof.verified,
             tampered_rejected: proof.tampered_rejected,
+            policy,
             witness: Witness {
                 pids_before: stop.before,
                 pids_after: stop.after,

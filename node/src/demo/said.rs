@@ -15,6 +15,7 @@ pub(super) struct Up {
 /// `status`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Status {
+    pub(super) epoch: u64,
     pub(super) devices: Vec<Device>,
     pub(super) releases: Vec<Release>,
     pub(super) run: String,
@@ -29,12 +30,63 @@ pub(super) struct Device {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Release {
+    pub(super) version: String,
     pub(super) whole: bool,
 }
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Order {
     pub(super) id: String,
+}
+
+/// `operator add`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Epoch {
+    pub(super) epoch: u64,
+}
+
+/// `policy draft show`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Draft {
+    pub(super) draft: DraftLine,
+    pub(super) files: Vec<File>,
+    pub(super) changes: Vec<Change>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DraftLine {
+    pub(super) heads: u64,
+    pub(super) authors: Vec<String>,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct File {
+    path: String,
+    lines: Vec<Line>,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Line {
+    text: String,
+    by: Vec<String>,
+}
+
+impl File {
+    /// True where a line holds this word.
+    pub(super) fn has(&self, word: &str) -> bool {
+        self.lines.iter().any(|line| line.text.contains(word))
+    }
+}
+
+/// One change, which is only counted.
+#[derive(Debug, Deserialize)]
+pub(super) struct Change {}
+
+/// `policy propose`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Proposal {
+    pub(super) id: String,
+    pub(super) version: String,
 }
 
 /// `act`.

@@ -149,6 +149,13 @@ impl Stage {
         self.belay.run(&self.patience, &all, COMMAND_MAX)?.wants(exits)
     }
 
+    /// The same, however it ends.
+    pub(super) fn try_ask(&self, node: &str, args: &[&str]) -> Result<Answer, Failure> {
+        let state = self.path(node);
+        let all = [&["--json", "--state", &state], args].concat();
+        self.belay.run(&self.patience, &all, COMMAND_MAX)
+    }
+
     /// Starts a command at a node, to be waited for later.
     pub(super) fn start(&self, node: &str, args: &[&str]) -> Result<Running, Failure> {
         let state = self.path(node);

@@ -54,14 +54,14 @@ struct Followed<'a> {
 
 /// Cuts the path, stops the planner, and follows all of its work to its end.
 pub(super) fn cut_off(stage: &Stage, fleet: &Fleet, work: &Work) -> Result<Stop, Failure> {
-    cut(stage, fleet, work)?;
+    let dropped = cut(stage, fleet, work)?;
     let before = count(stage, work)?;
     let mut watch = Watch::new(stage, fleet, work);
     let (order_to_last_receipt_ms, progress) = watch.order()?;
     let bound_ms = watch.check_incomplete(&progress)?;
     watch.lapse(bound_ms)?;
     let order = progress.order;
-    let last = heal(stage, fleet, &order)?;
+    let last = heal(stage, fleet, &order, &dropped)?;
     let after = count(stage, work)?;
     if after != 0 {
         let what = format!("after the order {after} processes are at work");
@@ -71,12 +71,14 @@ pub(super) fn cut_off(stage: &Stage, fleet: &Fleet, work: &Work) -> Result<Stop,
     Ok(Stop { order, bound_ms, order_to_last_receipt_ms, last_write_ms, before, after, last })
 }
 
-fn cut(stage: &Stage, fleet: &Fleet, work: &Work) -> Result<(), Failure> {
+/// Cuts the path; how many datagrams each relay had dropped before.
+fn cut(stage: &Stage, fleet: &Fleet, work: &Work) -> Result<Vec<u64>, Failure> {
     let behind = |site: &&Site| fleet.telling.is_behind_relay(site.agent.device);
     let sites: Vec<&Site> = work.sites.iter().filter(behind).collect();
     let roles: Vec<String> =
         sites.iter().map(|site| format!("{}'s", fleet.telling.role(site.agent.device))).collect();
     stage.step(&format!("The relay cuts {} only path", roles.join(" and ")));
+    let dropped: Vec<u64> = stage.relays.iter().map(|relay| relay.counts().cut).collect();
     stage.relays.iter().for_each(|relay| relay.cut());
     stage.reach(Phase::Cut);
     for site in sites {
@@ -86,7 +88,7 @@ fn cut(stage: &Stage, fleet: &Fleet, work: &Work) -> Result<(), Failure> {
         let lease = stage.status(device)?.run;
         stage.say(&format!("{device}: its work goes on; what is left of its lease: {lease}"));
     }
-    Ok(())
+    Ok(dropped)
 }
 
 impl<'a> Watch<'a> {
@@ -247,19 +249,21 @@ impl Followed<'_> {
 }
 
 /// Heals the path and follows the same order to its end.
-fn heal(stage: &Stage, fleet: &Fleet, order: &str) -> Result<Progress, Failure> {
+fn heal(stage: &Stage, fleet: &Fleet, order: &str, dropped: &[u64]) -> Result<Progress, Failure> {
     stage.step("The relay heals the path");
     let healed = Instant::now();
-    for relay in &stage.relays {
+    for (relay, before) in stage.relays.iter().zip(dropped) {
         let counts = relay.counts();
-        if counts.cut == 0 {
+        if counts.cut == *before {
             let what = "nothing met the cut, so the relay was not the only path".to_owned();
             return Err(Failure::Contradiction(what));
         }
         let target = fleet.name_at(relay.target());
         stage.say(&format!(
             "relay: {} datagrams went to {target} and {} came back; the cut dropped {}",
-            counts.to_target, counts.to_clients, counts.cut
+            counts.to_target,
+            counts.to_clients,
+            counts.cut - before
         ));
         relay.heal();
     }
