@@ -23,7 +23,8 @@ pub use order::{
 pub use release::{Action, Autonomy, Mode, Modes, Policy, Release, ReleaseVersion};
 pub use root::{Approve, Operator, Pin, Removal, RingFloor, Role, Root};
 pub use task::{
-    Award, Cancel, Cause, LogMark, Made, OnSilence, Outcome, Receipt, Refused, Seen, Started, Wall,
+    Award, Cancel, Cause, LogMark, Made, OnSilence, Outcome, Payload, Receipt, Refused, Seen,
+    Started, Wall,
 };
 
 use crate::codec::{self, CodecError, Value};

@@ -6,7 +6,7 @@
 //!
 //! Refused here: saying who is entitled, and when a lease ends. That is the engine's decision.
 
-use crate::body::{Credential, Delegation, ReleaseVersion};
+use crate::body::{Credential, Delegation, Payload, ReleaseVersion};
 use crate::codec::{Bytes, CodecError, Problem, Value};
 use crate::key::PublicKey;
 use crate::limits::STATEMENT_BYTES_MAX;
@@ -111,6 +111,8 @@ record! {
         7 => named: bool,
         /// The standing offer that is taken up: the award follows without a bid.
         8 => standing: Option<[u8; 16]>,
+        /// The file that would travel with the award.
+        9 => payload: Option<Payload>,
     }
 }
 

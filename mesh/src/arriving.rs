@@ -17,6 +17,7 @@ use crate::limits::{
     EARLY_AWARDS_MAX, RESERVATION_MS, RESERVATIONS_MAX, RESERVATIONS_PER_LINK_MAX, TASKS_MAX,
 };
 use crate::output::Output;
+use crate::payload::{Cargo, check_payload};
 use crate::task::{Lent, Phase, Task};
 use crate::time::BootTime;
 use belay_identity::body::{Action, Award, Body, Delegation, Refused};
@@ -97,6 +98,7 @@ impl Engine {
 
     fn weigh_offer(&mut self, link: PublicKey, offer: &Offer) -> Result<Chain, String> {
         check_words(&offer.argv, &offer.terms.tools, &offer.needs)?;
+        check_payload(offer.payload.as_ref())?;
         if self.work.offers.places.contains_key(&offer.nonce) {
             return Err("this offer stands here already".into());
         }
@@ -308,6 +310,7 @@ impl Engine {
             && kept.link == statement.key()
             && kept.offer.terms.under(delegation.from) == *delegation
             && argv_hash(&kept.offer.argv) == award.argv
+            && kept.offer.payload == award.payload
     }
 
     /// A place and its award are both here.
@@ -355,6 +358,7 @@ impl Engine {
         let mut task = Task::new(papers, kept.offer.argv, Phase::Arranged);
         task.tools = Some(kept.offer.terms.tools);
         task.place = Some(nonce);
+        task.cargo = award.payload.clone().map(|payload| Cargo { payload, here: false });
         let deadlines = [award.deadline_ms, Some(kept.offer.terms.deadline_ms)];
         task.deadline_ms = deadlines.into_iter().flatten().min();
         if statement.key() != self.key {

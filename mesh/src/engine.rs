@@ -219,6 +219,7 @@ impl Engine {
             Input::Ask { ask, request } => self.on_ask(ask, *request),
             Input::Task { award, event } => self.on_task(award, event),
             Input::Inspected { nonce, program } => self.on_inspected(nonce, program),
+            Input::Fetched { award, result } => self.on_fetched(award, result),
             Input::Present { load, addresses } => self.on_present(load, addresses),
             Input::Deadline => {}
         }

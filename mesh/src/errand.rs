@@ -174,6 +174,11 @@ impl Offers {
         self.errands.values().filter(|errand| !begun(errand)).count()
     }
 
+    /// Payloads of the work that is being arranged or done.
+    pub(crate) fn payloads(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.errands.values().filter_map(|errand| Some(errand.want.payload.as_ref()?.hash))
+    }
+
     pub(crate) fn hold(&mut self, id: u64, papers: Papers) {
         if let Some(errand) = self.errands.get_mut(&id) {
             errand.giver.holding = Holding::Signed(papers);
@@ -292,6 +297,7 @@ impl Engine {
             needs: errand.want.needs.clone(),
             named: errand.want.device.is_some(),
             standing: standing.as_ref().map(|taken| taken.nonce),
+            payload: errand.want.payload.clone(),
         };
         if standing.is_none() {
             // A program on this device's own disk is looked up for as long as that takes.

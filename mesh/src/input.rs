@@ -5,7 +5,7 @@ use crate::gate::Act;
 use crate::listing::TasksOf;
 use crate::why::WhyOf;
 use crate::wire::{Checked, Frame, Lane, WireError};
-use belay_identity::body::{OnSilence, Seen, Subject};
+use belay_identity::body::{OnSilence, Payload, Seen, Subject};
 use belay_identity::principal::DeviceId;
 use belay_identity::{Class, PublicKey, Statement, StatementId, Verified};
 
@@ -78,6 +78,13 @@ pub enum Input {
         nonce: [u8; 16],
         /// SHA-256 of the program, or why there is none.
         program: Result<[u8; 32], String>,
+    },
+    /// What came of fetching the payload of a task.
+    Fetched {
+        /// The task's award.
+        award: StatementId,
+        /// It is in the task's folder, or why it is not.
+        result: Result<(), String>,
     },
     /// How this device stands, measured now and then.
     Present {
@@ -284,6 +291,8 @@ pub struct Offload {
     pub tools: Vec<String>,
     /// What happens when this device falls silent.
     pub on_silence: OnSilence,
+    /// The file that travels with it, held ready by the shell under its content hash.
+    pub payload: Option<Payload>,
     /// Whether the answer comes with the start or with the end.
     pub answer: AnswerAt,
 }

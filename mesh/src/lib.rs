@@ -46,6 +46,7 @@ pub mod names;
 mod offload;
 pub mod output;
 mod passing;
+mod payload;
 pub mod policy_history;
 pub mod policy_report;
 mod presence;

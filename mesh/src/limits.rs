@@ -113,6 +113,16 @@ pub const EARLY_AWARDS_MAX: usize = 256;
 /// names that devices may have it still fits a statement.
 pub const MADE_MAX: usize = 128;
 
+/// Bytes of a file that travels with work: a large model or image, and 1,024 pieces.
+pub const PAYLOAD_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Characters of the name of such a file: what every file system takes.
+pub const PAYLOAD_NAME_CHARS_MAX: usize = 60;
+
+/// Bytes in a millisecond that a payload takes at the slowest before its award counts as silent: a
+/// poor mobile uplink.
+pub const PAYLOAD_BYTES_PER_MS_MIN: u64 = 64;
+
 /// How often a paused task is looked at again, for a hold that ends by its time, milliseconds.
 pub const PAUSE_LOOK_MS: u64 = 1_000;
 

@@ -20,6 +20,7 @@ use crate::limits::{
     DELEGATION_BUDGET, DELEGATION_DEPTH, DELEGATION_MS, ERRANDS_MAX, MADE_MAX, OFFER_ANSWER_MS,
 };
 use crate::output::{How, Refusal, RefusalKind};
+use crate::payload::{check_payload, fetching_ms};
 use crate::task::{Papers, Task};
 use crate::time::{BootTime, with_drift};
 use belay_identity::body::{Award, Body, Delegation, Made, OnSilence};
@@ -45,6 +46,9 @@ impl Engine {
         check_words(&want.argv, &want.tools, &want.needs).map_err(|why| {
             let hint = "hand long arguments over in a file";
             Refusal::new(RefusalKind::WrongUse, why, hint)
+        })?;
+        check_payload(want.payload.as_ref()).map_err(|why| {
+            Refusal::new(RefusalKind::WrongUse, why, "send a smaller file, or rename it")
         })?;
         let giver = self.giver(&want)?;
         let terms = self.terms(&giver, &want)?;
@@ -218,7 +222,7 @@ impl Engine {
         let acting = papers.chain.acting().map(|link| link.agent.clone());
         let terms = Terms { device: to.clone(), ..errand.terms.clone() };
         let (argv, on_silence) = (argv_hash(&errand.want.argv), errand.want.on_silence);
-        let parent = errand.giver.task;
+        let (parent, payload) = (errand.giver.task, errand.want.payload.clone());
         let author = acting.map(Principal::Agent).ok_or_else(gone)?;
         let words = Words::new(Scope::Tree(tree), terms.under(credential));
         let delegation = self.say_as(&secret, author, words);
@@ -237,8 +241,10 @@ impl Engine {
             on_silence,
             lease_ms,
             deadline_ms: None,
+            payload,
         };
-        let heard = Heard::NothingUntil(self.now.boot.plus_ms(OFFER_ANSWER_MS));
+        let patience_ms = OFFER_ANSWER_MS + fetching_ms(award.payload.as_ref());
+        let heard = Heard::NothingUntil(self.now.boot.plus_ms(patience_ms));
         let given = |award| Given { award, device: to.clone(), how: over.how, heard, until };
         let award = self.say(Words::new(Scope::Tree(tree), award)).ok_or_else(gone)?;
         self.work.offers.give(id, given(award));

@@ -15,7 +15,7 @@ use crate::status::{Progress, Status};
 use crate::time::BootTime;
 use crate::why::Why;
 use crate::wire::{FrameKind, Lane};
-use belay_identity::body::{Cause, Outcome};
+use belay_identity::body::{Cause, Outcome, Payload};
 use belay_identity::principal::{DeviceId, OperatorId};
 use belay_identity::{FleetId, Incarnation, PublicKey, StatementId, codes};
 use std::sync::Arc;
@@ -66,6 +66,22 @@ pub enum Output {
         nonce: [u8; 16],
         /// The program as it was named.
         program: String,
+    },
+    /// Fetch the payload of a task into its folder, answer with `Fetched`.
+    Fetch {
+        /// The task's award.
+        award: StatementId,
+        /// What to fetch.
+        payload: Payload,
+        /// The device that has it; this one where it gives work to itself.
+        from: PublicKey,
+        /// Where that device says that it can be reached.
+        addresses: Vec<String>,
+    },
+    /// That payload is not wanted any more; no answer.
+    Abandon {
+        /// The task's award.
+        award: StatementId,
     },
     /// Start a warden for this award.
     Start {

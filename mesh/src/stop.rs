@@ -136,7 +136,7 @@ impl Engine {
         let Some(task) = self.work.task(&award) else { return };
         let paused = task.paused;
         // What has not begun cannot stand still: it never starts.
-        let begun = task.phase != Phase::Arranged;
+        let begun = !matches!(task.phase, Phase::Arranged | Phase::Fetching);
         match self.cut_of(&task.chain) {
             Some(cut) if cut.pause && begun => self.pause_task(award, cut.order),
             Some(cut) => self.end_task(award, Cause::Order, Some(cut.order)),
@@ -173,11 +173,14 @@ impl Engine {
             return;
         }
         task.ending = Some((cause, by));
-        let (arranged, made) = (task.phase == Phase::Arranged, task.made.clone());
+        let (phase, made) = (task.phase, task.made.clone());
         task.phase = Phase::Ending;
         self.tell(Event::Ending(award, cause));
         self.cancel_below(award, &made);
-        if arranged {
+        if phase == Phase::Fetching {
+            self.out(Output::Abandon { award });
+        }
+        if matches!(phase, Phase::Arranged | Phase::Fetching) {
             let seen = Seen::NoChildrenLeft;
             self.sign_end(award, Outcome::NeverStarted, seen, Vec::new());
         } else {

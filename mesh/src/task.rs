@@ -18,6 +18,7 @@ use crate::limits::{
     CREDENTIAL_MS, CREDENTIAL_RENEW_MS, FEED_AHEAD_MS, PAUSE_LOOK_MS, STOP_GRACE_MS, TASKS_MAX,
 };
 use crate::output::{Answer, Output, Refusal, RefusalKind, RunGrant};
+use crate::payload::Cargo;
 use crate::time::BootTime;
 use belay_identity::body::{
     Award, Body, Cause, Credential, Generations, Made, Mode, OnSilence, Started, Term,
@@ -58,6 +59,7 @@ pub(crate) struct Task {
     /// The place that was kept here for it; none for work that was not offered.
     pub(crate) place: Option<[u8; 16]>,
     pub(crate) deadline_ms: Option<u64>,
+    pub(crate) cargo: Option<Cargo>,
     pub(crate) phase: Phase,
     pub(crate) ending: Option<(Cause, Option<StatementId>)>,
     pub(crate) paused: Option<StatementId>,
@@ -82,6 +84,8 @@ pub(crate) struct Lent {
 pub(crate) enum Phase {
     /// Its papers are being written.
     Arranged,
+    /// Its payload is being fetched.
+    Fetching,
     /// Its warden was told to start it.
     Starting,
     /// It runs.
@@ -97,6 +101,7 @@ impl Phase {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Phase::Arranged => "arranged",
+            Phase::Fetching => "fetching",
             Phase::Starting => "starting",
             Phase::Running => "running",
             Phase::Frozen => "frozen",
@@ -186,7 +191,7 @@ impl Task {
             Phase::Starting | Phase::Running | Phase::Frozen => {
                 self.ending.is_none() && self.paused.is_none()
             }
-            Phase::Arranged | Phase::Ending => false,
+            Phase::Arranged | Phase::Fetching | Phase::Ending => false,
         }
     }
 }
@@ -249,6 +254,7 @@ impl Engine {
             on_silence: OnSilence::RunToDeadline,
             lease_ms,
             deadline_ms: None,
+            payload: None,
         };
         let words = Words::new(Scope::Tree(papers.tree), award);
         let award = self.say(words).ok_or_else(not_enrolled)?;
@@ -408,6 +414,10 @@ impl Engine {
             task.delegator.is_none() || task.place.is_some(),
             "INV-TASK-2: an award starts only in a place that this process kept for it"
         );
+        if self.awaits_payload(award) {
+            return;
+        }
+        let Some(task) = self.work.task_mut(&award) else { return };
         task.phase = Phase::Starting;
         let argv = task.argv.clone();
         let agent = task.chain.acting().map(|l| l.agent.name().to_owned()).unwrap_or_default();
@@ -569,6 +579,7 @@ impl Task {
             lent: None,
             place: None,
             deadline_ms: None,
+            cargo: None,
             phase,
             ending: None,
             paused: None,

@@ -11,6 +11,7 @@ pub(crate) mod standing;
 pub(crate) mod statements;
 pub(crate) mod why;
 
+use belay_identity::body::Payload;
 use belay_identity::key::{hex, unhex};
 use belay_mesh::output::{Refusal, RefusalKind};
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,11 @@ pub(crate) struct OffloadAsk {
     pub(crate) tools: Vec<String>,
     pub(crate) on_silence: String,
     pub(crate) wait: bool,
+    /// A file that travels with it, as an absolute path.
+    pub(crate) send: Option<String>,
+    /// The same once the node has taken it in; never said at a door.
+    #[serde(skip)]
+    pub(crate) payload: Option<Payload>,
 }
 
 /// Where the next statement stands.

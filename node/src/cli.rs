@@ -255,6 +255,9 @@ pub(crate) struct Offload {
     /// Let it run to its deadline when this device falls silent.
     #[arg(long)]
     pub(crate) outlive: bool,
+    /// A file that travels with it, into the folder where it runs.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) send: Option<PathBuf>,
     /// The command, as the other device knows it.
     #[arg(last = true, required = true)]
     pub(crate) argv: Vec<String>,

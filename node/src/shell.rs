@@ -9,6 +9,7 @@ mod doors;
 mod doorway;
 mod log;
 mod orphans;
+mod payloads;
 mod perform;
 mod present;
 mod said;
@@ -25,7 +26,9 @@ use crate::store::{Ack, AuditHead, Replay, StateDir, Store};
 use crate::transport::direct::direct_socket;
 use crate::transport::{Net, NetConfig, NetEvent, NetEvents, NetHandle};
 use crate::{clock, os};
+use belay_identity::body::Payload;
 use belay_identity::{FleetId, PublicKey, SecretKey, Signed, Statement, StatementId, Verified};
+use belay_mesh::output::Refusal;
 use belay_mesh::wire::{self, Lane};
 use belay_mesh::{Config, Engine, Input, Restored};
 use sha2::{Digest, Sha256};
@@ -50,6 +53,8 @@ pub(crate) struct Shell {
     news: mpsc::Sender<News>,
     addresses: Vec<String>,
     doorway: Option<u64>,
+    payloads: payloads::Payloads,
+    device: PublicKey,
     disk: String,
     disk_retried: bool,
     log: log::Log,
@@ -66,6 +71,10 @@ pub(crate) enum News {
     Warden(StatementId, wardens::WardenNews),
     /// A program was looked up.
     Inspected([u8; 16], Result<[u8; 32], String>),
+    /// A file that is to travel was taken in, for whoever asked.
+    Sealed(Box<doors::Asked>, Result<Payload, Refusal>),
+    /// A payload that was here already was laid into its task's folder.
+    Copied(StatementId, Result<(), String>),
     /// The disk was tried again.
     Retried(Result<(), String>),
     /// The operating system asks the node to end.
@@ -87,6 +96,7 @@ pub(crate) async fn run(
     let (net, mut events) = start_net(&config, &device).await?;
     let mut shell = Shell::new(state, &config, device, store, replay, net, news)?;
     shell.listen()?;
+    shell.begin_payloads().map_err(io("clearing the payloads' folder"))?;
     shell.begin();
     let mut look = present::every();
     while !shell.leaving {
@@ -129,7 +139,7 @@ impl Shell {
         let audit = replay.audit_tail.last().map_or(AuditHead::EMPTY, AuditHead::of);
         let decisions = perform::kept_decisions(&replay.meta);
         let restored = restore(&config.fleet, &store, replay)?;
-        let facts_root = facts_root(&device);
+        let (facts_root, own) = (facts_root(&device), device.public());
         let engine = Config {
             fleet: config.fleet,
             device,
@@ -154,6 +164,8 @@ impl Shell {
             news,
             addresses: Vec::new(),
             doorway: None,
+            payloads: payloads::Payloads::default(),
+            device: own,
             disk: "writing".to_owned(),
             disk_retried: false,
             leaving: false,
@@ -187,6 +199,8 @@ impl Shell {
             News::Ack(ack) => self.on_ack(ack),
             News::Warden(award, news) => self.on_warden(award, news),
             News::Inspected(nonce, program) => self.give(Input::Inspected { nonce, program }),
+            News::Sealed(asked, sealed) => self.on_sealed(*asked, sealed),
+            News::Copied(award, result) => self.give(Input::Fetched { award, result }),
             News::Retried(result) => self.on_retried(result),
             News::Terminate => self.leaving = true,
         }
@@ -210,6 +224,8 @@ impl Shell {
             NetEvent::Refused { peer, bound } => {
                 self.log.line(&format!("refused {peer:?}: over the bound {bound}"));
             }
+            NetEvent::Wanted { ticket, peer, content } => self.on_wanted(ticket, peer, content),
+            NetEvent::Fetched { ticket, result } => self.on_fetched(ticket, result),
             NetEvent::Overflow { lane, dropped, .. } => {
                 self.log
                     .line(&format!("{dropped} frames not sent in {lane:?}; repair brings them"));

@@ -11,6 +11,7 @@ mod lab;
 mod lending;
 mod offload;
 mod passing;
+mod payload;
 
 const WALK: &str = include_str!("../../configs/plans/walk.toml");
 const WEATHER: &str = include_str!("../../configs/plans/weather.toml");

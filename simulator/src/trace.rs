@@ -33,6 +33,8 @@ impl Trace {
             | Output::Hangup { .. }
             | Output::Answer { .. }
             | Output::Inspect { .. }
+            | Output::Fetch { .. }
+            | Output::Abandon { .. }
             | Output::Start { .. }
             | Output::Feed { .. }
             | Output::Freeze { .. }

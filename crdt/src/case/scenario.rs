@@ -326,6 +326,7 @@ impl Scenario {
             on_silence: OnSilence::End,
             lease_ms: 30_000,
             deadline_ms: None,
+            payload: None,
         });
         self.by_device(by.device, Scope::Tree(by.tree), Vec::new(), body)
     }

@@ -24,6 +24,21 @@ record! {
         7 => lease_ms: u64,
         /// When it ends in any case, Unix milliseconds.
         8 => deadline_ms: Option<u64>,
+        /// The file that travels with it.
+        9 => payload: Option<Payload>,
+    }
+}
+
+record! {
+    /// A file that travels with work, named by its content.
+    pub struct Payload("payload") {
+        /// Its content hash: SHA-256 over the length and the SHA-256 of every piece of 1 MiB, so
+        /// that each piece is verified as it arrives.
+        1 => hash: [u8; 32],
+        /// Its length, bytes.
+        2 => bytes: u64,
+        /// Its name in the task's folder.
+        3 => name: String,
     }
 }
 

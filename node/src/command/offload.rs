@@ -5,7 +5,7 @@ use super::door;
 use crate::api::{Ask, EndedSaid, OffloadAsk, OffloadSaid};
 use crate::cli::{Context, Offload};
 use crate::door::{DoorClient, DoorName};
-use crate::fault::Fault;
+use crate::fault::{Fault, io};
 use crate::screen::{Shown, talk};
 use belay_identity::body::Outcome;
 use std::path::Path;
@@ -25,6 +25,8 @@ pub(crate) fn run(context: &Context, offload: &Offload) -> Result<ExitCode, Faul
         tools: offload.tools.clone(),
         on_silence: if offload.outlive { "run to deadline" } else { "end" }.to_owned(),
         wait: offload.wait,
+        send: offload.send.as_deref().map(whole_path).transpose()?,
+        payload: None,
     });
     let mut door = giving_door(context)?;
     if offload.wait {
@@ -44,6 +46,16 @@ pub(crate) fn run(context: &Context, offload: &Offload) -> Result<ExitCode, Faul
     };
     Shown::whole("belay.task.offload/1", &said, words).show(context.format)?;
     Ok(ExitCode::from(code))
+}
+
+/// The node stands in another folder than its caller.
+fn whole_path(file: &Path) -> Result<String, Fault> {
+    let path = std::path::absolute(file).map_err(io(file.display()))?;
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| {
+        let what = format!("{} is not UTF-8", path.display());
+        Fault::wrong_use(what, "rename the file, or copy it")
+    })
 }
 
 /// Done only where the work ended by itself and said so; what nobody saw end is incomplete.

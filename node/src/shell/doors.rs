@@ -10,7 +10,7 @@ use crate::door::{Caller, Door, DoorName, Refusal as DoorRefusal, Visit};
 use crate::fault::Fault;
 use crate::os;
 use crate::subject;
-use belay_identity::body::OnSilence;
+use belay_identity::body::{OnSilence, Payload};
 use belay_identity::principal::{DeviceId, TrustDomain};
 use belay_identity::{Class, PublicKey, Signed, Statement, StatementId, Verified};
 use belay_mesh::gate::Act;
@@ -31,6 +31,22 @@ pub(crate) struct Asked {
     caller: Standing,
     ask: Asking,
     reply: oneshot::Sender<Reply>,
+}
+
+impl Asked {
+    /// The same question, once the file that it sends along was taken in.
+    pub(super) fn with_payload(mut self, sealed: Payload) -> Self {
+        if let Asking::Plain(Ask::Offload(ask)) = &mut self.ask {
+            ask.payload = Some(sealed);
+        }
+        self
+    }
+
+    /// Says No to whoever asked.
+    pub(super) fn refuse(self, refusal: &Refusal) {
+        // Whoever has left hears nothing.
+        let _ = self.reply.send(Reply::Said(Err(api::refusal(refusal))));
+    }
 }
 
 /// A question with what the node itself found out about it.
@@ -78,7 +94,10 @@ impl Shell {
         Ok(())
     }
 
-    pub(super) fn on_visit(&mut self, asked: Asked) {
+    pub(super) fn on_visit(&mut self, mut asked: Asked) {
+        if let Some(file) = self.to_seal(&mut asked) {
+            return self.seal(asked, file);
+        }
         let Asked { door, caller, ask, reply } = asked;
         let task = self.wardens.standing_below(&caller.ancestry);
         let run = match &ask {
@@ -99,6 +118,17 @@ impl Shell {
                 self.leaving = true;
             }
             Err(refusal) => drop(reply.send(Reply::Said(Err(api::refusal(&refusal))))),
+        }
+    }
+
+    /// The file that the asker sends along and that is not taken in yet. An agent sends none: its
+    /// node reads nothing for it that it might not read itself.
+    fn to_seal(&self, asked: &mut Asked) -> Option<String> {
+        let trusted = asked.door == DoorName::Operator
+            && self.wardens.standing_below(&asked.caller.ancestry).is_none();
+        match &mut asked.ask {
+            Asking::Plain(Ask::Offload(ask)) if trusted => ask.send.take(),
+            Asking::Plain(_) | Asking::Run(..) => None,
         }
     }
 
@@ -227,12 +257,18 @@ impl Shell {
         let device = device.transpose()?;
         let on_silence = OnSilence::from_word(&ask.on_silence).unwrap_or(OnSilence::End);
         let answer = if ask.wait { AnswerAt::End } else { AnswerAt::Start };
-        let OffloadAsk { agent, argv, tools, needs, .. } = ask;
+        let OffloadAsk { agent, argv, tools, needs, send, payload, .. } = ask;
+        if send.is_some() {
+            let why = "an agent sends no file along";
+            let hint = "let the user send it: `belay task offload --send FILE` outside any agent";
+            return Err(Refusal::new(RefusalKind::Denied, why, hint));
+        }
         if argv.is_empty() {
             let hint = "name a command after --";
             return Err(Refusal::new(RefusalKind::WrongUse, "there is nothing to run", hint));
         }
-        let want = Offload { parent, device, needs, agent, argv, tools, on_silence, answer };
+        let want =
+            Offload { parent, device, needs, agent, argv, tools, on_silence, payload, answer };
         Ok(Todo::ask(Request::Offload(want)))
     }
 

@@ -40,6 +40,13 @@ impl Shell {
                 self.inspect(nonce, program);
                 None
             }
+            Output::Fetch { award, payload, from, addresses } => {
+                self.fetch(award, &payload, from, &addresses)
+            }
+            Output::Abandon { award } => {
+                self.abandon(&award);
+                None
+            }
             Output::Start { award, argv, agent, until, lapse_grace_ms } => {
                 self.start_warden(award, &argv, &agent, until, lapse_grace_ms)
             }

@@ -29,5 +29,6 @@ impl Shell {
         let load = os::load_thousandths().unwrap_or(0);
         let addresses = self.addresses.clone();
         self.give(Input::Present { load, addresses });
+        self.sweep_payloads();
     }
 }

@@ -327,7 +327,7 @@ impl Shell {
         made(self.records_of(award))
     }
 
-    fn task_folder(&self, award: &StatementId) -> Result<PathBuf, String> {
+    pub(super) fn task_folder(&self, award: &StatementId) -> Result<PathBuf, String> {
         made(self.state.path().join("tasks").join(award.to_hex()))
     }
 
@@ -346,7 +346,7 @@ pub(super) fn note_tag(key: &[u8; 32], process: Process) -> String {
     hex(&hash.chain_update(process.start_time.to_be_bytes()).finalize())
 }
 
-fn made(folder: PathBuf) -> Result<PathBuf, String> {
+pub(super) fn made(folder: PathBuf) -> Result<PathBuf, String> {
     let made = std::fs::create_dir_all(&folder).and_then(|()| folder.canonicalize());
     made.map_err(|error| format!("{}: {error}", folder.display()))
 }

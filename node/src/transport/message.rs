@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use libp2p::Multiaddr;
 
 use super::{
-    direct::Doorway,
+    direct::{Content, Doorway, Fetch, Source},
     key::DeviceKey,
     limits::{BULK_BODY_BYTES_MAX, Bound, URGENT_BODY_BYTES_MAX},
 };
@@ -109,6 +109,20 @@ pub enum NetCommand {
         /// Where it is now; unspecified leaves the choice to the system.
         to: IpAddr,
     },
+    /// Fetch a payload; `NetEvent::Fetched` tells what came of it.
+    Fetch(Box<Fetch>),
+    /// End a fetch without a word, and leave nothing of it.
+    Abandon {
+        /// Which.
+        ticket: u64,
+    },
+    /// Answer a peer's wish: where the bytes are, or why it gets none.
+    Lend {
+        /// Which.
+        ticket: u64,
+        /// Yes or no.
+        source: Result<Source, String>,
+    },
     /// Deliver the urgent frames already queued (the `bye`), for 1 s at most, then close the link.
     /// A peer that is kept dialled is dialled again after about 60 s.
     Hangup {
@@ -168,6 +182,22 @@ pub enum NetEvent {
         lane: Lane,
         /// How many since the last such event.
         dropped: u32,
+    },
+    /// A member wants a payload; it waits for `NetCommand::Lend`.
+    Wanted {
+        /// Names the wish.
+        ticket: u64,
+        /// The device that asks, as its handshake proved.
+        peer: DeviceKey,
+        /// What it wants.
+        content: Content,
+    },
+    /// A fetch has ended.
+    Fetched {
+        /// Which.
+        ticket: u64,
+        /// All of it was verified and lies where it was wanted; or why not, and nothing is left.
+        result: Result<(), String>,
     },
     /// A peer that is kept dialled does not answer; told once per reason until its link stands.
     DialFailed {

@@ -133,6 +133,9 @@ impl NetHandle {
             NetCommand::Hangup { peer } => Order::Hangup { peer },
             NetCommand::Know { doorway } => Order::Know { doorway },
             NetCommand::Moved { to } => Order::Moved { to },
+            NetCommand::Fetch(order) => Order::Fetch(order),
+            NetCommand::Abandon { ticket } => Order::Abandon { ticket },
+            NetCommand::Lend { ticket, source } => Order::Lend { ticket, source },
         };
         self.commands.try_send(order).map_err(|error| match error {
             TrySendError::Full(order) => Unsent::Busy(order.into()),
@@ -212,6 +215,8 @@ impl NetEvents {
             NetEvent::Listening { .. }
             | NetEvent::ListenFailed { .. }
             | NetEvent::Refused { .. }
+            | NetEvent::Wanted { .. }
+            | NetEvent::Fetched { .. }
             | NetEvent::Overflow { .. }
             | NetEvent::DialFailed { .. } => true,
         }

@@ -29,7 +29,7 @@ use tokio::{
 use super::{
     behaviour::{LaneEvent, Links, LinksEvent, limit_of},
     dial::{DialBook, plain_words},
-    direct::{Direct, DirectNews, Doorway, split},
+    direct::{Direct, DirectNews, Doorway, Fetch, Source, split},
     handler::LaneNews,
     key::{DeviceKey, device_key},
     limits::{Bound, CLOSE_WAIT, HANGUP_FLUSH},
@@ -51,6 +51,9 @@ pub(crate) enum Order {
     Hangup { peer: DeviceKey },
     Know { doorway: Doorway },
     Moved { to: IpAddr },
+    Fetch(Box<Fetch>),
+    Abandon { ticket: u64 },
+    Lend { ticket: u64, source: Result<Source, String> },
 }
 
 impl From<Order> for NetCommand {
@@ -62,6 +65,9 @@ impl From<Order> for NetCommand {
             Order::Hangup { peer } => Self::Hangup { peer },
             Order::Know { doorway } => Self::Know { doorway },
             Order::Moved { to } => Self::Moved { to },
+            Order::Fetch(order) => Self::Fetch(order),
+            Order::Abandon { ticket } => Self::Abandon { ticket },
+            Order::Lend { ticket, source } => Self::Lend { ticket, source },
         }
     }
 }
@@ -164,6 +170,9 @@ impl Shell {
             }
             Order::Hangup { peer } => self.hang_up(&peer),
             Order::Know { doorway } => return self.know(doorway).await,
+            Order::Fetch(order) => self.direct.fetch(*order),
+            Order::Abandon { ticket } => self.direct.abandon(ticket),
+            Order::Lend { ticket, source } => self.direct.lend(ticket, source),
             Order::Moved { to } => {
                 if let Err(error) = self.direct.moved(to) {
                     let why = format!("direct links stay where they were: {error}");
@@ -294,6 +303,14 @@ impl Shell {
             DirectNews::Opened { id, peer, lane, stream } => {
                 self.on_lane_news(peer, id, LaneNews::Opened(lane, stream)).await
             }
+            DirectNews::Wanted { peer, wanted, send } => {
+                let ticket = self.direct.keep_wish(peer, wanted, send);
+                self.announce(NetEvent::Wanted { ticket, peer, content: wanted.content }).await
+            }
+            DirectNews::Fetched { ticket, result } => {
+                self.announce(NetEvent::Fetched { ticket, result }).await
+            }
+            DirectNews::Guest { .. } => Ok(()),
             DirectNews::Closed { id, peer } => self.on_closed(peer, id).await,
             DirectNews::DialFailed { peer, why, others } => match super::key::peer_id(&peer) {
                 Ok(id) if !others.is_empty() => self.dial_swarm(peer, id, others).await,

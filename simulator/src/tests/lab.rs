@@ -36,6 +36,8 @@ pub(super) struct Device {
     statements: Vec<Arc<Verified<Statement>>>,
     /// Awards whose program was started.
     pub(super) started: Vec<StatementId>,
+    /// Awards whose payload is being fetched, with its hash.
+    pub(super) fetching: Vec<(StatementId, [u8; 32])>,
     pub(super) events: Vec<Event>,
     /// Starts nothing, though it is told to.
     pub(super) idle: bool,
@@ -88,10 +90,20 @@ impl Lab {
             let statements = lab.fleet.devices[node].disk.to_vec();
             let can = can.as_ref().map(words);
             let engine = lab.engine(node, 0, can.clone(), statements.clone());
-            let (started, events) = (Vec::new(), Vec::new());
+            let (started, events, fetching) = (Vec::new(), Vec::new(), Vec::new());
             let (idle, wanted, full, lives) = (false, None, false, 0);
-            let device =
-                Device { engine, statements, started, events, idle, wanted, full, can, lives };
+            let device = Device {
+                engine,
+                statements,
+                started,
+                fetching,
+                events,
+                idle,
+                wanted,
+                full,
+                can,
+                lives,
+            };
             lab.devices.push(device);
         }
         for a in 0..can.len() {
@@ -166,6 +178,12 @@ impl Lab {
                 Some(wanted) => wanted.push(nonce),
                 None => self.give(node, Input::Inspected { nonce, program: Ok([7; 32]) }),
             },
+            Output::Fetch { award, payload, .. } => {
+                self.devices[node].fetching.push((award, payload.hash));
+            }
+            Output::Abandon { award } => {
+                self.devices[node].fetching.retain(|(fetching, _)| *fetching != award);
+            }
             Output::Start { award, .. } => {
                 self.devices[node].started.push(award);
                 if !self.devices[node].idle {
@@ -370,6 +388,7 @@ pub(super) fn work() -> Offload {
         argv: vec!["work".into()],
         tools: Vec::new(),
         on_silence: OnSilence::End,
+        payload: None,
         answer: AnswerAt::Start,
     }
 }

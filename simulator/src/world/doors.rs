@@ -61,6 +61,7 @@ impl World {
             argv: vec!["work".into()],
             tools: Vec::new(),
             on_silence: OnSilence::End,
+            payload: None,
             answer: AnswerAt::Start,
         };
         self.ask(node, Asked::Grow(grow), Request::Offload(want));
@@ -240,6 +241,7 @@ impl World {
                 argv: vec!["work".into()],
                 tools: Vec::new(),
                 on_silence: if grow.run_on { OnSilence::RunToDeadline } else { OnSilence::End },
+                payload: None,
                 answer: AnswerAt::Start,
             };
             self.ask(node, Asked::Grow(below), Request::Offload(offload));

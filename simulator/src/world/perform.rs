@@ -56,6 +56,8 @@ impl World {
                 let at = self.now + self.hosts[node].lookup(&self.plan);
                 self.schedule(at, node, What::Inspected(nonce));
             }
+            Output::Fetch { award, .. } => return Some(Input::Fetched { award, result: Ok(()) }),
+            Output::Abandon { .. } => {}
             Output::Start { award, until, lapse_grace_ms, .. } => {
                 self.start_tree(node, award, until, lapse_grace_ms);
             }

@@ -4,9 +4,9 @@ use super::{agent, class, device, domain, fleet, id, key, operator, project, pub
 use belay_identity::body::{
     Agent, Approve, Autonomy, Award, Body, Cancel, Cause, Change, Credential, Delegation,
     DeviceKind, Draft, DraftName, Drill, Enrol, Founding, Generations, Hold, Invite, Lift, LogMark,
-    Made, Named, OnSilence, Operator, Outcome, Pin, Presence, Proof, Reason, Receipt, Refused,
-    Release, ReleaseVersion, Removal, Restore, Revoke, RingFloor, Role, Root, Seen, Started,
-    Subject, Term, Wall, Witness,
+    Made, Named, OnSilence, Operator, Outcome, Payload, Pin, Presence, Proof, Reason, Receipt,
+    Refused, Release, ReleaseVersion, Removal, Restore, Revoke, RingFloor, Role, Root, Seen,
+    Started, Subject, Term, Wall, Witness,
 };
 use belay_identity::codec::{Bytes, Field, Value};
 use belay_identity::principal::Principal;
@@ -315,6 +315,11 @@ fn tasks() -> Vec<Body> {
     ]
 }
 
+/// A file that travels with work.
+pub(super) fn payload() -> Payload {
+    Payload { hash: [0xf1; 32], bytes: 3 << 20, name: "scan.tar".into() }
+}
+
 fn award(delegation: Option<belay_identity::StatementId>, deadline_ms: Option<u64>) -> Body {
     Award {
         credential: id(0x5a),
@@ -325,6 +330,7 @@ fn award(delegation: Option<belay_identity::StatementId>, deadline_ms: Option<u6
         on_silence: OnSilence::RunToDeadline,
         lease_ms: 10_000,
         deadline_ms,
+        payload: deadline_ms.map(|_| payload()),
     }
     .into()
 }

@@ -42,6 +42,7 @@ pub fn talks() -> Vec<(String, Verified<Talk>)> {
         needs: Vec::new(),
         named: true,
         standing: None,
+        payload: None,
         ..offer.clone()
     };
     let standing = StandingOffer {
@@ -91,5 +92,6 @@ fn offer(nonce: [u8; 16]) -> Offer {
         needs: vec!["camera".into(), "gpu".into()],
         named: false,
         standing: Some([0x57; 16]),
+        payload: Some(super::statements::payload()),
     }
 }

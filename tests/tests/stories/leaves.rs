@@ -1,7 +1,7 @@
-//! Phones at the direct doors of real nodes.
+//! Phones at the direct doors of real nodes, and files that travel there.
 
 use super::{exe, order_of, wait_for_order};
-use belay_tests::story::{LAPTOP, Nodes, SOON, wait_for};
+use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON, wait_for};
 use std::fs;
 
 /// Where a node keeps its direct door.
@@ -43,4 +43,59 @@ fn a_phone_lives_at_a_direct_door() {
     wait_for("the refusal in the log", SOON, || {
         nodes.log("stranger").contains("does not know this device's key").then_some(())
     });
+}
+
+/// Goal: a file that is sent along lies in the folder where the work runs, byte for byte, and is
+/// gone from the giver's state once the work is done; a file that cannot travel is refused by name
+/// before anything is signed. Method: 3 MiB are summed on the robot and on this device itself.
+#[test]
+fn a_file_travels_with_the_work() {
+    let mut nodes = Nodes::pair(exe());
+    // However busy the machine of these tests is, the laptop has room for work of its own.
+    nodes.ask(LAPTOP, &["down"]).wants(0);
+    let toml = nodes.path("laptop/node.toml");
+    let roomy = fs::read_to_string(&toml).expect("written by `up`") + "[device]\nbusy_at = 5000\n";
+    fs::write(&toml, roomy).expect("written");
+    nodes.again(LAPTOP);
+    nodes.wait_linked(LAPTOP, ROBOT);
+    for (name, said) in [("nothing", "No such file"), ("policy", "no regular file")] {
+        let path = nodes.path(name);
+        let ask = ["task", "offload", "--to", ROBOT, "--send", &path, "--", "true"];
+        nodes.ask(LAPTOP, &ask).refuses(2, &[said, "--send FILE"]);
+    }
+    let bytes: Vec<u8> = (0..3_000_001u32).map(|place| (place / 13).to_le_bytes()[0]).collect();
+    let (file, sum) = (nodes.path("scan.bin"), format!("{} {}", cksum(&bytes), bytes.len()));
+    fs::write(&file, &bytes).expect("written");
+    wait_for("the robot to know the laptop's direct door", SOON, || {
+        let status = nodes.status(ROBOT);
+        let devices = status["devices"].as_array()?;
+        let laptop = devices.iter().find(|device| device["name"] == LAPTOP)?;
+        let doors = laptop["addresses"].as_array()?.iter().filter_map(|text| text.as_str());
+        doors.into_iter().any(|text| text.ends_with("/quic-v1/tls")).then_some(())
+    });
+    for to in [&["--to", ROBOT][..], &[]] {
+        let work = ["--wait", "--name", "summer", "--send", &file, "--", "cksum", "scan.bin"];
+        let ask = [&["task", "offload"], to, &work].concat();
+        let done = nodes.json(LAPTOP, &ask).wants(0).data();
+        let tail = done["ended"]["tail"].as_str().unwrap_or_default();
+        assert!(tail.contains(&sum), "{done:#} does not say {sum}");
+    }
+    wait_for("the giver keeps nothing that nobody may fetch", SOON, || {
+        fs::read_dir(nodes.path("laptop/payloads")).ok()?.next().is_none().then_some(())
+    });
+    let kept = fs::read_dir(nodes.path("robot/payloads")).expect("a folder").count();
+    assert_eq!(kept, 0, "the robot keeps no draft");
+}
+
+/// What POSIX `cksum` prints of these bytes.
+fn cksum(bytes: &[u8]) -> u32 {
+    let step = |sum: u32, byte: u8| {
+        (0..8).fold(sum ^ (u32::from(byte) << 24), |sum, _| {
+            if sum & 0x8000_0000 == 0 { sum << 1 } else { (sum << 1) ^ 0x04c1_1db7 }
+        })
+    };
+    let sum = bytes.iter().fold(0, |sum, byte| step(sum, *byte));
+    let length = bytes.len().to_le_bytes();
+    let used = length.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    !length[..used].iter().fold(sum, |sum, byte| step(sum, *byte))
 }

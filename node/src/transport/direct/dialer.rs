@@ -23,8 +23,9 @@ use super::{
         link::Side,
     },
     DirectNews, Ids,
+    doorway::Porter,
     lanes::{Party, is_alive, serve_link},
-    link_transport,
+    link_transport, payload_transport,
     tls::{Identity, Purpose, SERVER_NAME},
     ways::{any_socket, socket_at},
 };
@@ -36,6 +37,7 @@ const ACCESS_DENIED: u8 = 49;
 #[derive(Clone)]
 pub(crate) struct Dialer {
     identity: Identity,
+    porter: Porter,
     /// Opened with the first dial: a device that only listens needs none.
     client: Option<Endpoint>,
     ids: Ids,
@@ -43,8 +45,17 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    pub(crate) fn new(identity: Identity, ids: Ids, news: mpsc::Sender<DirectNews>) -> Self {
-        Self { identity, client: None, ids, news }
+    pub(crate) fn new(
+        identity: Identity,
+        porter: Porter,
+        (ids, news): (Ids, mpsc::Sender<DirectNews>),
+    ) -> Self {
+        Self { identity, porter, client: None, ids, news }
+    }
+
+    /// What dials without this.
+    pub(crate) fn caller(&mut self) -> Caller {
+        Caller { identity: self.identity.clone(), client: self.client().map_err(|e| e.to_string()) }
     }
 
     /// Dials these sockets, one after the other, until one answers; then serves that connection.
@@ -54,16 +65,13 @@ impl Dialer {
         sockets: Vec<SocketAddr>,
         others: Vec<Multiaddr>,
     ) {
-        let (client, identity) = (self.client(), self.identity.clone());
-        let (id, news) = (self.ids.draw(), self.news.clone());
+        let caller = self.caller();
+        let (id, news, porter) = (self.ids.draw(), self.news.clone(), self.porter.clone());
         tokio::spawn(async move {
-            let dialled = match client {
-                Ok(client) => dial_any(&client, &identity, peer, &sockets).await,
-                Err(why) => Err(format!("no socket to dial from: {why}")),
-            };
-            match dialled {
+            match caller.call(peer, &sockets, Purpose::Link).await {
                 Ok(connection) => {
-                    serve_link(Party { id, peer, side: Side::Own, connection, news }).await;
+                    let side = Side::Own;
+                    serve_link(Party { id, peer, side, connection, news, porter }).await;
                 }
                 // A loop that has ended hears nothing more.
                 Err(why) => {
@@ -95,34 +103,50 @@ impl Dialer {
     }
 }
 
-async fn dial_any(
-    client: &Endpoint,
-    identity: &Identity,
-    peer: DeviceKey,
-    sockets: &[SocketAddr],
-) -> Result<Connection, String> {
-    let mut whys = Vec::new();
-    for socket in sockets {
-        match timeout(HANDSHAKE_TIMEOUT, dial_one(client, identity, peer, *socket)).await {
-            Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(why)) => whys.push(format!("{socket}: {why}")),
-            Err(_) => {
-                whys.push(format!("{socket}: no answer; is the node up, and UDP let through?"))
+/// Makes connections, on any task.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    identity: Identity,
+    client: Result<Endpoint, String>,
+}
+
+impl Caller {
+    /// Dials these sockets, one after the other, until one answers; else says why none did.
+    pub(crate) async fn call(
+        &self,
+        peer: DeviceKey,
+        sockets: &[SocketAddr],
+        purpose: Purpose,
+    ) -> Result<Connection, String> {
+        let client = self.client.as_ref();
+        let client = client.map_err(|why| format!("no socket to dial from: {why}"))?;
+        let mut whys = Vec::new();
+        for socket in sockets {
+            let dialling = dial_one(client, &self.identity, (peer, purpose), *socket);
+            match timeout(HANDSHAKE_TIMEOUT, dialling).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(why)) => whys.push(format!("{socket}: {why}")),
+                Err(_) => {
+                    whys.push(format!("{socket}: no answer; is the node up, and UDP let through?"))
+                }
             }
         }
+        Err(format!("{} does not answer directly: {}", hex(&peer), whys.join("; ")))
     }
-    Err(format!("{} does not answer directly: {}", hex(&peer), whys.join("; ")))
 }
 
 async fn dial_one(
     client: &Endpoint,
     identity: &Identity,
-    peer: DeviceKey,
+    (peer, purpose): (DeviceKey, Purpose),
     socket: SocketAddr,
 ) -> Result<Connection, String> {
-    let crypto = identity.client(peer, Purpose::Link).map_err(|error| error.to_string())?;
+    let crypto = identity.client(peer, purpose).map_err(|error| error.to_string())?;
     let mut config = ClientConfig::new(crypto);
-    config.transport_config(link_transport());
+    config.transport_config(match purpose {
+        Purpose::Link => link_transport(),
+        Purpose::Payload => payload_transport(),
+    });
     let connecting = client.connect_with(config, socket, SERVER_NAME);
     let connecting = connecting.map_err(|error| error.to_string())?;
     let connection = connecting.await.map_err(|error| plain_words(&error))?;

@@ -11,7 +11,8 @@ use std::{
 };
 
 use quinn::{
-    Connection, Endpoint, Incoming, ServerConfig, VarInt, crypto::rustls::QuicServerConfig,
+    Connection, Endpoint, Incoming, ServerConfig, VarInt,
+    crypto::rustls::{HandshakeData, QuicServerConfig},
 };
 use rustls::pki_types::CertificateDer;
 use tokio::{
@@ -22,10 +23,11 @@ use tokio::{
 use super::{
     super::{key::DeviceKey, limits::HANDSHAKE_TIMEOUT, link::Side},
     DirectNews, Ids,
-    lanes::{Party, serve_link},
+    doorway::Porter,
+    lanes::{Party, serve_guest, serve_link},
     limits::{CONNECTIONS_MAX, CONNECTIONS_PER_DEVICE, HANDSHAKES_MAX, HANDSHAKES_UNPROVEN_MAX},
     link_transport,
-    tls::device_key_of,
+    tls::{Purpose, device_key_of},
 };
 
 /// One listening socket.
@@ -36,13 +38,14 @@ pub(crate) struct Hall {
     census: Census,
     ids: Ids,
     news: mpsc::Sender<DirectNews>,
+    porter: Porter,
 }
 
 impl Hall {
     /// Listens, and says where.
     pub(crate) fn open(
         socket: SocketAddr,
-        crypto: Arc<QuicServerConfig>,
+        (crypto, porter): (Arc<QuicServerConfig>, Porter),
         (ids, news): (Ids, mpsc::Sender<DirectNews>),
     ) -> io::Result<(Self, SocketAddr)> {
         let mut config = ServerConfig::with_crypto(crypto);
@@ -50,7 +53,8 @@ impl Hall {
         let server = Endpoint::server(config, socket)?;
         let at = server.local_addr()?;
         let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
-        Ok((Self { server, handshakes, census: Census::default(), ids, news }, at))
+        let census = Census::default();
+        Ok((Self { server, handshakes, census, ids, news, porter }, at))
     }
 
     /// The socket's endpoint.
@@ -97,8 +101,14 @@ impl Hall {
         let Some(_seat) = self.census.enter(peer) else {
             return connection.close(VarInt::from_u32(0), b"too many connections of this device");
         };
-        let (id, news) = (self.ids.draw(), self.news);
-        serve_link(Party { id, peer, side: Side::Peer, connection, news }).await;
+        let (id, news, porter, side) = (self.ids.draw(), self.news, self.porter, Side::Peer);
+        let purpose = purpose_of(&connection);
+        let party = Party { id, peer, side, connection, news, porter };
+        match purpose {
+            Some(Purpose::Link) => serve_link(party).await,
+            Some(Purpose::Payload) => serve_guest(party).await,
+            None => {}
+        }
     }
 }
 
@@ -111,6 +121,12 @@ async fn shake(incoming: Incoming) -> Option<Connection> {
 fn key_of(connection: &Connection) -> Option<DeviceKey> {
     let identity = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
     device_key_of(identity.first()?)
+}
+
+/// What the handshake agreed on.
+fn purpose_of(connection: &Connection) -> Option<Purpose> {
+    let data = connection.handshake_data()?.downcast::<HandshakeData>().ok()?;
+    Purpose::of_alpn(&data.protocol?)
 }
 
 /// How many connections each device has opened.

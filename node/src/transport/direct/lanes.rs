@@ -28,10 +28,15 @@ use super::{
         stream::Stream,
     },
     DirectNews,
+    doorway::{Entry, Porter},
+    lend::{Wanted, refuse},
 };
 
 /// The first byte of a stream that only asks for a sign of life.
 const LIFE: u8 = 0x10;
+
+/// The first byte of a stream on which a payload is asked for.
+const PAYLOAD: u8 = 0x20;
 
 /// One connection whose peer is known.
 #[derive(Debug, Clone)]
@@ -46,6 +51,8 @@ pub(crate) struct Party {
     pub(crate) connection: Connection,
     /// Where its news go.
     pub(crate) news: mpsc::Sender<DirectNews>,
+    /// Who may have payloads.
+    pub(crate) porter: Porter,
 }
 
 /// Serves a link's connection until it ends.
@@ -66,6 +73,16 @@ pub(crate) async fn serve_link(party: Party) {
     party.tell(DirectNews::Closed { id: party.id, peer: party.peer }).await;
 }
 
+/// Serves a connection for payloads alone until it ends.
+pub(crate) async fn serve_guest(party: Party) {
+    let (id, peer, connection) = (party.id, party.peer, party.connection.clone());
+    party.tell(DirectNews::Guest { id, peer, connection }).await;
+    while let Ok((send, recv)) = party.connection.accept_bi().await {
+        tokio::spawn(party.clone().take(send, recv));
+    }
+    party.tell(DirectNews::Closed { id, peer }).await;
+}
+
 fn up(party: &Party, door: Door) -> DirectNews {
     DirectNews::Up {
         id: party.id,
@@ -82,12 +99,26 @@ impl Party {
         let _ = self.news.send(news).await;
     }
 
+    /// Only members have payloads; which, the owner says.
+    async fn take_wish(self, send: SendStream, mut recv: RecvStream) {
+        let Ok(Some(wanted)) = timeout(STREAM_OPEN_TIMEOUT, Wanted::read(&mut recv)).await else {
+            return;
+        };
+        if self.porter.entry(&self.peer) != Entry::Member {
+            return refuse(send, "only members have payloads".to_owned()).await;
+        }
+        self.tell(DirectNews::Wanted { peer: self.peer, wanted, send }).await;
+    }
+
     /// Takes one stream of the peer's by its first byte; a sign of life is answered by letting go.
     async fn take(self, send: SendStream, mut recv: RecvStream) {
         let mut kind = [0];
         let Ok(Ok(())) = timeout(STREAM_OPEN_TIMEOUT, recv.read_exact(&mut kind)).await else {
             return;
         };
+        if kind == [PAYLOAD] {
+            return self.take_wish(send, recv).await;
+        }
         if let Some(lane) = Lane::ALL.into_iter().find(|lane| kind_of(*lane) == kind[0]) {
             let stream = Stream::Direct(DirectStream { send, recv });
             self.tell(DirectNews::Opened { id: self.id, peer: self.peer, lane, stream }).await;
@@ -102,6 +133,18 @@ pub(crate) async fn is_alive(connection: &Connection) -> bool {
         return false;
     }
     !matches!(stream.recv.read(&mut [0]).await, Err(ReadError::ConnectionLost(_)))
+}
+
+/// Asks for a payload; what comes of it is read from the stream.
+pub(crate) async fn ask_for(
+    connection: &Connection,
+    wanted: Wanted,
+) -> Result<RecvStream, WriteError> {
+    let mut stream = open(connection, PAYLOAD, 0).await?;
+    stream.send.write_all(&wanted.to_bytes()).await?;
+    // Nothing more is asked; one that is closed already is asked nothing either.
+    let _ = stream.send.finish();
+    Ok(stream.recv)
 }
 
 async fn grant(connection: Connection, wish: Wish) {

@@ -7,23 +7,30 @@
 //! whoever dials uses another, which alone may move, because QUIC lets only clients migrate.
 //!
 //! Read in this order: `doorway` (who may come in), `tls`, `lanes` (one connection), `ways`
-//! (roaming), then this loop's half.
+//! (roaming), then this loop's half; for payloads `pieces`, `lend`, `fetch`, `desk`.
 //!
 //! Refused here: deciding who is a member, early data (it can be replayed), dialling by itself.
 
 mod address;
+mod desk;
 mod dialer;
 mod doorway;
+mod fetch;
 mod hall;
 mod lanes;
+mod lend;
 mod limits;
+mod pieces;
 mod tls;
 mod ways;
 
 pub(crate) use address::split;
 pub use address::{direct_address, direct_socket};
 pub use doorway::{Doorway, Entry, Strangers};
+pub use fetch::Fetch;
 pub(crate) use lanes::DirectStream;
+pub use lend::{Content, Source};
+pub use pieces::{Pieces, Unsealed};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -36,18 +43,20 @@ use std::{
 };
 
 use libp2p::{Multiaddr, swarm::ConnectionId};
-use quinn::{Connection, Endpoint, IdleTimeout, TransportConfig, VarInt};
+use quinn::{Connection, Endpoint, IdleTimeout, SendStream, TransportConfig, VarInt};
 use tokio::{
     sync::mpsc,
     time::{Interval, MissedTickBehavior, interval},
 };
 
 use self::{
+    desk::Desk,
     dialer::Dialer,
     doorway::Porter,
     hall::Hall,
-    limits::{LINK_WINDOW_BYTES, LOOK_AT_WAY, NEWS_QUEUED, STREAMS_OPEN_MAX},
-    tls::Identity,
+    lend::Wanted,
+    limits::{LINK_WINDOW_BYTES, LOOK_AT_WAY, NEWS_QUEUED, PAYLOAD_WINDOW_BYTES, STREAMS_OPEN_MAX},
+    tls::{Identity, Purpose},
     ways::source_towards,
 };
 use super::{
@@ -66,6 +75,12 @@ pub(crate) enum DirectNews {
     Up { id: ConnectionId, peer: DeviceKey, side: Side, door: Door, connection: Connection },
     /// The peer opened a lane on it.
     Opened { id: ConnectionId, peer: DeviceKey, lane: Lane, stream: Stream },
+    /// A connection for payloads alone stands.
+    Guest { id: ConnectionId, peer: DeviceKey, connection: Connection },
+    /// A peer wants a payload, and waits on this stream.
+    Wanted { peer: DeviceKey, wanted: Wanted, send: SendStream },
+    /// A fetch has ended.
+    Fetched { ticket: u64, result: Result<(), String> },
     /// It is gone.
     Closed { id: ConnectionId, peer: DeviceKey },
     /// Nobody could be linked at the direct addresses; the others are still to be tried.
@@ -81,12 +96,14 @@ pub(crate) struct Direct {
     told: BTreeSet<SocketAddr>,
     heard: mpsc::Receiver<DirectNews>,
     standing: BTreeMap<ConnectionId, Standing>,
+    desk: Desk,
     look: Interval,
 }
 
 struct Standing {
     peer: DeviceKey,
     side: Side,
+    of: Purpose,
     connection: Connection,
     /// Where the way to the peer began when it was last looked up.
     from: Option<IpAddr>,
@@ -113,6 +130,7 @@ impl Direct {
         let mut doors = Vec::new();
         for socket in listen {
             let crypto = identity.server(porter.clone()).map_err(refused)?;
+            let crypto = (crypto, porter.clone());
             let hall = Hall::open(*socket, crypto, (ids.clone(), news.clone()));
             let (hall, at) = hall.map_err(|why| NoDirect { socket: Some(*socket), why })?;
             doors.push((at, hall.endpoint()));
@@ -120,9 +138,10 @@ impl Direct {
         }
         let mut look = interval(LOOK_AT_WAY);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let dialer = Dialer::new(identity, ids, news);
+        let desk = Desk::new(porter.clone(), news.clone());
+        let dialer = Dialer::new(identity, porter.clone(), (ids, news));
         let (told, standing) = (BTreeSet::new(), BTreeMap::new());
-        Ok(Self { dialer, porter, doors, told, heard, standing, look })
+        Ok(Self { dialer, porter, doors, told, heard, standing, desk, look })
     }
 
     /// The next thing that happened; roaming goes on meanwhile. Dropping the future loses nothing.
@@ -131,24 +150,65 @@ impl Direct {
             let dialled = self.standing.values().any(|one| one.side == Side::Own);
             tokio::select! {
                 Some(news) = self.heard.recv() => {
-                    self.note(&news);
-                    return news;
+                    if let Some(news) = self.note(news) {
+                        return news;
+                    }
                 }
                 _ = self.look.tick(), if dialled => self.look_at_ways(),
             }
         }
     }
 
-    fn note(&mut self, news: &DirectNews) {
-        match news {
+    /// Notes what concerns connections; what concerns their owner goes on.
+    fn note(&mut self, news: DirectNews) -> Option<DirectNews> {
+        match &news {
             DirectNews::Up { id, peer, side, connection, .. } => {
                 let (peer, side, connection) = (*peer, *side, connection.clone());
                 let from = source_towards(connection.remote_address());
-                self.standing.insert(*id, Standing { peer, side, connection, from });
+                self.desk.linked(peer, &connection);
+                let of = Purpose::Link;
+                self.standing.insert(*id, Standing { peer, side, of, connection, from });
             }
-            DirectNews::Closed { id, .. } => drop(self.standing.remove(id)),
-            DirectNews::Opened { .. } | DirectNews::DialFailed { .. } => {}
+            DirectNews::Guest { id, peer, connection } => {
+                let (peer, connection, of) = (*peer, connection.clone(), Purpose::Payload);
+                let (side, from) = (Side::Peer, None);
+                self.standing.insert(*id, Standing { peer, side, of, connection, from });
+                return None;
+            }
+            DirectNews::Closed { id, .. } => {
+                let gone = self.standing.remove(id)?;
+                self.desk.gone(&gone.peer, &gone.connection);
+                if gone.of == Purpose::Payload {
+                    return None;
+                }
+            }
+            DirectNews::Opened { .. }
+            | DirectNews::Wanted { .. }
+            | DirectNews::Fetched { .. }
+            | DirectNews::DialFailed { .. } => {}
         }
+        Some(news)
+    }
+
+    /// Keeps a peer's wish until its owner has said yes or no; the number to say it under.
+    pub(crate) fn keep_wish(&mut self, peer: DeviceKey, wanted: Wanted, send: SendStream) -> u64 {
+        self.desk.keep(peer, wanted, send)
+    }
+
+    /// What the owner says to a peer's wish.
+    pub(crate) fn lend(&mut self, ticket: u64, source: Result<Source, String>) {
+        self.desk.lend(ticket, source);
+    }
+
+    /// Fetches; `Fetched` tells what came of it.
+    pub(crate) fn fetch(&mut self, order: Fetch) {
+        let caller = self.dialer.caller();
+        self.desk.fetch(order, caller);
+    }
+
+    /// Ends a fetch without a word; nothing of it is left.
+    pub(crate) fn abandon(&mut self, ticket: u64) {
+        self.desk.abandon(ticket);
     }
 
     /// Dials these sockets, one after the other, until one answers.
@@ -164,7 +224,12 @@ impl Direct {
     /// This is said of device keys from now on. Connections to peers that the fleet no longer lets
     /// in are closed; those that it shrinks are the engine's to shrink.
     pub(crate) fn know(&mut self, doorway: Doorway) {
-        let refused = |one: &&Standing| doorway.entry(&one.peer) == Entry::Refused;
+        let refused = |one: &&Standing| match (one.of, doorway.entry(&one.peer)) {
+            (_, Entry::Refused) => true,
+            (Purpose::Payload, Entry::Cut | Entry::Lobby) => true,
+            (Purpose::Payload, Entry::Member) => false,
+            (Purpose::Link, Entry::Member | Entry::Cut | Entry::Lobby) => false,
+        };
         for one in self.standing.values().filter(|one| one.side == Side::Peer).filter(refused) {
             one.connection.close(VarInt::from_u32(0), b"this key is not known here any more");
         }
@@ -241,6 +306,21 @@ impl Ids {
     fn draw(&self) -> ConnectionId {
         ConnectionId::new_unchecked(usize::MAX - self.0.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+/// The same for a connection on which payloads are fetched: one stream may fill it.
+fn payload_transport() -> Arc<TransportConfig> {
+    let mut transport = TransportConfig::default();
+    let idle = u32::try_from(IDLE_TIMEOUT.as_millis()).unwrap_or(u32::MAX);
+    transport
+        .max_concurrent_bidi_streams(0u32.into())
+        .max_concurrent_uni_streams(0u32.into())
+        .stream_receive_window(PAYLOAD_WINDOW_BYTES.into())
+        .receive_window(PAYLOAD_WINDOW_BYTES.into())
+        .datagram_receive_buffer_size(None)
+        .max_idle_timeout(Some(IdleTimeout::from(VarInt::from_u32(idle))))
+        .keep_alive_interval(Some(KEEP_ALIVE));
+    Arc::new(transport)
 }
 
 /// What a link's connection may hold of a peer's bytes, and how long it may be silent.

@@ -53,6 +53,11 @@ impl Purpose {
             Self::Payload => b"belay-payload/1",
         }
     }
+
+    /// The purpose of this name.
+    pub(crate) fn of_alpn(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.alpn() == name)
+    }
 }
 
 /// The name that clients ask for; nobody looks at it, since keys name devices.

@@ -1,9 +1,11 @@
 //! Direct links as their owner sees them: raw keys, who is let in, and a phone that moves.
 
-use std::{collections::BTreeSet, net::Ipv4Addr, time::Instant};
+use std::{collections::BTreeSet, net::Ipv4Addr, path::Path, time::Instant};
 
 use super::{
-    super::direct::{Direct, DirectNews, Doorway, Strangers, direct_socket},
+    super::direct::{
+        Content, Direct, DirectNews, Doorway, Fetch, Pieces, Source, Strangers, direct_socket,
+    },
     *,
 };
 use libp2p::futures::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -174,6 +176,176 @@ async fn the_connection_itself_moves() {
     assert_eq!(there.remote_address().ip(), Ipv4Addr::new(127, 0, 0, 2));
     assert!(there.close_reason().is_none());
     drop(writing.await);
+}
+
+/// A payload on a disk, and a fetch of it by the phone.
+fn payload(folder: &Path, bytes: usize) -> (Vec<u8>, Pieces, Source) {
+    let whole: Vec<u8> =
+        (0..bytes).map(|place| (place / 7 + place / 4099).to_le_bytes()[0]).collect();
+    let (path, list) = (folder.join("kept"), folder.join("kept.list"));
+    let pieces = Pieces::seal(&whole[..], std::fs::File::create(&path).expect("a file"), 1 << 30);
+    let pieces = pieces.expect("small");
+    std::fs::write(&list, pieces.list()).expect("written");
+    (whole, pieces, Source::File { path, list })
+}
+
+fn order(gateway: &Node, folder: &Path, pieces: &Pieces) -> Fetch {
+    Fetch {
+        ticket: 7,
+        peer: gateway.key,
+        addresses: vec![gateway.address.clone()],
+        content: Content::Pieces(pieces.root()),
+        bytes: pieces.bytes,
+        draft: folder.join("7.draft"),
+        into: folder.join("model.bin"),
+    }
+}
+
+/// The next wish of a peer, past whatever else happens.
+async fn wanted(node: &mut Node) -> (u64, DeviceKey, Content) {
+    loop {
+        if let NetEvent::Wanted { ticket, peer, content } = node.event().await {
+            return (ticket, peer, content);
+        }
+    }
+}
+
+async fn fetched(node: &mut Node) -> Result<(), String> {
+    loop {
+        if let NetEvent::Fetched { ticket: 7, result } = node.event().await {
+            return result;
+        }
+    }
+}
+
+/// Goal: a payload arrives whole, by a link where one stands and by a connection of its own where
+/// none does, and the owner is asked each time with the key that the handshake proved.
+#[tokio::test]
+async fn a_payload_arrives_with_and_without_a_link() {
+    for linked in [true, false] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut gateway, mut phone) = if linked {
+            leaf().await
+        } else {
+            let pair = (Node::start_at(1, DIRECT).await, Node::start(2).await);
+            know(&pair.0, &[2], Strangers::Refused);
+            pair
+        };
+        let (whole, pieces, source) = payload(folder.path(), (5 << 20) + 3);
+        phone.tell(NetCommand::Fetch(Box::new(order(&gateway, folder.path(), &pieces))));
+        let (ticket, peer, content) = wanted(&mut gateway).await;
+        assert_eq!((peer, content), (phone.key, Content::Pieces(pieces.root())));
+        gateway.tell(NetCommand::Lend { ticket, source: Ok(source) });
+        assert_eq!(fetched(&mut phone).await, Ok(()));
+        let got = std::fs::read(folder.path().join("model.bin")).expect("fetched");
+        assert!(got == whole, "{} of {} bytes, or others", got.len(), whole.len());
+        assert!(!folder.path().join("7.draft").exists());
+    }
+}
+
+/// Goal: a transfer that is cut goes on behind the last verified piece. Method: the first time the
+/// key is forgotten while pieces arrive, which cuts it; the second wish must ask for fewer pieces,
+/// seen by the bytes that the lender reads: it is given a file whose first piece is spoilt.
+#[tokio::test]
+async fn a_cut_transfer_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut gateway, mut phone) = (Node::start_at(1, DIRECT).await, Node::start(2).await);
+    know(&gateway, &[2], Strangers::Refused);
+    let (whole, pieces, source) = payload(folder.path(), 64 << 20);
+    phone.tell(NetCommand::Fetch(Box::new(order(&gateway, folder.path(), &pieces))));
+    let (ticket, ..) = wanted(&mut gateway).await;
+    gateway.tell(NetCommand::Lend { ticket, source: Ok(source.clone()) });
+    let draft = folder.path().join("7.draft");
+    wait_for_bytes(&draft).await;
+    know(&gateway, &[], Strangers::Refused);
+    know(&gateway, &[2], Strangers::Refused);
+    let (ticket, ..) = wanted(&mut gateway).await;
+    let Source::File { path, .. } = &source else { panic!("a file") };
+    let spoilt = std::fs::File::options().write(true).open(path).expect("opened");
+    std::os::unix::fs::FileExt::write_all_at(&spoilt, &[0; 4096], 0).expect("spoilt");
+    gateway.tell(NetCommand::Lend { ticket, source: Ok(source) });
+    assert_eq!(fetched(&mut phone).await, Ok(()));
+    let got = std::fs::read(folder.path().join("model.bin")).expect("fetched");
+    assert!(got == whole, "{} of {} bytes, or others", got.len(), whole.len());
+}
+
+/// Waits until the first piece of a draft was written.
+async fn wait_for_bytes(draft: &Path) {
+    let deadline = Instant::now() + DEADLINE;
+    while std::fs::metadata(draft).map_or(0, |about| about.len()) < 1 << 20 {
+        assert!(Instant::now() < deadline, "nothing arrived");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Goal: whatever is wrong with a payload is told by name and nothing is left: a refusal, bytes
+/// that are not what the hash names, a file that ends early or goes on, a list of another payload,
+/// a folder that is none, a peer that is not there.
+#[tokio::test]
+async fn a_payload_that_is_not_what_was_named_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut gateway, mut phone) = leaf().await;
+    let spoil = |change: fn(&mut Vec<u8>)| {
+        move |source: Source| {
+            let Source::File { path, .. } = &source else { return Ok(source) };
+            let mut bytes = std::fs::read(path).expect("read");
+            change(&mut bytes);
+            std::fs::write(path, bytes).expect("written");
+            Ok(source)
+        }
+    };
+    type Spoil = Box<dyn Fn(Source) -> Result<Source, String>>;
+    let cases: [(&str, Spoil); 5] = [
+        ("the peer refuses: not for you", Box::new(|_| Err("not for you".to_owned()))),
+        ("piece 1 from", Box::new(spoil(|bytes| bytes[1 << 20] ^= 1))),
+        ("were named: another length", Box::new(spoil(|bytes| bytes.truncate(10)))),
+        ("were named: another length", Box::new(spoil(|bytes| bytes.push(0)))),
+        (
+            "not what the hash names",
+            Box::new(|source| {
+                let Source::File { list, .. } = &source else { return Ok(source) };
+                std::fs::write(list, [9; 96]).expect("written");
+                Ok(source)
+            }),
+        ),
+    ];
+    for (said, spoil) in cases {
+        let (_, pieces, source) = payload(folder.path(), (2 << 20) + 5);
+        phone.tell(NetCommand::Fetch(Box::new(order(&gateway, folder.path(), &pieces))));
+        let (ticket, ..) = wanted(&mut gateway).await;
+        gateway.tell(NetCommand::Lend { ticket, source: spoil(source) });
+        let why = fetched(&mut phone).await.expect_err(said);
+        assert!(why.contains(said), "{why} instead of {said}");
+        assert!(
+            !folder.path().join("7.draft").exists() && !folder.path().join("model.bin").exists()
+        );
+    }
+    let (_, pieces, _) = payload(folder.path(), 5);
+    let nowhere =
+        Fetch { draft: "/dev/full/7.draft".into(), ..order(&gateway, folder.path(), &pieces) };
+    phone.tell(NetCommand::Fetch(Box::new(nowhere)));
+    assert!(fetched(&mut phone).await.expect_err("no folder").contains("/dev/full/7.draft"));
+    let away =
+        Fetch { peer: key(9), addresses: Vec::new(), ..order(&gateway, folder.path(), &pieces) };
+    phone.tell(NetCommand::Fetch(Box::new(away)));
+    let why = fetched(&mut phone).await.expect_err("nobody");
+    assert!(why.contains("no direct address") && why.contains("0 of 1 pieces"), "{why}");
+}
+
+/// Goal: a device that an order cuts gets no payload, whoever says yes; what was being sent to it
+/// stops. Method: cut before it asks.
+#[tokio::test]
+async fn a_cut_device_gets_no_payload() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (gateway, mut phone) = leaf().await;
+    let cut = BTreeSet::from([phone.key]);
+    let members = BTreeSet::new();
+    let doorway = Doorway { members, cut, strangers: Strangers::Refused };
+    gateway.tell(NetCommand::Know { doorway });
+    let (_, pieces, _) = payload(folder.path(), 5);
+    phone.tell(NetCommand::Fetch(Box::new(order(&gateway, folder.path(), &pieces))));
+    let why = fetched(&mut phone).await.expect_err("cut");
+    assert!(why.contains("only members have payloads"), "{why}");
 }
 
 /// Goal: a key that is no longer let in loses its connection within a second. Method: linked as a

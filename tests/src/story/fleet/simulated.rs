@@ -119,6 +119,7 @@ impl Simulated {
             argv: vec!["work".into()],
             tools: Vec::new(),
             on_silence: OnSilence::End,
+            payload: None,
             answer: AnswerAt::Start,
         };
         Work::Asked(self.stage.put(node(&giver.device), Request::Offload(offload)))
