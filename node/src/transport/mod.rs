@@ -24,6 +24,7 @@ mod handshakes;
 mod key;
 pub mod limits;
 mod link;
+pub mod measure;
 mod message;
 mod muxer;
 mod net;

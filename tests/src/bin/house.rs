@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | kills [TIMES] | \
-                     offload [TIMES] | fuzz [TARGET] [SECONDS] | foreign";
+                     offload [TIMES] | payload [TIMES] | \
+                     fuzz [TARGET] [SECONDS] | foreign";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +28,8 @@ fn main() -> ExitCode {
         ["kills", times] => times.parse().map_or_else(|_no_number| usage(), kills),
         ["offload"] => offload(story::lending::TIMES),
         ["offload", times] => times.parse().map_or_else(|_no_number| usage(), offload),
+        ["payload"] => payload(PAYLOAD_TIMES),
+        ["payload", times] => times.parse().map_or_else(|_no_number| usage(), payload),
         ["fuzz"] => search(None, fuzz::SECONDS),
         ["fuzz", one] => match one.parse() {
             Ok(seconds) => search(None, seconds),
@@ -100,6 +103,25 @@ fn kills(times: usize) -> ExitCode {
         return ExitCode::from(2);
     };
     played(|| story::matrix::run(&belay, &WHOLE, times))
+}
+
+/// Transfers of each kind.
+const PAYLOAD_TIMES: usize = 20;
+
+/// The payload lane beside raw quinn, and orders beside payloads; stdout is one line of JSON.
+fn payload(times: usize) -> ExitCode {
+    let measured = tempfile::tempdir()
+        .and_then(|folder| belay_node::transport::measure::measure(folder.path(), times.max(1)));
+    match measured.map(|measured| serde_json::json!({ "payload": measured })) {
+        Ok(line) => {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("house payload: {error}");
+            ExitCode::from(1)
+        }
+    }
 }
 
 /// Success when nothing panicked; what did not hold has been said already.

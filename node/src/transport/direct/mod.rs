@@ -43,7 +43,10 @@ use std::{
 };
 
 use libp2p::{Multiaddr, swarm::ConnectionId};
-use quinn::{Connection, Endpoint, IdleTimeout, SendStream, TransportConfig, VarInt};
+use quinn::{
+    ClientConfig, Connection, Endpoint, IdleTimeout, SendStream, ServerConfig, TransportConfig,
+    VarInt,
+};
 use tokio::{
     sync::mpsc,
     time::{Interval, MissedTickBehavior, interval},
@@ -296,6 +299,32 @@ impl Direct {
 
 /// An address that no way begins at.
 const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// A bare quinn server with a device's key and this lane's windows, for measuring beside it.
+pub(crate) fn raw_server(
+    (seed, public): (&[u8; 32], &DeviceKey),
+    peer: &DeviceKey,
+) -> io::Result<ServerConfig> {
+    let porter = Porter::default();
+    let (members, cut) = (BTreeSet::from([*peer]), BTreeSet::new());
+    porter.hang(Doorway { members, cut, strangers: Strangers::Refused });
+    let identity = Identity::new(seed, public).map_err(io::Error::other)?;
+    let mut config = ServerConfig::with_crypto(identity.server(porter).map_err(io::Error::other)?);
+    config.transport_config(link_transport());
+    Ok(config)
+}
+
+/// A bare quinn client of that server.
+pub(crate) fn raw_client(
+    (seed, public): (&[u8; 32], &DeviceKey),
+    peer: DeviceKey,
+) -> io::Result<ClientConfig> {
+    let identity = Identity::new(seed, public).map_err(io::Error::other)?;
+    let crypto = identity.client(peer, Purpose::Payload).map_err(io::Error::other)?;
+    let mut config = ClientConfig::new(crypto);
+    config.transport_config(payload_transport());
+    Ok(config)
+}
 
 /// Numbers for direct connections. libp2p counts its own upwards from one; these go down from the
 /// greatest, so that a link can hold both.
