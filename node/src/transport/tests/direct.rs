@@ -12,6 +12,11 @@ use libp2p::futures::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const DIRECT: &str = "/ip4/127.0.0.1/udp/0/quic-v1/tls";
 
+/// A node that takes leaves in at a direct door.
+async fn direct_gateway() -> Node {
+    Node::start_at(1, DIRECT.parse().expect("an address")).await
+}
+
 fn doorway(members: &[u8], strangers: Strangers) -> Doorway {
     let members = members.iter().map(|seed| key(*seed)).collect();
     Doorway { members, cut: BTreeSet::new(), strangers }
@@ -23,8 +28,7 @@ fn know(node: &Node, members: &[u8], strangers: Strangers) {
 
 /// A gateway with a direct door and a phone that it knows, linked and admitted.
 async fn leaf() -> (Node, Node) {
-    let (mut gateway, mut phone) =
-        (Node::start_at(1, DIRECT.parse().expect("an address")).await, Node::start(2).await);
+    let (mut gateway, mut phone) = (direct_gateway().await, Node::start(2).await);
     know(&gateway, &[2], Strangers::Refused);
     phone.dial(gateway.key, &gateway.address);
     gateway.until(&NetEvent::LinkUp { peer: phone.key }).await;
@@ -59,8 +63,7 @@ async fn a_direct_link_carries_every_lane_both_ways() {
 /// the gateway never hears of it. Once it is known, the next dial links.
 #[tokio::test]
 async fn an_unknown_key_is_refused_in_the_handshake() {
-    let (mut gateway, mut phone) =
-        (Node::start_at(1, DIRECT.parse().expect("an address")).await, Node::start(2).await);
+    let (mut gateway, mut phone) = (direct_gateway().await, Node::start(2).await);
     know(&gateway, &[3], Strangers::Refused);
     phone.dial(gateway.key, &gateway.address);
     let NetEvent::DialFailed { peer, why } = phone.event().await else { panic!("a failed dial") };
@@ -76,8 +79,7 @@ async fn an_unknown_key_is_refused_in_the_handshake() {
 /// urgent alone.
 #[tokio::test]
 async fn a_stranger_stays_in_the_lobby() {
-    let (mut gateway, mut phone) =
-        (Node::start_at(1, DIRECT.parse().expect("an address")).await, Node::start(2).await);
+    let (mut gateway, mut phone) = (direct_gateway().await, Node::start(2).await);
     know(&gateway, &[], Strangers::Lobby);
     phone.dial(gateway.key, &gateway.address);
     gateway.until(&NetEvent::LinkUp { peer: phone.key }).await;
@@ -94,8 +96,7 @@ async fn a_stranger_stays_in_the_lobby() {
 /// Goal: whoever answers at a direct address with another key is refused by the dialler, by name.
 #[tokio::test]
 async fn the_wrong_device_at_a_direct_address_is_refused() {
-    let (gateway, mut phone) =
-        (Node::start_at(1, DIRECT.parse().expect("an address")).await, Node::start(2).await);
+    let (gateway, mut phone) = (direct_gateway().await, Node::start(2).await);
     know(&gateway, &[2], Strangers::Refused);
     phone.dial(key(3), &gateway.address);
     let NetEvent::DialFailed { why, .. } = phone.event().await else { panic!("a failed dial") };
@@ -227,7 +228,7 @@ async fn a_payload_arrives_with_and_without_a_link() {
         let (mut gateway, mut phone) = if linked {
             leaf().await
         } else {
-            let pair = (Node::start_at(1, DIRECT).await, Node::start(2).await);
+            let pair = (direct_gateway().await, Node::start(2).await);
             know(&pair.0, &[2], Strangers::Refused);
             pair
         };
@@ -249,7 +250,7 @@ async fn a_payload_arrives_with_and_without_a_link() {
 #[tokio::test]
 async fn a_cut_transfer_goes_on_where_it_was() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (mut gateway, mut phone) = (Node::start_at(1, DIRECT).await, Node::start(2).await);
+    let (mut gateway, mut phone) = (direct_gateway().await, Node::start(2).await);
     know(&gateway, &[2], Strangers::Refused);
     let (whole, pieces, source) = payload(folder.path(), 64 << 20);
     phone.tell(NetCommand::Fetch(Box::new(order(&gateway, folder.path(), &pieces))));

@@ -169,6 +169,8 @@ impl Authors for Simulated {
             adopt_by_ms: self.stage.wall_ms(),
             language: 1,
             drafts: report.heads.clone(),
+            gateways: Vec::new(),
+            profiles: Vec::new(),
             reason: Some(Reason(why.to_owned())),
         };
         let of = self.say_by(author, header.into(), vec![body])?;
