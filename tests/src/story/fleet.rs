@@ -15,6 +15,7 @@ pub mod simulated;
 pub use authors::{Author, Authors, DraftSeen, ReleaseSeen};
 
 use belay_identity::FleetId;
+use belay_identity::body::Role;
 use std::time::Duration;
 
 /// The device that founds the fleet: an operator sits there, and it alone gives leases.
@@ -25,6 +26,9 @@ pub const ROBOT: &str = "robot";
 pub const GATEWAY: &str = "gateway";
 /// All of them.
 pub const DEVICES: [&str; 3] = [LAPTOP, ROBOT, GATEWAY];
+
+/// The operator who founds the fleet; his keys lie at the laptop.
+pub const FOUNDER: &str = "operator";
 
 /// How long a device may act without contact, by the stories' policy.
 pub const LEASE: Duration = Duration::from_secs(4);
@@ -58,6 +62,22 @@ pub trait Fleet: Authors {
     fn resume(&mut self, at: &str, subject: &str) -> Result<(), Refused>;
     /// The operator publishes these rules, and the settings that stand; the version.
     fn publish(&mut self, at: &str, rules: &str) -> Result<String, Refused>;
+    /// Names an operator whose key lies at a device, in the next root epoch.
+    fn name_operator(&mut self, name: &str, at: &str, roles: &[Role]) -> Result<(), Refused>;
+    /// Names the founder's roles anew, in the next root epoch: nothing else changes.
+    fn another_epoch(&mut self) -> Result<(), Refused>;
+    /// Removes an operator, in the next root epoch.
+    fn remove_operator(&mut self, name: &str) -> Result<(), Refused>;
+    /// Whoever's key lies at this device gives an order there; its id.
+    fn order_by(&mut self, at: &str, order: &Order) -> Result<String, Refused>;
+    /// Whoever's key lies at this device answers an order there; the id of the answer.
+    fn answer_by(&mut self, at: &str, subject: &str, order: &str) -> Result<String, Refused>;
+    /// Whoever's key lies at this device says yes to an act there.
+    fn approve_by(&mut self, at: &str, id: &str) -> Result<(), Refused>;
+    /// The ids of what waits for a yes, as a device knows it.
+    fn waiting(&mut self, at: &str) -> Vec<String>;
+    /// Who signed an order, and who answered it, as a device knows it.
+    fn signers(&mut self, at: &str, order: &str) -> Signers;
     /// Cuts a device off from all others.
     fn cut(&mut self, device: &str);
     /// Links it again.
@@ -150,6 +170,8 @@ pub struct Refused {
 pub struct Status {
     /// The fleet's root fingerprint.
     pub fleet: FleetId,
+    /// The root epoch that stands there.
+    pub epoch: u64,
     /// The devices it knows.
     pub devices: Vec<DeviceSeen>,
     /// The versions of the releases that judge there, and whether their policies are there.
@@ -158,6 +180,15 @@ pub struct Status {
     pub orders: Vec<(String, String)>,
     /// True while it may run work.
     pub leased: bool,
+}
+
+/// Who signed an order, and who ended it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signers {
+    /// Who gave it, as `operator:NAME`.
+    pub author: String,
+    /// Who signed what answered it, then who approved that.
+    pub answered_by: Vec<String>,
 }
 
 /// One device as another one sees it.

@@ -12,10 +12,11 @@ use super::super::relay::Relay;
 use super::super::waiting::must;
 use super::super::witness::Work;
 use super::{
-    Agent, Branch, DeviceSeen, Fleet, LAPTOP, Order, Program, Progress, RULES, Refused, SETTINGS,
-    SOON, Status, Task, Verdict, level_name,
+    Agent, Branch, DeviceSeen, FOUNDER, Fleet, LAPTOP, Order, Program, Progress, RULES, Refused,
+    SETTINGS, SOON, Signers, Status, Task, Verdict, level_name,
 };
 use belay_identity::FleetId;
+use belay_identity::body::Role;
 use belay_identity::key::{hex, unhex};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -144,6 +145,12 @@ impl Real {
         self.nodes.json(at, &[args, &with].concat())
     }
 
+    /// Runs a command that is signed with the key that lies there.
+    fn own(&self, at: &str, args: &[&str]) -> Answer {
+        let unlock = self.nodes.unlock();
+        self.nodes.json(at, &[args, &["--unlock-file", &unlock]].concat())
+    }
+
     fn path_to(&self, device: &str) -> Vec<&Relay> {
         match self.relays.get(device) {
             Some(relay) => vec![relay],
@@ -221,17 +228,7 @@ impl Fleet for Real {
     }
 
     fn order(&mut self, at: &str, order: &Order) -> Result<String, Refused> {
-        let command = match order {
-            Order::Stop(_) => ["stop", "--ahead"],
-            Order::Revoke(_) => ["revoke", "--yes"],
-        };
-        let words: Vec<&str> = command.into_iter().chain(order.subject().split(" and ")).collect();
-        let how = ["--reason", "story", "--timeout", "1ms"];
-        let answer = self.signed(at, &[words.as_slice(), &how].concat());
-        match answer.exit {
-            Some(0 | 6) if !answer.stdout.is_empty() => Ok(text(&answer.data()["order"])),
-            _ => Err(refused(&answer)),
-        }
+        given(&self.signed(at, &order_words(order)))
     }
 
     fn resume(&mut self, at: &str, subject: &str) -> Result<(), Refused> {
@@ -250,6 +247,55 @@ impl Fleet for Real {
             Some(0) => Ok(text(&answer.data()["version"])),
             _ => Err(refused(&answer)),
         }
+    }
+
+    fn name_operator(&mut self, name: &str, at: &str, roles: &[Role]) -> Result<(), Refused> {
+        let card = self.nodes.path(&format!("{name}.card"));
+        done(&self.own(at, &["operator", "card", "--name", name, "--out", &card]))?;
+        let roles: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        let add = ["operator", "add", &card, "--roles", &roles.join(","), "--yes"];
+        done(&self.own(LAPTOP, &add))
+    }
+
+    fn another_epoch(&mut self) -> Result<(), Refused> {
+        let all: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
+        done(&self.own(LAPTOP, &["operator", "roles", FOUNDER, &all.join(","), "--yes"]))
+    }
+
+    fn remove_operator(&mut self, name: &str) -> Result<(), Refused> {
+        done(&self.own(LAPTOP, &["operator", "remove", name, "--yes"]))
+    }
+
+    fn order_by(&mut self, at: &str, order: &Order) -> Result<String, Refused> {
+        let answer = self.own(at, &order_words(order));
+        given(&answer)
+    }
+
+    fn answer_by(&mut self, at: &str, subject: &str, _order: &str) -> Result<String, Refused> {
+        let words: Vec<&str> = std::iter::once("resume").chain(subject.split(" and ")).collect();
+        let answer = self.own(at, &words);
+        match answer.exit {
+            // It lacks a yes, and is signed all the same.
+            Some(0 | 8) if !answer.stdout.is_empty() => Ok(text(&answer.data()["signed"][0])),
+            _ => Err(refused(&answer)),
+        }
+    }
+
+    fn approve_by(&mut self, at: &str, id: &str) -> Result<(), Refused> {
+        done(&self.own(at, &["approve", id, "--yes"]))
+    }
+
+    fn waiting(&mut self, at: &str) -> Vec<String> {
+        let list = self.nodes.json(at, &["approve"]).wants(0).data();
+        let all = list["waiting"].as_array().cloned().unwrap_or_default();
+        all.iter().map(|one| text(&one["id"])).collect()
+    }
+
+    fn signers(&mut self, at: &str, order: &str) -> Signers {
+        let why = self.nodes.json(at, &["why", order]).wants(0).data();
+        let by = why["order"]["answered_by"].as_array().cloned().unwrap_or_default();
+        let author = text(&why["order"]["order"]["author"]);
+        Signers { author, answered_by: by.iter().map(text).collect() }
     }
 
     fn cut(&mut self, device: &str) {
@@ -279,6 +325,7 @@ impl Fleet for Real {
         let fleet = unhex(&text(&status["fleet"])).and_then(|bytes| bytes.try_into().ok());
         let order = |line: &Value| (text(&line["id"]), text(&line["subject"]));
         Status {
+            epoch: status["epoch"].as_u64().unwrap_or_default(),
             fleet: FleetId(fleet.unwrap_or_else(|| panic!("no fingerprint in {status:#}"))),
             devices: all("devices").iter().map(seen).collect(),
             releases: all("releases")
@@ -372,6 +419,27 @@ impl Answer {
         let (decision, rule) = (text(&data["decision"]), text(&data["rule"]));
         Some(Verdict { decision, rule, release, why: text(&data["why"]) })
     }
+}
+
+fn order_words(order: &Order) -> Vec<&str> {
+    let command = match order {
+        Order::Stop(_) => ["stop", "--ahead"],
+        Order::Revoke(_) => ["revoke", "--yes"],
+    };
+    let how = ["--reason", "story", "--timeout", "1ms"];
+    command.into_iter().chain(order.subject().split(" and ")).chain(how).collect()
+}
+
+/// The id of an order that was taken; whether it is proven by now does not matter.
+fn given(answer: &Answer) -> Result<String, Refused> {
+    match answer.exit {
+        Some(0 | 6) if !answer.stdout.is_empty() => Ok(text(&answer.data()["order"])),
+        _ => Err(refused(answer)),
+    }
+}
+
+fn done(answer: &Answer) -> Result<(), Refused> {
+    if answer.exit == Some(0) { Ok(()) } else { Err(refused(answer)) }
 }
 
 fn refused(answer: &Answer) -> Refused {

@@ -6,22 +6,24 @@
 mod authors;
 
 use super::{
-    Agent, Branch, DEVICES, DeviceSeen, Fleet, Order, Program, Progress, RULES, Refused, SETTINGS,
-    Status, Task, Verdict, level_name,
+    Agent, Branch, DEVICES, DeviceSeen, FOUNDER, Fleet, LAPTOP, Order, Program, Progress, RULES,
+    Refused, SETTINGS, Signers, Status, Task, Verdict, level_name,
 };
 use belay_crdt::case::{self, BranchState};
 use belay_identity::body::{
-    Approve, Hold, Lift, OnSilence, Policy, Reason, Release, ReleaseVersion, Restore, Revoke,
+    Approve, Hold, Lift, OnSilence, Policy, Reason, Release, ReleaseVersion, Restore, Revoke, Role,
     Subject, Term,
 };
 use belay_identity::key::{hex, unhex};
-use belay_identity::principal::{AgentId, ClassId, ProjectId, UserId};
-use belay_identity::{Body, StatementId};
+use belay_identity::principal::{AgentId, ClassId, OperatorId, ProjectId, UserId};
+use belay_identity::{Body, SecretKey, StatementId};
 use belay_mesh::Request;
+use belay_mesh::epoch::Change;
 use belay_mesh::gate::Act;
 use belay_mesh::input::{AnswerAt, Offload, Run};
 use belay_mesh::output::{Answer, RefusalKind};
 use belay_mesh::status::LeaseReach;
+use belay_mesh::why::{Why, WhyOf};
 use belay_node::policy_folder::Source;
 use belay_simulator::{NoAnswer, Plan, Planted, Report, Stage, Ticket};
 use std::collections::BTreeMap;
@@ -153,6 +155,48 @@ impl Simulated {
         }
     }
 
+    /// What an order says, from a device.
+    fn words_of(&self, at: &str, order: &Order) -> (Body, Vec<StatementId>) {
+        let (subject, reason) = (self.subject(order.subject()), Reason("story".into()));
+        let home = self.stage.device(node(at)).clone();
+        match order {
+            Order::Stop(_) => {
+                let (until_ms, pause) = (None, None);
+                (Body::Hold(Hold { subject, home, reason, until_ms, pause }), Vec::new())
+            }
+            Order::Revoke(words) => {
+                (Body::Revoke(Revoke { subject, home, reason }), self.restores_of(words))
+            }
+        }
+    }
+
+    fn operator(&self, name: &str) -> OperatorId {
+        let id = OperatorId::new(self.stage.domain(), name);
+        id.unwrap_or_else(|error| panic!("“{name}”: {error}"))
+    }
+
+    /// The key of the operator who sits at this device.
+    fn key_at(&self, device: &str) -> SecretKey {
+        let founder = || self.stage.operator().seed();
+        SecretKey::from_seed(&if device == LAPTOP { *founder() } else { seed_at(device) })
+    }
+
+    /// The root founds the next epoch with one change, at the laptop.
+    fn found_next(&mut self, change: Change) -> Result<(), Refused> {
+        let (at, change) = (node(LAPTOP), Box::new(change));
+        let Answer::NextEpoch(draft) =
+            self.stage.ask(at, Request::NextEpoch { change }).map_err(refused)?
+        else {
+            panic!("{LAPTOP} answers something else than an epoch")
+        };
+        let key = SecretKey::from_seed(&self.stage.root().seed());
+        let (root, refs) = (Body::Root(draft.root), vec![draft.parent]);
+        let of = self.stage.say_as(at, &key, root, refs, Vec::new()).map_err(refused)?;
+        let yes = Body::from(Approve { of });
+        let said = self.stage.say_as(at, &key, yes, Vec::new(), Vec::new());
+        said.map(|_| ()).map_err(refused)
+    }
+
     /// What a new revoke must name to cut the generation that is in use.
     fn restores_of(&self, subject: &str) -> Vec<StatementId> {
         self.restores.iter().filter(|(_, of)| of == subject).map(|(id, _)| *id).collect()
@@ -227,17 +271,7 @@ impl Fleet for Simulated {
     }
 
     fn order(&mut self, at: &str, order: &Order) -> Result<String, Refused> {
-        let (subject, reason) = (self.subject(order.subject()), Reason("story".into()));
-        let home = self.stage.device(node(at)).clone();
-        let (body, refs) = match order {
-            Order::Stop(_) => {
-                let (until_ms, pause) = (None, None);
-                (Body::Hold(Hold { subject, home, reason, until_ms, pause }), Vec::new())
-            }
-            Order::Revoke(words) => {
-                (Body::Revoke(Revoke { subject, home, reason }), self.restores_of(words))
-            }
-        };
+        let (body, refs) = self.words_of(at, order);
         let said = self.stage.say(node(at), body, refs, Vec::new()).map_err(refused)?;
         self.orders.push((said, order.clone()));
         Ok(said.to_hex())
@@ -296,6 +330,64 @@ impl Fleet for Simulated {
         Ok(format!("{}.{}", version.epoch, version.number))
     }
 
+    fn name_operator(&mut self, name: &str, at: &str, roles: &[Role]) -> Result<(), Refused> {
+        let (id, key) = (self.operator(name), SecretKey::from_seed(&seed_at(at)).public());
+        self.found_next(Change::AddOperator { id, key, roles: roles.to_vec() })
+    }
+
+    fn another_epoch(&mut self) -> Result<(), Refused> {
+        let id = self.operator(FOUNDER);
+        self.found_next(Change::SetRoles { id, roles: Role::ALL.to_vec() })
+    }
+
+    fn remove_operator(&mut self, name: &str) -> Result<(), Refused> {
+        let id = self.operator(name);
+        self.found_next(Change::RemoveOperator { id, cause: None })
+    }
+
+    fn order_by(&mut self, at: &str, order: &Order) -> Result<String, Refused> {
+        let (body, refs) = self.words_of(at, order);
+        let key = self.key_at(at);
+        let said = self.stage.say_as(node(at), &key, body, refs, Vec::new());
+        said.map(|id| id.to_hex()).map_err(refused)
+    }
+
+    fn answer_by(&mut self, at: &str, subject: &str, order: &str) -> Result<String, Refused> {
+        let (subject, reason) = (self.subject(subject), Reason("story".into()));
+        let body = Body::Restore(Restore { subject, reason });
+        let answers = vec![StatementId(hash(order))];
+        let key = self.key_at(at);
+        let said = self.stage.say_as(node(at), &key, body, answers, Vec::new());
+        said.map(|id| id.to_hex()).map_err(refused)
+    }
+
+    fn approve_by(&mut self, at: &str, id: &str) -> Result<(), Refused> {
+        let yes = Body::from(Approve { of: StatementId(hash(id)) });
+        let key = self.key_at(at);
+        let said = self.stage.say_as(node(at), &key, yes, Vec::new(), Vec::new());
+        said.map(|_| ()).map_err(refused)
+    }
+
+    fn waiting(&mut self, at: &str) -> Vec<String> {
+        match self.asked(at, Request::Waiting { id: None }) {
+            Answer::Waiting(all) => all.iter().map(|waiting| waiting.id.to_hex()).collect(),
+            other => panic!("{at} answers something else than what waits: {other:?}"),
+        }
+    }
+
+    fn signers(&mut self, at: &str, order: &str) -> Signers {
+        let of = WhyOf::Id(order.to_owned());
+        let Answer::Why(Why::Order(why)) = self.asked(at, Request::Why { of, asker: None }) else {
+            panic!("{at} answers something else than why {order} stands")
+        };
+        let name = |who: &String| {
+            let name = who.rsplit('/').next().unwrap_or_default();
+            format!("operator:{name}")
+        };
+        let answered_by = why.answered_by.iter().map(name).collect();
+        Signers { author: name(&why.order.author), answered_by }
+    }
+
     fn cut(&mut self, device: &str) {
         self.stage.cut(node(device));
     }
@@ -326,6 +418,7 @@ impl Fleet for Simulated {
         };
         let orders = status.orders.iter();
         Status {
+            epoch: status.epoch,
             fleet: status.fleet,
             devices: status.devices.iter().map(seen).collect(),
             releases: status.releases.iter().map(version).collect(),
@@ -430,6 +523,12 @@ fn branch(branch: &case::Branch) -> Branch {
         cause: facts.map(|facts| facts.cause.as_str().to_owned()),
         proven: matches!(branch.state, BranchState::Proven(_) | BranchState::Refused),
     }
+}
+
+/// The seed of the key of an operator who sits at this device.
+fn seed_at(device: &str) -> [u8; 32] {
+    let number = u8::try_from(node(device)).unwrap_or_else(|error| panic!("{device}: {error}"));
+    [0xb0 + number; 32]
 }
 
 /// The place of a device in the world.

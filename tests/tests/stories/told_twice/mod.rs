@@ -4,6 +4,7 @@
 //! worlds, so that none exists in one only; a story that passes in one of them and fails in the
 //! other has found a defect of the engine, of a shell, or of the simulator.
 
+mod authority;
 mod cut_off;
 mod drafts;
 mod enrol;
@@ -54,6 +55,8 @@ told_twice! {
     subjects::an_order_is_obeyed_on_every_device,
     subjects::an_order_on_a_device_ends_what_runs_there,
     subjects::an_order_on_a_user_ends_all_of_his,
+    authority::several_hold_a_fleet,
+    authority::epochs_are_slept_through,
     races::an_order_meets_a_tree_that_grows,
     races::an_order_in_the_middle_spares_what_is_above,
 }
