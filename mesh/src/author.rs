@@ -116,10 +116,15 @@ impl Engine {
 
     /// A peer showed a statement of ours that we do not hold: our disk was set back, so the last
     /// number is uncertain and a new incarnation begins.
-    pub(crate) fn begin_incarnation(&mut self) {
-        let counter = self.incarnation.counter + 1;
-        self.incarnation = Incarnation { counter, drawn: self.chance.bytes16() };
+    pub(crate) fn note_set_back(&mut self) {
+        self.begin_incarnation();
         self.tell(Event::SetBack);
+    }
+
+    /// Goes on in a new log: the number that comes next in the old one may be somebody else's.
+    pub(crate) fn begin_incarnation(&mut self) {
+        let counter = self.incarnation.counter.saturating_add(1);
+        self.incarnation = Incarnation { counter, drawn: self.chance.bytes16() };
     }
 
     /// This device's id, once it is enrolled.

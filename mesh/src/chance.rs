@@ -1,8 +1,11 @@
 //! Chance as it is given: a stream of bytes from one seed (SHA-256 in counter mode).
 //!
 //! The shell draws the seed from the operating system, the simulator from its dice; with one seed
-//! the engine does the same twice. Refused here: drawing entropy.
+//! and one beginning the engine does the same twice. Two copies of a machine that draw one seed
+//! still part: each mixes in what its clocks showed when it began, and when it noticed that it was
+//! paused or copied. Refused here: drawing entropy.
 
+use crate::time::Now;
 use sha2::{Digest, Sha256};
 
 /// A stream of unpredictable bytes, determined by its seed.
@@ -12,9 +15,18 @@ pub(crate) struct Chance {
 }
 
 impl Chance {
-    /// The stream of this seed.
-    pub(crate) fn new(seed: [u8; 32]) -> Self {
-        Self { seed, drawn: 0 }
+    /// The stream of this seed and this beginning.
+    pub(crate) fn new(seed: [u8; 32], now: Now) -> Self {
+        let mut chance = Self { seed, drawn: 0 };
+        chance.stir(now);
+        chance
+    }
+
+    /// Goes on as another stream than whoever shares this state and reads other clocks.
+    pub(crate) fn stir(&mut self, now: Now) {
+        let stirred = Sha256::new().chain_update(b"belay chance stirred 1");
+        let stirred = stirred.chain_update(self.seed).chain_update(now.boot.0.to_be_bytes());
+        self.seed = stirred.chain_update(now.wall_ms.to_be_bytes()).finalize().into();
     }
 
     /// The next 32 bytes.

@@ -7,8 +7,8 @@
 //! end is surely past.
 //!
 //! The own wall clock decides nothing, except at a beacon, where it is one of the words. It is
-//! compared: where it parts from the boot clock, something was hidden from one of the two (a paused
-//! or rewound machine), and every lease is void and drawn anew.
+//! compared: where it parts from the boot clock, something was hidden from one of the two (a paused,
+//! rewound or copied machine), every lease is void and drawn anew, and a new incarnation begins.
 //!
 //! Refused here: comparing with the own wall clock what lets or takes away.
 
@@ -72,6 +72,9 @@ impl Engine {
         }
         if let Some(by_ms) = self.holder.hear_clock(self.key, word) {
             self.holder.void(&self.key);
+            // A copy of this machine may go on from the same state: it must not say what we say.
+            self.chance.stir(self.now);
+            self.begin_incarnation();
             self.tell(Event::ClockStepped(by_ms));
         }
     }

@@ -167,7 +167,7 @@ impl Engine {
     /// The same over a disk that was folded before, for this fleet and ring.
     pub fn over(config: Config, now: Now, folded: Folded) -> Self {
         let key = config.device.public();
-        let mut chance = Chance::new(config.seed);
+        let mut chance = Chance::new(config.seed, now);
         let Folded(known) = folded;
         // Whether this disk was set back, nobody here can know: a new life is a new log.
         let lived = last_incarnation(&known, key).map_or(0, |last| last.counter);
@@ -289,6 +289,9 @@ impl Engine {
             self.holder.trust_disk(&self.known);
         }
         self.note_in_force();
+        if done.statements.keys().any(|id| self.known.orders.order(id).is_some()) {
+            self.answer_orders();
+        }
         done.effects.into_iter().for_each(|effect| self.run(effect));
     }
 
@@ -340,6 +343,12 @@ impl Engine {
             Record::Body { .. } | Record::Audit { .. } => None,
         });
         self.writes.values().chain(again).flat_map(|write| write.statements.keys()).chain(open)
+    }
+
+    /// True while an earlier write than the one that this call makes brings a statement to disk.
+    pub(crate) fn is_being_written(&self, id: &StatementId) -> bool {
+        let again = self.again.iter().map(|again| &again.write);
+        self.writes.values().chain(again).any(|write| write.statements.contains_key(id))
     }
 
     /// True for a statement of this node that is not on disk yet, and so may not be sent.

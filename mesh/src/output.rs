@@ -364,6 +364,6 @@ pub enum Event {
     /// A peer showed statements of this device that it had lost: its state was set back.
     SetBack,
     /// This device's wall clock has parted from its boot clock by so many milliseconds: every lease
-    /// is void and drawn anew.
+    /// is void and drawn anew, and a new incarnation begins.
     ClockStepped(i64),
 }

@@ -77,7 +77,7 @@ impl Engine {
         let theirs = held.incarnation;
         if theirs != self.incarnation && theirs.counter >= self.incarnation.counter {
             self.incarnation.counter = theirs.counter;
-            self.begin_incarnation();
+            self.note_set_back();
         }
     }
 }

@@ -356,7 +356,7 @@ impl Engine {
         self.links.wants.remove(&id);
         let ours = statement.key() == self.key && statement.incarnation == self.incarnation;
         if ours && self.known.get(&id).is_none() {
-            self.begin_incarnation();
+            self.note_set_back();
         }
         if !self.could_count(statement) {
             return;

@@ -6,6 +6,7 @@ use crate::{Plan, Planted, Report, run};
 mod adopting;
 mod adversary;
 mod clocks;
+mod cloned;
 mod drafts;
 mod lab;
 mod lending;

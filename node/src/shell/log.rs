@@ -70,7 +70,7 @@ impl Log {
                 .to_owned(),
             Event::ClockStepped(by_ms) => format!(
                 "this device's clock has stepped by {by_ms} ms against the time since it booted: \
-                 every lease is void and drawn anew"
+                 every lease is void and drawn anew, and a new incarnation begins"
             ),
         };
         say(clock::wall_ms(), &own);

@@ -11,6 +11,7 @@ mod bad_cases;
 mod bad_invites;
 mod bad_policies;
 mod bad_wire;
+mod copied;
 mod developers;
 mod drafts;
 mod full_disk;

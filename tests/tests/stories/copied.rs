@@ -1,0 +1,59 @@
+//! A state folder that was copied to two places: two nodes with one key.
+
+use super::exe;
+use belay_identity::key::unhex;
+use belay_identity::{FleetId, LogId, Signed, Statement, StatementId};
+use belay_tests::story::{LAPTOP, Nodes};
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+
+const COPY: &str = "copy";
+
+/// Goal: a device whose state was copied to two machines never says two things under one number,
+/// also while both live and neither hears the other. Method: the folder of a node that has run an
+/// agent is copied while it is down; both are started and each runs another; every statement of
+/// both is exported and placed by log and number.
+#[test]
+fn two_copies_of_a_state_never_use_one_number_twice() {
+    let mut fleet = Nodes::alone(exe());
+    runs(&fleet, LAPTOP, "before");
+    fleet.ask(LAPTOP, &["down"]).wants(0);
+    let (from, to) = (fleet.path(LAPTOP), fleet.path(COPY));
+    let copied = Command::new("cp").args(["-a", &from, &to]).status().unwrap();
+    assert!(copied.success());
+    fleet.again(LAPTOP);
+    fleet.again(COPY);
+    runs(&fleet, LAPTOP, "here");
+    runs(&fleet, COPY, "there");
+    let (here, there) = (said(&fleet, LAPTOP), said(&fleet, COPY));
+    let both = here.iter().filter(|(place, id)| there.get(*place) == Some(*id)).count();
+    assert!(both >= 5, "they share their past: {both}");
+    for (place, id) in &here {
+        let other = there.get(place);
+        assert!(other.is_none_or(|other| other == id), "{place:?} is used twice");
+    }
+    let only = |one: &Places, other: &Places| one.keys().any(|place| !other.contains_key(place));
+    assert!(only(&here, &there) && only(&there, &here), "each has said something since");
+}
+
+type Places = BTreeMap<(LogId, u64), StatementId>;
+
+fn runs(fleet: &Nodes, node: &str, agent: &str) {
+    fleet.ask(node, &["agent", "run", "--name", agent, "--", "/bin/true"]).wants(0);
+}
+
+/// Every statement that a node holds, by its place.
+fn said(fleet: &Nodes, node: &str) -> Places {
+    let root = fleet.status(node)["fleet"].as_str().and_then(unhex).unwrap();
+    let root = FleetId(root.try_into().unwrap());
+    let all = fleet.json(node, &["statement", "list"]).wants(0).data();
+    let place = |one: &serde_json::Value| {
+        let (file, id) = (fleet.path("one.cose"), one["id"].as_str().unwrap());
+        fleet.ask(node, &["statement", "export", id, "--cbor", "--out", &file]).wants(0);
+        let signed = Signed::<Statement>::parse(&fs::read(&file).unwrap()).unwrap();
+        let statement = signed.verify(&root).unwrap();
+        ((statement.log(statement.key()), statement.seq), statement.id())
+    };
+    all.as_array().unwrap().iter().map(place).collect()
+}
