@@ -7,9 +7,15 @@
 //! made owes one as well. INV-STOP-3: a case is never complete while a branch is unknown, left out,
 //! or below an award that its maker did not list.
 //!
-//! A device that is its own beacon needs nobody's word to begin something fresh, so each owes an
-//! answer to every hold and revoke, whether or not anything of its is known. What a device begins
-//! that waits for another's word, and has not heard the order, its lease bounds.
+//! Nor before the order is in force: a beacon answers every hold and revoke, from disk, and until
+//! |B| - q + 1 + f of each release's have, devices may be freshened that have not heard of it, so
+//! those that are silent are missing. A device that is its own beacon is one of them. What a device
+//! begins after that without having heard the order, its lease bounds; no statement shows the end
+//! of that time, so a complete case speaks for the devices that have answered, and screens say how
+//! long others may go on.
+//!
+//! What begins after an order was lifted is none of its case: every award of it names the lift that
+//! let it begin.
 //!
 //! A chain that cannot be followed to its end may match: its branch is missing until its device has
 //! answered. A credential that no enrolled device signed is missing too: nobody can answer for it.
@@ -17,6 +23,7 @@
 //! Refused here: a clock, and believing an index; a case file is gathered again from its
 //! statements.
 
+mod asked;
 mod closure;
 mod file;
 mod gather;
@@ -133,6 +140,9 @@ pub enum MissingWhy {
     /// Its device is its own beacon and has not answered the order.
     #[error("this device is its own beacon and has not confirmed the order; nothing bounds it yet")]
     OwnBeacon,
+    /// It is a beacon that has not answered the order, and too few others have.
+    #[error("this beacon has not confirmed the order, and too few others have: not in force yet")]
+    Unconfirmed,
     /// Somebody else signed the receipt.
     #[error("receipt {receipt} is not signed by the device that was to do the work")]
     WrongSigner {

@@ -264,6 +264,16 @@ impl Orders {
         self.answered.get(order).copied()
     }
 
+    /// The lifts of holds that would cut this chain: what lets it begin.
+    pub fn lifts_of(&self, chain: &Chain) -> BTreeSet<StatementId> {
+        let answered = self.answered.iter().filter_map(|(order, answer)| {
+            let order = self.orders.get(order).filter(|order| order.kind == OrderKind::Hold)?;
+            let would_cut = (self.rules.0.chain_matches)(chain, &order.subject, order.reach);
+            would_cut.then_some(*answer)
+        });
+        answered.collect()
+    }
+
     /// Orders, lifts and restores that are held and do not count, with the reason.
     pub fn void(&self) -> &BTreeMap<StatementId, Void> {
         &self.void

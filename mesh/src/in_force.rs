@@ -5,7 +5,8 @@
 //! not have heard of it and draw from those: until then an order has to be in force under both. An
 //! older release whose time is surely past freshens nobody.
 //!
-//! What a beacon has on disk it says itself, with every answer, signed. Refused here: guessing.
+//! What a beacon has on disk it says itself, signed: with every answer, and with its receipt for
+//! the order. Refused here: guessing.
 
 use crate::engine::Engine;
 use belay_crdt::releases::ReleaseInForce;
@@ -21,14 +22,14 @@ impl Engine {
     /// True when no quorum can freshen a device without this order any more.
     pub(crate) fn in_force(&self, order: &StatementId) -> bool {
         let freshen = self.freshening();
-        let on_disk = |beacon: &PublicKey| self.has_on_disk(beacon, order);
+        let on_disk = |beacon: &PublicKey| self.confirms(beacon, order);
         !freshen.is_empty() && freshen.iter().all(|release| suffices(&release.header, on_disk))
     }
 
     /// Beacons that have this order on disk, and those that have not said so.
     pub(crate) fn beacons_of(&self, order: &StatementId) -> (Vec<PublicKey>, Vec<PublicKey>) {
         let named: BTreeSet<PublicKey> = self.freshening_keys();
-        named.into_iter().partition(|beacon| self.has_on_disk(beacon, order))
+        named.into_iter().partition(|beacon| self.confirms(beacon, order))
     }
 
     /// Devices that need nobody's word to go on and have not confirmed this order: nothing bounds
@@ -37,7 +38,7 @@ impl Engine {
         let freshen = self.freshening();
         let alone = freshen.iter().filter(|release| release.header.quorum <= 1);
         let alone = alone.flat_map(|release| release.header.beacons.iter().copied());
-        let unheard = alone.filter(|beacon| !self.has_on_disk(beacon, order));
+        let unheard = alone.filter(|beacon| !self.confirms(beacon, order));
         unheard.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
@@ -86,6 +87,13 @@ impl Engine {
             }
         }
         held.len() >= given.len().clamp(1, APPROVALS_NEEDED) && self.has_on_disk(beacon, release)
+    }
+
+    /// True when a beacon has this order on disk, as an answer of it or its receipt says: it signs
+    /// neither before.
+    fn confirms(&self, beacon: &PublicKey, order: &StatementId) -> bool {
+        let mut receipts = self.known.tasks.none_ran(order);
+        self.has_on_disk(beacon, order) || receipts.any(|receipt| receipt.key() == *beacon)
     }
 
     fn has_on_disk(&self, beacon: &PublicKey, id: &StatementId) -> bool {

@@ -24,7 +24,7 @@ use crate::payload::{check_payload, fetching_ms};
 use crate::task::{Papers, Task};
 use crate::time::{BootTime, with_drift};
 use belay_identity::body::{Award, Body, Delegation, Made, OnSilence};
-use belay_identity::chain::{check_narrows, covers};
+use belay_identity::chain::{Link, check_narrows, covers};
 use belay_identity::lease::Terms;
 use belay_identity::principal::{AgentId, DeviceId, Principal};
 use belay_identity::{Chain, PublicKey, Scope, SecretKey, StatementId};
@@ -219,12 +219,17 @@ impl Engine {
         let Holding::Signed(papers) = &errand.giver.holding else { return Err(gone()) };
         let (credential, tree, fence) = (papers.credential, papers.tree, errand.fence);
         let secret = SecretKey::from_seed(&papers.secret.seed());
-        let acting = papers.chain.acting().map(|link| link.agent.clone());
+        let above = papers.chain.clone();
+        let acting = above.acting().map(|link| link.agent.clone());
         let terms = Terms { device: to.clone(), ..errand.terms.clone() };
         let (argv, on_silence) = (argv_hash(&errand.want.argv), errand.want.on_silence);
         let (parent, payload) = (errand.giver.task, errand.want.payload.clone());
         let author = acting.map(Principal::Agent).ok_or_else(gone)?;
-        let words = Words::new(Scope::Tree(tree), terms.under(credential));
+        let promised = terms.under(credential);
+        let chain = above.acting().map(|acting| Link::promised(&promised, acting));
+        let chain = chain.and_then(|link| above.extended(link.granted(self.known.epoch())).ok());
+        let lifts = chain.map(|chain| self.lifts_of(&chain)).unwrap_or_default();
+        let words = Words::new(Scope::Tree(tree), promised);
         let delegation = self.say_as(&secret, author, words);
         signed.push(delegation);
         let lease_ms = self.autonomy().map_or(0, |autonomy| autonomy.unsealed_run_ms);
@@ -246,7 +251,8 @@ impl Engine {
         let patience_ms = OFFER_ANSWER_MS + fetching_ms(award.payload.as_ref());
         let heard = Heard::NothingUntil(self.now.boot.plus_ms(patience_ms));
         let given = |award| Given { award, device: to.clone(), how: over.how, heard, until };
-        let award = self.say(Words::new(Scope::Tree(tree), award)).ok_or_else(gone)?;
+        let words = Words::new(Scope::Tree(tree), award).answering(lifts);
+        let award = self.say(words).ok_or_else(gone)?;
         self.work.offers.give(id, given(award));
         if let Some(task) = parent.and_then(|parent| self.work.task_mut(&parent)) {
             task.made.push(Made { award, executor: to.clone() });

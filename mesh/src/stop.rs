@@ -11,7 +11,6 @@
 use crate::author::Words;
 use crate::engine::Engine;
 use crate::input::TaskEvent;
-use crate::lease::Lease;
 use crate::limits::{MADE_MAX, STOP_GRACE_MS};
 use crate::output::{Event, Output};
 use crate::task::{Orphan, Phase, Task};
@@ -20,7 +19,7 @@ use belay_identity::body::{
     Body, Cancel, Cause, Enrol, LogMark, Made, Outcome, Receipt, Seen, Term, Wall, Witness,
 };
 use belay_identity::codec::Bytes;
-use belay_identity::limits::RESULT_TAIL_BYTES_MAX;
+use belay_identity::limits::{REFS_MAX, RESULT_TAIL_BYTES_MAX};
 use belay_identity::principal::DeviceId;
 use belay_identity::{Chain, Class, PublicKey, Scope, Statement, StatementId, Verified};
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,6 +102,16 @@ impl Engine {
         let binds = |until_ms| !self.is_surely_past(until_ms);
         let mut cuts = self.known.orders.all_cuts(chain).into_iter();
         cuts.find(|cut| cut.until_ms.is_none_or(binds))
+    }
+
+    /// The lifts that let work of this chain begin, which its award names: the orders that they
+    /// answered need not wait for it. Of more than a statement may name, the latest.
+    pub(crate) fn lifts_of(&self, chain: &Chain) -> Vec<StatementId> {
+        let lifts = self.known.orders.lifts_of(chain).into_iter();
+        let mut lifts: Vec<StatementId> = lifts.collect();
+        lifts.sort_by_key(|lift| std::cmp::Reverse(self.known.get(lift).map(|held| held.seq)));
+        lifts.truncate(REFS_MAX);
+        lifts
     }
 
     /// True when an order or a cancel stands against an award.
@@ -355,13 +364,15 @@ impl Engine {
         for order in standing {
             let busy = self.work.live().any(|(_, task)| task.chain.matches(&order.subject))
                 || !self.work.orphans.is_empty();
-            if busy || self.stops.answered.contains(&order.id) {
+            // What is written with the receipt is on disk with it; what is not yet, comes first.
+            let comes_first = self.is_being_written(&order.id);
+            if busy || comes_first || self.stops.answered.contains(&order.id) {
                 continue;
             }
-            // Whoever needs nobody's word to go on confirms every order: nothing else bounds it.
-            let own_beacon = self.run_lease() == Lease::Own;
+            // A beacon confirms every order: what it has on disk says when one is in force.
+            let beacon = self.is_beacon(&self.key);
             let made = match self.matching_without_award(&own, &order.subject) {
-                None if own_beacon => Vec::new(),
+                None if beacon => Vec::new(),
                 None => continue,
                 Some(made) => made,
             };

@@ -243,6 +243,7 @@ impl Engine {
         self.ask_gate(&self.promised(&link), None, &act)?;
         let papers = self.mint(Chain::default(), link, None, Vec::new())?;
         let credential = papers.credential;
+        let lifts = self.lifts_of(&papers.chain);
         let lease_ms = self.autonomy().map_or(0, |a| a.unsealed_run_ms);
         let executor = self.own_id().ok_or_else(not_enrolled)?;
         let award = Award {
@@ -256,7 +257,7 @@ impl Engine {
             deadline_ms: None,
             payload: None,
         };
-        let words = Words::new(Scope::Tree(papers.tree), award);
+        let words = Words::new(Scope::Tree(papers.tree), award).answering(lifts);
         let award = self.say(words).ok_or_else(not_enrolled)?;
         let task = Task::new(papers, run.argv.clone(), Phase::Arranged);
         self.work.insert(award, task);

@@ -97,9 +97,11 @@ impl Fleet {
                 newcomers.push(first.invite(&device, id, &ids[0], &mut dice)?);
             }
         }
-        let beacons = secrets.iter().take(plan.fleet.beacons);
-        let beacons = beacons.map(|secret| SecretKey::from_seed(secret).public()).collect();
-        first.release(plan, beacons, &policy);
+        let keys: Vec<PublicKey> =
+            secrets.iter().map(|secret| SecretKey::from_seed(secret).public()).collect();
+        let (beacons, others) = keys.split_at(plan.fleet.beacons);
+        let gateways = others.iter().take(plan.fleet.gateways).copied().collect();
+        first.release(plan, beacons.to_vec(), gateways, &policy);
         let FirstWords { fleet, operator, roots, grants, orders, .. } = first;
         let roots: Vec<Held> = roots.said;
         let whole: Rc<[Held]> = [roots.clone(), grants.said, orders.said].concat().into();
@@ -193,7 +195,13 @@ impl FirstWords {
         Ok(invite.into_iter().chain(log.said).collect())
     }
 
-    fn release(&mut self, plan: &Plan, beacons: Vec<PublicKey>, policy: &[u8]) {
+    fn release(
+        &mut self,
+        plan: &Plan,
+        beacons: Vec<PublicKey>,
+        gateways: Vec<PublicKey>,
+        policy: &[u8],
+    ) {
         let act_ms = plan.lease.act.ms();
         let header = Release {
             version: ReleaseVersion { epoch: 1, number: 1 },
@@ -214,7 +222,7 @@ impl FirstWords {
             adopt_by_ms: WALL_AT_START_MS,
             language: 1,
             drafts: Vec::new(),
-            gateways: Vec::new(),
+            gateways,
             profiles: Vec::new(),
             reason: None,
         };

@@ -55,6 +55,8 @@ pub struct FleetPlan {
     pub quorum: usize,
     /// How many of them may lie.
     pub liars: usize,
+    /// How many devices may pass the beacons' answers on; those that come after the beacons.
+    pub gateways: usize,
     /// Links that each device keeps.
     pub degree: usize,
     /// How many devices join by invite while the world runs; the last ones.
@@ -63,7 +65,7 @@ pub struct FleetPlan {
 
 impl Default for FleetPlan {
     fn default() -> Self {
-        Self { beacons: 1, quorum: 1, liars: 0, degree: 3, joins: 0 }
+        Self { beacons: 1, quorum: 1, liars: 0, gateways: 0, degree: 3, joins: 0 }
     }
 }
 
@@ -244,6 +246,10 @@ impl Plan {
             (!(1..=NODES_MAX).contains(&n), format!("{n} nodes; name 1 to {NODES_MAX}")),
             (fleet.beacons < 1, "no beacon; somebody must give leases".to_owned()),
             (fleet.beacons > n, format!("{} beacons among {n} nodes", fleet.beacons)),
+            (
+                fleet.beacons + fleet.gateways > n,
+                format!("{} gateways besides {} beacons among {n}", fleet.gateways, fleet.beacons),
+            ),
             (
                 fleet.beacons > BEACONS_MAX,
                 format!("{} beacons; a release's header holds {BEACONS_MAX}", fleet.beacons),

@@ -4,16 +4,20 @@
 //! Refused here: a hook in the engine. What cannot be done from outside is not planted.
 
 use crate::clock::Time;
+use crate::fleet::Fleet;
+use crate::plan::Plan;
 use crate::report::Report;
 use belay_crdt::case::BranchState;
 use belay_crdt::drafts::Document;
 use belay_identity::body::Seen;
-use belay_identity::{Body, Statement, StatementId, Verified};
+use belay_identity::codec::Bytes;
+use belay_identity::lease::{Answer, Talk};
+use belay_identity::{Body, SecretKey, Signed, Statement, StatementId, Verified, sign};
 use belay_mesh::drafts::{ChangeReport, FileReport};
 use belay_mesh::gate::{Decision, Verdict};
 use belay_mesh::input::{AskId, TaskEvent};
-use belay_mesh::output::{Answer, Record};
-use belay_mesh::wire::Frame;
+use belay_mesh::output::{Answer as Reply, Record};
+use belay_mesh::wire::{self, Checked, Frame, Lane};
 use belay_mesh::{BootTime, Output, Request};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +41,8 @@ belay_identity::codes! {
         TakenUp = 7 "award-taken-up-again",
         /// Of two branches of a draft the one that came last is what reads.
         ByArrival = 8 "draft-by-arrival",
+        /// What a gateway passes on counts from when it is passed on, not from when it was asked.
+        PassedNew = 9 "passed-on-as-new",
     }
 }
 
@@ -56,10 +62,15 @@ impl Planted {
         report.invariants.iter().any(|i| i.id == self.breaks() && i.violations > 0)
     }
 
+    /// True when such a plan gives it the occasion to show.
+    pub fn shows_in(self, plan: &Plan) -> bool {
+        (self == Self::PassedNew) == (plan.fleet.gateways > 0)
+    }
+
     /// The invariant whose checker must turn red.
     pub fn breaks(self) -> &'static str {
         match self {
-            Self::Monotonic => "INV-LEASE-1",
+            Self::Monotonic | Self::PassedNew => "INV-LEASE-1",
             Self::NoSecondLook => "INV-GATE-1",
             Self::NoLook => "INV-STOP-1",
             Self::Shallow => "INV-STOP-2",
@@ -80,7 +91,8 @@ impl Planted {
             | Self::Shallow
             | Self::Forgotten
             | Self::LeftOut
-            | Self::TakenUp => None,
+            | Self::TakenUp
+            | Self::PassedNew => None,
         }
     }
 }
@@ -108,6 +120,34 @@ impl Wrapper {
         let seen = Seen::NoChildrenLeft;
         (self.planted == Some(Planted::NoLook))
             .then_some(TaskEvent::Empty { seen, tail: Vec::new() })
+    }
+
+    /// What a frame from this host is taken to say, at this true wall time; none where it stays.
+    pub(crate) fn misreads(
+        &self,
+        frame: &Frame,
+        fleet: &Fleet,
+        from: usize,
+        wall_ms: u64,
+    ) -> Option<Checked<Frame>> {
+        let Frame::Talk(talk) = frame else { return None };
+        let Talk::Answer(answer) = &***talk else { return None };
+        if self.planted != Some(Planted::PassedNew) || answer.passed.is_empty() {
+            return None;
+        }
+        let as_new = |bytes: &Bytes| {
+            let first = Signed::<Talk>::parse(&bytes.0).ok()?.verify(&fleet.id).ok()?;
+            let member = fleet.devices.iter().find(|member| member.key == first.key())?;
+            let Talk::Answer(first) = &*first else { return None };
+            let new = Talk::Answer(Answer { wall_ms, ..first.clone() });
+            let signed = sign(new, &SecretKey::from_seed(&member.secret), &fleet.id);
+            Some(Bytes(signed.bytes().to_vec()))
+        };
+        let passed = answer.passed.iter().filter_map(as_new).collect();
+        let new = Talk::Answer(Answer { passed, upstream_age_ms: 0, ..answer.clone() });
+        let secret = SecretKey::from_seed(&fleet.devices[from].secret);
+        let (kind, body) = wire::write_talk(&sign(new, &secret, &fleet.id));
+        wire::check(&fleet.id, Lane::Bulk, u8::try_from(kind.code()).ok()?, &body).ok()
     }
 
     /// True when a frame never reaches a host that runs work at this depth.
@@ -138,9 +178,9 @@ impl Wrapper {
             }
             (Some(Planted::NoSecondLook), Output::Answer { ask, answer: Ok(answer) }) => {
                 if let Some(first) = self.judged.remove(ask)
-                    && matches!(**answer, Answer::Verdict(_))
+                    && matches!(**answer, Reply::Verdict(_))
                 {
-                    **answer = Answer::Verdict(first);
+                    **answer = Reply::Verdict(first);
                 }
             }
             (Some(Planted::LeftOut), Output::Answer { answer: Ok(answer), .. }) => {
@@ -164,8 +204,8 @@ impl Wrapper {
     }
 
     /// Shows a draft as it was at the change that came last, as if that one had won.
-    fn last_to_come(&self, answer: &mut Answer) {
-        let Answer::Draft(report) = answer else { return };
+    fn last_to_come(&self, answer: &mut Reply) {
+        let Reply::Draft(report) = answer else { return };
         let came = |change: &&ChangeReport| {
             self.arrived.iter().position(|id| *id == change.statement).unwrap_or(0)
         };
@@ -189,8 +229,8 @@ impl Wrapper {
     }
 }
 
-fn leave_out(answer: &mut Answer) {
-    let Answer::Progress(progress) = answer else { return };
+fn leave_out(answer: &mut Reply) {
+    let Reply::Progress(progress) = answer else { return };
     let case = &mut progress.case;
     let open = |state: &BranchState| matches!(state, BranchState::Missing(_));
     if let Some(place) = case.branches.iter().position(|branch| open(&branch.state)) {

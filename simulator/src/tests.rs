@@ -17,6 +17,7 @@ mod payload;
 const WALK: &str = include_str!("../../configs/plans/walk.toml");
 const WEATHER: &str = include_str!("../../configs/plans/weather.toml");
 const OFFLOAD: &str = include_str!("../../configs/plans/offload.toml");
+const GATEWAY: &str = include_str!("../../configs/plans/gateway.toml");
 const STOP: &str = include_str!("../../configs/plans/stop.toml");
 
 fn plan(text: &str) -> Plan {
@@ -111,6 +112,20 @@ fn a_branch_left_out_is_found() {
 #[test]
 fn an_award_taken_up_by_a_later_life_is_found() {
     assert_found(Planted::TakenUp, 1);
+}
+
+/// Goal: a device behind a gateway stops as soon as any other, for five seeds, and a lease that
+/// counts from when the gateway passed an answer on is found.
+#[test]
+fn a_device_behind_a_gateway_stops_in_time() {
+    for seed in 1..=5 {
+        let report = run(&plan(GATEWAY), seed, None);
+        assert_green(&report);
+        assert!(report.acts > 100, "seed {seed}: it acts behind the gateway: {report:?}");
+        assert_eq!(report.actions_after_bound, 0);
+    }
+    let report = run(&plan(GATEWAY), 1, Some(Planted::PassedNew));
+    assert!(Planted::PassedNew.is_red_in(&report), "{:?}", report.invariants);
 }
 
 /// Goal: a plan that cannot be is refused by name, and says what to change.

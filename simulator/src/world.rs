@@ -14,7 +14,7 @@ mod weather;
 pub use stage::{NoAnswer, Stage, Ticket};
 
 use crate::checker::{Checkers, Sight};
-use crate::clock::Time;
+use crate::clock::{MS, Time, WALL_AT_START_MS};
 use crate::dice::Dice;
 use crate::fleet::Fleet;
 use crate::host::Host;
@@ -313,8 +313,11 @@ impl World {
                 if host.wrapper.loses(inner, host.depth) {
                     return;
                 }
+                let wall_ms = WALL_AT_START_MS + self.now / MS;
+                let misread = host.wrapper.misreads(inner, &self.fleet, from, wall_ms);
                 self.counts.payloads += crate::planted::holds_in(inner).len() as u64;
-                Input::Frame { link, lane: frame.lane, frame: checked.clone() }
+                let frame_read = misread.unwrap_or_else(|| checked.clone());
+                Input::Frame { link, lane: frame.lane, frame: frame_read }
             }
             Err(why) => Input::Malformed { link, why: why.clone() },
         };

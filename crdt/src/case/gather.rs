@@ -1,16 +1,16 @@
 //! Downward from the order: who owes an answer, and whether it was given.
 
+use super::asked::Asked;
 use super::closure::Needed;
 use super::{Branch, BranchState, Case, Facts, MissingWhy, OrderFault};
 use crate::authority::Authority;
 use crate::orders::Orders;
 use crate::registry::{Issued, Registry, Run};
-use crate::releases::{ReleaseInForce, Releases};
 use crate::set::{Held, Set};
 use crate::tasks::{ChainGap, Reach, Said, Tasks};
 use belay_identity::body::{LogMark, Made, Outcome, Receipt, Subject, Term};
 use belay_identity::principal::DeviceId;
-use belay_identity::{Body, Incarnation, PublicKey, Scope, Statement, StatementId, Verified};
+use belay_identity::{Body, Incarnation, Scope, Statement, StatementId, Verified};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that is read; folded from one set.
@@ -126,6 +126,9 @@ impl<'a> Gathering<'a> {
             }
         }
         for (run, gap) in runs {
+            if self.began_since(&run) {
+                continue;
+            }
             self.needed.extend(registry.credentials_of(&run).map(|issued| issued.id));
             self.root_run(run, gap);
         }
@@ -140,8 +143,8 @@ impl<'a> Gathering<'a> {
         self.open.reverse();
     }
 
-    /// A device that is its own beacon may have begun something fresh that nobody has heard of,
-    /// until it has answered. What it then lists is followed like any other award.
+    /// Until enough beacons have answered, a device may be freshened that has not heard the order,
+    /// and begin what nobody has heard of. What a beacon lists is followed like any other award.
     fn ask_beacons(&mut self) {
         let Known { orders, registry, tasks, .. } = self.known;
         if let Some(lift) = orders.lifted_by(&self.order) {
@@ -149,12 +152,10 @@ impl<'a> Gathering<'a> {
             self.needed.insert(lift);
             return;
         }
-        for key in own_beacons(&self.known) {
-            let device = registry.device_by_key(&key);
-            if device.is_some_and(|device| orders.beacon_silenced(&device.id).is_some()) {
-                continue;
-            }
-            let device = device.map(|device| device.id.clone());
+        let asked = Asked::of(&self.known);
+        let mut answered = BTreeSet::new();
+        for key in asked.beacons() {
+            let device = registry.device_by_key(&key).map(|device| device.id.clone());
             self.needed.extend(device.iter().flat_map(|id| registry.papers_of(id)));
             let by_it = |word: &Said<'_, Receipt>| {
                 device.as_ref().is_some_and(|id| registry.speaks_for(&word.key(), id))
@@ -163,17 +164,43 @@ impl<'a> Gathering<'a> {
             self.needed.extend(answers.iter().map(Said::id));
             let listed = answers.iter().flat_map(|word| &word.body.made);
             self.open_below(listed, &BTreeSet::new(), None);
-            if answers.is_empty() {
-                self.branches.push(Branch {
-                    award: None,
-                    agent: None,
-                    device,
-                    parent: None,
-                    lease_ms: None,
-                    state: BranchState::Missing(MissingWhy::OwnBeacon),
-                });
+            if !answers.is_empty() {
+                answered.insert(key);
             }
         }
+        for (key, why) in asked.silent(&answered) {
+            self.branches.push(Branch {
+                award: None,
+                agent: None,
+                device: registry.device_by_key(&key).map(|device| device.id.clone()),
+                parent: None,
+                lease_ms: None,
+                state: BranchState::Missing(why),
+            });
+        }
+    }
+
+    /// True when everything that a run did began after a lift had answered the order.
+    fn began_since(&self, run: &Run) -> bool {
+        let Known { registry, tasks, .. } = self.known;
+        let credentials = registry.credentials_of(run);
+        let mut of_run: BTreeSet<StatementId> = tasks.awards_of_run(registry, run);
+        of_run.extend(credentials.flat_map(|one| tasks.awards_under(&one.id)).map(|on| on.id()));
+        !of_run.is_empty() && of_run.iter().all(|award| self.names_the_lift(award))
+    }
+
+    /// True when an award names a lift that answers the order.
+    fn names_the_lift(&self, award: &StatementId) -> bool {
+        let Known { set, orders, .. } = self.known;
+        if orders.lifted_by(&self.order).is_none() {
+            return false;
+        }
+        let Some(award) = set.get(award) else { return false };
+        award.refs.iter().any(|id| {
+            let lift = set.get(id).filter(|held| matches!(held.body, Body::Lift(_)));
+            lift.is_some_and(|lift| lift.refs.contains(&self.order))
+                && !orders.void().contains_key(id)
+        })
     }
 
     fn root_run(&mut self, run: Run, gap: Option<ChainGap>) {
@@ -212,8 +239,12 @@ impl<'a> Gathering<'a> {
 
     fn follow_open(&mut self) {
         while let Some((award, parent)) = self.open.pop() {
-            if self.seen.insert(award) {
-                self.judge_award(award, parent);
+            if !self.seen.insert(award) {
+                continue;
+            }
+            match self.names_the_lift(&award) {
+                true => self.needed.insert(award),
+                false => self.judge_award(award, parent),
             }
         }
     }
@@ -482,23 +513,6 @@ impl<'a> Gathering<'a> {
         }
         parents
     }
-}
-
-/// The devices whose own word is enough to go on, by every release that judges in some ring:
-/// beacons where a quorum is one.
-fn own_beacons(known: &Known<'_>) -> BTreeSet<PublicKey> {
-    let releases = Releases::fold(known.set, known.authority, known.orders);
-    let mut own = BTreeSet::new();
-    for ring in releases.rings() {
-        let alone = |release: &ReleaseInForce| {
-            let header = &release.header;
-            let alone = if header.quorum <= 1 { header.beacons.as_slice() } else { &[] };
-            alone.iter().copied().collect::<BTreeSet<PublicKey>>()
-        };
-        let all = releases.judging(ring).all().iter().map(alone);
-        own.extend(all.reduce(|one, other| &one & &other).unwrap_or_default());
-    }
-    own
 }
 
 fn matches(reach: &Reach, subject: &Subject) -> Match {

@@ -317,6 +317,17 @@ impl Scenario {
         delegation: Option<StatementId>,
         executor: &str,
     ) -> StatementId {
+        self.award_naming(by, delegation, executor, Vec::new())
+    }
+
+    /// The same, naming the lifts that let it begin.
+    pub(crate) fn award_naming(
+        &mut self,
+        by: &Papers,
+        delegation: Option<StatementId>,
+        executor: &str,
+        lifts: Vec<StatementId>,
+    ) -> StatementId {
         let body = Body::Award(Award {
             credential: by.id,
             delegation,
@@ -328,7 +339,7 @@ impl Scenario {
             deadline_ms: None,
             payload: None,
         });
-        self.by_device(by.device, Scope::Tree(by.tree), Vec::new(), body)
+        self.by_device(by.device, Scope::Tree(by.tree), lifts, body)
     }
 
     pub(crate) fn started(&mut self, award: StatementId, by: &Papers) -> StatementId {

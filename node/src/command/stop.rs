@@ -194,7 +194,8 @@ pub(super) fn watch(
     // Where nothing ran there is nothing to prove: what is left is that the order binds.
     let done = |progress: &ProgressSaid| {
         let binds = progress.branches.is_empty() && progress.in_force;
-        progress.complete || progress.fault.is_some() || binds
+        let whole = progress.complete && progress.in_force;
+        whole || progress.fault.is_some() || binds
     };
     let progress = follow(door, order, began, Duration::from_millis(wait_ms), done)?;
     let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -240,7 +241,7 @@ fn show(
         return Err(Fault::failed(fault, "give the order again with what it lacks"));
     }
     let nothing_ran = progress.branches.is_empty() && progress.in_force;
-    let done = nothing_ran || progress.complete && progress.proven;
+    let done = nothing_ran || progress.complete && progress.proven && progress.in_force;
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::from(6) })
 }
 

@@ -39,7 +39,7 @@ pub(super) fn run(args: &DefectsArgs) -> Result<ExitCode, String> {
     let world = WorldArgs { plan, options };
     let plan = world.read()?;
     let mut rows = Vec::new();
-    for planted in Planted::ALL.iter().copied() {
+    for planted in Planted::ALL.iter().copied().filter(|one| one.shows_in(&plan)) {
         if let Some(test) = planted.shown_by() {
             if !json {
                 println!("{:24} {:12} shown by {test}", planted.as_str(), planted.breaks());

@@ -90,6 +90,30 @@ fn what_a_beacon_lists_is_followed() {
     assert!(state(fleet.scenario.set()).0);
 }
 
+/// Goal: with a quorum of two of three, a case waits until two beacons have answered, since one
+/// that has not may freshen somebody with the third; whoever is silent then is named.
+#[test]
+fn a_case_waits_until_its_order_is_in_force() {
+    let mut fleet = running();
+    fleet.scenario.enrol("spare");
+    publish(&mut fleet.scenario, &["laptop", "robot", "spare"], 2);
+    let order = fleet.stop();
+    fleet.answer(order, &super::ALL);
+    fleet.scenario.none_ran("laptop", &[], order);
+    let case = fleet.scenario.case(order);
+    let missing: Vec<_> = case.missing().map(|(branch, why)| (&branch.device, why)).collect();
+    let (robot, spare) = (Some(super::device("robot")), Some(super::device("spare")));
+    assert_eq!(missing.len(), 2, "{missing:?}");
+    for device in [&robot, &spare] {
+        assert!(missing.contains(&(device, &MissingWhy::Unconfirmed)), "{missing:?}");
+    }
+    fleet.scenario.none_ran("spare", &[], order);
+    let case = fleet.scenario.case(order);
+    assert!(case.complete && case.proven, "{:?}", case.branches);
+    let file = CaseFile::of(&case, &fleet.scenario.set()).to_bytes();
+    assert!(verify(&file, Some(fleet.scenario.fleet)).unwrap().case.complete);
+}
+
 /// Goal: a beacon that another one must freshen owes nothing of its own, and one that was left out
 /// of a case file is missed. Method: a quorum of two; then a file without the spare's enrolment.
 #[test]
