@@ -20,7 +20,7 @@ pub use enrol::{DeviceKind, Enrol, Invite, Named, Presence, Witness};
 pub use order::{
     Drill, Hold, Lift, Pause, Proof, Reason, Restore, Revoke, Subject, SubjectError, Term,
 };
-pub use release::{Action, Autonomy, Mode, Modes, Policy, Release, ReleaseVersion};
+pub use release::{Action, Autonomy, Mode, Modes, Policy, Profile, Release, ReleaseVersion};
 pub use root::{Approve, Operator, Pin, Removal, RingFloor, Role, Root};
 pub use task::{
     Award, Cancel, Cause, LogMark, Made, OnSilence, Outcome, Payload, Receipt, Refused, Seen,

@@ -68,12 +68,26 @@ impl Engine {
         }
     }
 
+    /// The spans that configuration would make longer than the releases do; it only tightens.
+    pub(crate) fn ignored_spans(&self) -> Vec<&'static str> {
+        let (Some(own), Some(released)) = (&self.config.tighten, self.released_autonomy()) else {
+            return Vec::new();
+        };
+        let spans = own.spans().into_iter().zip(released.spans());
+        let longer = spans.filter(|((_, own), (_, all))| *own != u64::MAX && own > all);
+        longer.map(|((name, _), _)| name).collect()
+    }
+
     /// What this device may do without contact: the tightest of releases and configuration.
     pub(crate) fn autonomy(&self) -> Option<Autonomy> {
+        let released = self.released_autonomy()?;
+        Some(self.config.tighten.iter().fold(released, |all, own| all.tightest(own)))
+    }
+
+    fn released_autonomy(&self) -> Option<Autonomy> {
         let judging = self.judging();
         let kind = self.known.registry.device_by_key(&self.key).map(|device| device.kind);
         let all = judging.iter().map(|release| release.header.autonomy_of(kind));
-        let released = all.reduce(|one, other| one.tightest(&other))?;
-        Some(self.config.tighten.iter().fold(released, |all, own| all.tightest(own)))
+        all.reduce(|one, other| one.tightest(&other))
     }
 }

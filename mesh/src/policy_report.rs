@@ -61,6 +61,8 @@ pub struct ReleaseReport {
     pub rules: Vec<RuleLine>,
     /// Its beacons.
     pub beacons: Vec<BeaconLine>,
+    /// The devices that may pass their answers on.
+    pub gateways: Vec<BeaconLine>,
 }
 
 /// A device that gives, or could give, device leases.
@@ -143,6 +145,7 @@ impl Engine {
             rules: rules.into_iter().filter(meets).collect(),
             policy,
             beacons: header.beacons.iter().map(|key| self.beacon_line(key)).collect(),
+            gateways: header.gateways.iter().map(|key| self.beacon_line(key)).collect(),
             header: header.clone(),
         }
     }

@@ -46,6 +46,8 @@ pub struct Status {
     pub contact_lost: bool,
     /// The gateways that passed the beacons' answers on, by name: the leases rest on their word.
     pub rests_on: Vec<String>,
+    /// Spans that the configuration makes longer than the releases do: these hold.
+    pub ignored: Vec<&'static str>,
 }
 
 /// One device of the fleet.
@@ -159,6 +161,7 @@ impl Engine {
             refused: self.links.refusal().map(str::to_owned),
             quorum: self.quorum(),
             clock_off_ms: self.clock_off_ms(),
+            ignored: self.ignored_spans(),
             rests_on: self.rests_on().iter().map(|key| self.name_of(key)).collect(),
             contact_lost: matches!(self.run_lease(), Lease::Until(end) if end <= self.now.boot),
         }

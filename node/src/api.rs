@@ -224,6 +224,12 @@ pub(crate) struct StatusSaid {
     pub(crate) quorum: u64,
     pub(crate) clock_off_ms: Option<i64>,
     pub(crate) contact_lost: bool,
+    /// The gateways that passed the beacons' answers on.
+    #[serde(default)]
+    pub(crate) rests_on: Vec<String>,
+    /// Spans that the configuration makes longer than the release does.
+    #[serde(default)]
+    pub(crate) ignored: Vec<String>,
     /// Every bound of the links with what is used of it.
     pub(crate) bounds: Vec<BoundSaid>,
 }

@@ -134,7 +134,7 @@ fn release(founding: &Founding<'_>, device: &SecretKey, body: &[u8]) -> Release 
         language: LANGUAGE,
         drafts: Vec::new(),
         gateways: Vec::new(),
-        profiles: Vec::new(),
+        profiles: founding.source.profiles.clone(),
         reason: None,
     }
 }

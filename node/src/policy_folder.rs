@@ -10,10 +10,11 @@ pub(crate) use faults::{FolderFault, faults, faults_of_texts};
 pub(crate) use files::{read_files, release_texts, write_files};
 
 use crate::fault::Fault;
-use belay_identity::body::{Autonomy, Mode, Modes, Policy};
+use belay_identity::body::{Autonomy, DeviceKind, Mode, Modes, Policy, Profile};
 use belay_identity::limits::POLICY_BYTES_MAX;
 use belay_mesh::gate::Rules;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::Path;
 use toml::Spanned;
 
@@ -27,6 +28,8 @@ pub struct Source {
     pub policy: Policy,
     /// How long each class may go on without contact.
     pub autonomy: Autonomy,
+    /// What holds for a kind of device instead.
+    pub profiles: Vec<Profile>,
     /// Who gives device leases; as in the release before where the folder does not say.
     pub beacons: Option<Beacons>,
 }
@@ -40,6 +43,8 @@ pub struct Beacons {
     pub quorum: u64,
     /// How many of them may lie.
     pub liars: u64,
+    /// The names of the devices that may pass their answers on.
+    pub gateways: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +56,8 @@ struct ReleaseFile {
     leases: LeasesFile,
     run: RunFile,
     beacons: Option<BeaconsFile>,
+    #[serde(default)]
+    profiles: BTreeMap<String, ProfileFile>,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +67,21 @@ struct BeaconsFile {
     quorum: Spanned<u64>,
     #[serde(default)]
     liars: u64,
+    #[serde(default)]
+    gateways: Vec<String>,
+}
+
+/// What a kind of device does otherwise than the rest.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ProfileFile {
+    local: Option<Spanned<String>>,
+    tool: Option<Spanned<String>>,
+    outward: Option<Spanned<String>>,
+    work: Option<Spanned<String>>,
+    motion: Option<Spanned<String>>,
+    unsealed_run: Option<Spanned<String>>,
+    lapse_grace: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -131,7 +153,9 @@ impl Source {
                 format!("{name}: a policy of {bytes} bytes; at most {POLICY_BYTES_MAX} travel");
             return Err(Fault::exit(7, what, "fewer or shorter rules; comments count too"));
         }
-        Ok(Self { policy, autonomy: file.autonomy(&at)?, beacons: file.beacons(name, release)? })
+        let autonomy = file.autonomy(&at)?;
+        let profiles = file.profiles(&autonomy, name, release, &at)?;
+        Ok(Self { policy, autonomy, profiles, beacons: file.beacons(name, release)? })
     }
 }
 
@@ -168,7 +192,7 @@ impl ReleaseFile {
         }
         let devices = file.devices.get_ref().clone();
         let (quorum, liars) = (*file.quorum.get_ref(), file.liars);
-        Ok(Some(Beacons { devices, quorum, liars }))
+        Ok(Some(Beacons { devices, quorum, liars, gateways: file.gateways.clone() }))
     }
 
     fn policy(&self, rules: &str, at: &At<'_>) -> Result<Policy, Fault> {
@@ -203,6 +227,70 @@ impl ReleaseFile {
             motion_ms: span("leases.motion", &self.leases.motion)?,
             unsealed_run_ms: span("run.unsealed_run", &self.run.unsealed_run)?,
             lapse_grace_ms: span("run.lapse_grace", &self.run.lapse_grace)?,
+        })
+    }
+}
+
+/// What a profile for no kind of device is told.
+pub(super) const KINDS: &str = "profiles are for laptop, phone, robot, gateway or server";
+
+impl ReleaseFile {
+    /// The profiles, each span that they do not name as for the rest.
+    fn profiles(
+        &self,
+        rest: &Autonomy,
+        name: &str,
+        text: &str,
+        at: &At<'_>,
+    ) -> Result<Vec<Profile>, Fault> {
+        let profile = |(word, file): (&String, &ProfileFile)| {
+            let kind = DeviceKind::from_word(word).ok_or_else(|| {
+                let line = line_of_profile(text, word);
+                let what =
+                    format!("{name}/release.toml, line {line}, profiles.{word}: no such kind");
+                Fault::exit(7, what, KINDS)
+            })?;
+            Ok(Profile { kind, autonomy: file.autonomy(word, rest, at)? })
+        };
+        self.profiles.iter().map(profile).collect()
+    }
+}
+
+/// The line on which a profile begins.
+pub(super) fn line_of_profile(text: &str, kind: &str) -> usize {
+    let begins = text.find(&format!("profiles.{kind}")).unwrap_or_default();
+    text[..begins].lines().count() + 1
+}
+
+impl ProfileFile {
+    /// The spans that it names.
+    fn spans(&self) -> Vec<(&'static str, &Spanned<String>)> {
+        let all = [
+            ("local", &self.local),
+            ("tool", &self.tool),
+            ("outward", &self.outward),
+            ("work", &self.work),
+            ("motion", &self.motion),
+            ("unsealed_run", &self.unsealed_run),
+            ("lapse_grace", &self.lapse_grace),
+        ];
+        all.into_iter().filter_map(|(name, span)| Some((name, span.as_ref()?))).collect()
+    }
+
+    fn autonomy(&self, kind: &str, rest: &Autonomy, at: &At<'_>) -> Result<Autonomy, Fault> {
+        let span = |name: &str, own: &Option<Spanned<String>>, rest_ms: u64| match own {
+            None => Ok(rest_ms),
+            Some(text) => span_ms(text.get_ref())
+                .ok_or_else(|| at(&format!("profiles.{kind}.{name}"), text, "is no duration")),
+        };
+        Ok(Autonomy {
+            local_ms: span("local", &self.local, rest.local_ms)?,
+            tool_ms: span("tool", &self.tool, rest.tool_ms)?,
+            outward_ms: span("outward", &self.outward, rest.outward_ms)?,
+            work_ms: span("work", &self.work, rest.work_ms)?,
+            motion_ms: span("motion", &self.motion, rest.motion_ms)?,
+            unsealed_run_ms: span("unsealed_run", &self.unsealed_run, rest.unsealed_run_ms)?,
+            lapse_grace_ms: span("lapse_grace", &self.lapse_grace, rest.lapse_grace_ms)?,
         })
     }
 }

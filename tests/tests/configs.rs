@@ -43,6 +43,31 @@ fn every_config_loads() {
     }
 }
 
+/// Goal: a profile for a kind of device takes what it does not name from the rest, and a slip in one
+/// is named with its line. Method: the starter release with a profile behind it.
+#[test]
+fn profiles_by_kind_are_read_and_slips_are_named() {
+    let starter = house::top().join("configs/policies/starter");
+    let text = |name: &str| std::fs::read_to_string(starter.join(name)).unwrap();
+    let (rules, release) = (text("policy.cedar"), text("release.toml"));
+    let read = |more: &str| {
+        let read = Source::read_texts("folder", &rules, &format!("{release}\n{more}\n"));
+        read.map_err(|fault| format!("{fault:?}"))
+    };
+    let robot = read("[profiles.robot]\nunsealed_run = \"60s\"").unwrap();
+    let profile = &robot.profiles[0];
+    assert_eq!(profile.kind.as_str(), "robot");
+    assert_eq!(profile.autonomy.unsealed_run_ms, 60_000);
+    assert_eq!(profile.autonomy.tool_ms, robot.autonomy.tool_ms);
+    let line = format!("line {}", release.lines().count() + 2);
+    let kind = read("[profiles.rover]\nmotion = \"1s\"").unwrap_err();
+    assert!(kind.contains("profiles.rover") && kind.contains(&line), "{kind}");
+    let span = read("[profiles.robot]\nmotion = \"soon\"").unwrap_err();
+    assert!(span.contains("profiles.robot.motion") && span.contains("soon"), "{span}");
+    let key = read("[profiles.robot]\nmotions = \"1s\"").unwrap_err();
+    assert!(key.contains("motions"), "{key}");
+}
+
 /// Goal: the check can fail. Method: a stranger, and the starter policy with one half broken.
 #[test]
 fn a_broken_config_is_seen() {

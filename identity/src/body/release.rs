@@ -127,6 +127,19 @@ impl Autonomy {
         }
     }
 
+    /// Every span by its name.
+    pub fn spans(&self) -> [(&'static str, u64); 7] {
+        [
+            ("local", self.local_ms),
+            ("tool", self.tool_ms),
+            ("outward", self.outward_ms),
+            ("work", self.work_ms),
+            ("motion", self.motion_ms),
+            ("unsealed_run", self.unsealed_run_ms),
+            ("lapse_grace", self.lapse_grace_ms),
+        ]
+    }
+
     /// The shorter of both, each by itself: configuration and a second release may only tighten.
     pub fn tightest(&self, other: &Self) -> Self {
         Self {

@@ -2,7 +2,7 @@
 
 use super::{LeaseSaid, to_text};
 use crate::shell::reach_said;
-use belay_identity::body::{Action, Autonomy};
+use belay_identity::body::{Action, Autonomy, DeviceKind, Profile};
 use belay_identity::key::hex;
 use belay_mesh::gate::RuleLine;
 use belay_mesh::policy_history::HistoryLine;
@@ -37,7 +37,12 @@ pub(crate) struct ReleaseSaidWhole {
     pub(crate) quorum: u64,
     pub(crate) liars: u64,
     pub(crate) beacons: Vec<BeaconSaid>,
+    #[serde(default)]
+    pub(crate) gateways: Vec<BeaconSaid>,
     pub(crate) autonomy: AutonomySaid,
+    /// What holds for a kind of device instead.
+    #[serde(default)]
+    pub(crate) profiles: Vec<(String, AutonomySaid)>,
     pub(crate) modes: Vec<(String, String)>,
     pub(crate) projects: Vec<String>,
     pub(crate) classes: Vec<String>,
@@ -152,6 +157,25 @@ impl From<&Autonomy> for AutonomySaid {
     }
 }
 
+/// Profiles by the name of their kind, in the order of the kinds.
+pub(crate) fn profiles_said(profiles: &[Profile]) -> Vec<(String, AutonomySaid)> {
+    let mut said: Vec<_> = profiles
+        .iter()
+        .map(|profile| (profile.kind.as_str().to_owned(), (&profile.autonomy).into()))
+        .collect();
+    said.sort_by(|one: &(String, AutonomySaid), other| one.0.cmp(&other.0));
+    said
+}
+
+/// The profiles that are said so; a kind that this version does not know has none.
+pub(crate) fn profiles_of(said: &[(String, AutonomySaid)]) -> Vec<Profile> {
+    let known = |kind: DeviceKind| said.iter().find(|(name, _)| name == kind.as_str());
+    let profile = |kind: &DeviceKind| {
+        known(*kind).map(|(_, autonomy)| Profile { kind: *kind, autonomy: autonomy.into() })
+    };
+    DeviceKind::ALL.iter().filter_map(profile).collect()
+}
+
 impl From<&PolicyReport> for PolicySaid {
     fn from(report: &PolicyReport) -> Self {
         let leases = report.leases.iter().map(|lease| LeaseSaid {
@@ -196,7 +220,9 @@ impl From<&ReleaseReport> for ReleaseSaidWhole {
             quorum: header.quorum,
             liars: header.liars,
             beacons: release.beacons.iter().map(Into::into).collect(),
+            gateways: release.gateways.iter().map(Into::into).collect(),
             autonomy: (&header.autonomy).into(),
+            profiles: profiles_said(&header.profiles),
             modes: modes.unwrap_or_default(),
             projects: policy.map(|policy| policy.projects.clone()).unwrap_or_default(),
             classes: policy.map(|policy| policy.classes.clone()).unwrap_or_default(),

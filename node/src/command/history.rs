@@ -6,7 +6,7 @@
 use super::door;
 use super::publish::{Asked, reason, release};
 use crate::api::Ask;
-use crate::api::policy::{HistorySaid, ReleaseSaidWhole};
+use crate::api::policy::{HistorySaid, ReleaseSaidWhole, profiles_of};
 use crate::cli::Context;
 use crate::cli::operators::Rollback;
 use crate::clock;
@@ -65,7 +65,8 @@ pub(crate) fn rollback(context: &Context, asked: &Rollback) -> Result<ExitCode, 
         let hint = "publish it from a folder: `belay policy publish FOLDER`";
         Fault::failed(format!("the policy of release {version} does not read here"), hint)
     })?;
-    let source = Source { policy, autonomy: (&old.autonomy).into(), beacons: None };
+    let (autonomy, profiles) = ((&old.autonomy).into(), profiles_of(&old.profiles));
+    let source = Source { policy, autonomy, profiles, beacons: None };
     let message = match asked.message.as_str() {
         "" => format!("back to {version}"),
         why => format!("back to {version}: {why}"),

@@ -1,6 +1,7 @@
 //! `belay policy check` and `belay policy effective`: what a folder would do, and what judges now.
 
 use super::door;
+use super::publish::profile_words;
 use crate::api::Ask;
 use crate::api::policy::{PolicySaid, ReleaseSaidWhole};
 use crate::cli::Context;
@@ -106,8 +107,17 @@ fn release_words(release: &ReleaseSaidWhole, said: &PolicySaid) -> String {
     let names: Vec<&str> = release.beacons.iter().map(|beacon| beacon.name.as_str()).collect();
     text += &format!("\n  beacons {}: a lease needs {}", names.join(", "), release.quorum);
     text += &format!(", {} may lie\n", release.liars);
+    if !release.gateways.is_empty() {
+        let names: Vec<&str> = release.gateways.iter().map(|one| one.name.as_str()).collect();
+        text += &format!("  {} may pass their answers on, with their age\n", names.join(", "));
+    }
+    for (kind, _) in &release.profiles {
+        text += &format!("  {kind}: {}\n", profile_words(&release.profiles, kind));
+    }
     if !release.whole {
-        return text + "  its policy has not arrived: nothing is permitted until it does\n";
+        return text
+            + "  its policy has not arrived: until it is to be adopted the release before judges, \
+               from then on nothing is permitted\n";
     }
     let here = |name: &str| {
         let spans = said.autonomy.as_ref().map(|all| all.spans());
@@ -121,7 +131,7 @@ fn release_words(release: &ReleaseSaidWhole, said: &PolicySaid) -> String {
         let name = format!("leases.{class}");
         let spans = release.autonomy.spans();
         let span = spans.iter().find(|(span, _)| *span == name).map_or(0, |(_, ms)| *ms);
-        let here = here(&name).filter(|here| *here < span);
+        let here = here(&name).filter(|here| *here != span);
         let here = here.map(|ms| format!(" (here {})", span_words(ms))).unwrap_or_default();
         vec![class.clone(), mode.clone(), span_words(span) + &here, reach(class)]
     };

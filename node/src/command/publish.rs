@@ -8,7 +8,7 @@
 use super::door;
 use super::operator::Operator;
 use crate::api::Ask;
-use crate::api::policy::{AutonomySaid, PolicySaid, ReleaseSaidWhole};
+use crate::api::policy::{AutonomySaid, BeaconSaid, PolicySaid, ReleaseSaidWhole, profiles_said};
 use crate::cli::{Context, Publish, Signing};
 use crate::clock;
 use crate::door::DoorName;
@@ -16,7 +16,9 @@ use crate::fault::Fault;
 use crate::founding::{ADOPT_WITHIN_MS, LANGUAGE, RELEASE_LIFE_MS};
 use crate::policy_folder::{Beacons, Source, faults, span_words};
 use crate::screen::{Shown, talk};
-use belay_identity::body::{Action, Approve, Body, Policy, Reason, Release, ReleaseVersion};
+use belay_identity::body::{
+    Action, Approve, Body, DeviceKind, Policy, Reason, Release, ReleaseVersion,
+};
 use belay_identity::key::unhex;
 use belay_identity::limits::REASON_BYTES_MAX;
 use belay_identity::{Class, PublicKey, StatementId};
@@ -49,6 +51,8 @@ struct Givers {
     always_on: u64,
     quorum: u64,
     liars: u64,
+    /// Those who may pass their answers on.
+    gateways: Vec<(String, PublicKey)>,
 }
 
 /// What is to be released, and by whom.
@@ -136,24 +140,27 @@ fn check_expected(expect: Option<&str>, policy: &PolicySaid) -> Result<(), Fault
 }
 
 fn givers(source: &Source, policy: &PolicySaid) -> Result<Givers, Fault> {
-    let (names, quorum, liars) = match (&source.beacons, policy.judging.first()) {
-        (Some(Beacons { devices, quorum, liars }), _) => (devices.clone(), *quorum, *liars),
+    let name = |device: &BeaconSaid| device.name.clone();
+    let (names, gateways, quorum, liars) = match (&source.beacons, policy.judging.first()) {
+        (Some(Beacons { devices, quorum, liars, gateways }), _) => {
+            (devices.clone(), gateways.clone(), *quorum, *liars)
+        }
         (None, Some(old)) => {
-            let names = old.beacons.iter().map(|beacon| beacon.name.clone());
-            (names.collect(), old.quorum, old.liars)
+            let passing: Vec<String> = old.gateways.iter().map(name).collect();
+            (old.beacons.iter().map(name).collect::<Vec<_>>(), passing, old.quorum, old.liars)
         }
         (None, None) => {
             let hint = "name them in release.toml: [beacons] with devices and quorum";
             return Err(Fault::wrong_use("no release is in force to take the beacons from", hint));
         }
     };
-    let old = policy.judging.iter().flat_map(|release| &release.beacons);
+    let old = policy.judging.iter().flat_map(|old| old.beacons.iter().chain(&old.gateways));
     let known: Vec<_> = policy.devices.iter().chain(old).collect();
     let find = |name: &String| {
         known.iter().find(|device| device.name == *name).copied().ok_or_else(|| {
             let names: Vec<&str> = policy.devices.iter().map(|d| d.name.as_str()).collect();
             let hint = format!("the fleet's devices are {}", names.join(", "));
-            Fault::exit(7, format!("beacons.devices: no device {name} is in this fleet"), hint)
+            Fault::exit(7, format!("beacons: no device {name} is in this fleet"), hint)
         })
     };
     let found = names.iter().map(find).collect::<Result<Vec<_>, Fault>>()?;
@@ -161,8 +168,12 @@ fn givers(source: &Source, policy: &PolicySaid) -> Result<Givers, Fault> {
     let keys = found.iter().map(|device| key(&device.key)).collect::<Option<Vec<_>>>();
     let odd = || Fault::failed("the node names a device without a key", "use one version of belay");
     let keys = keys.ok_or_else(odd)?;
+    let passing = gateways.iter().map(|name| Ok((name.clone(), find(name)?)));
+    let passing = passing.collect::<Result<Vec<_>, Fault>>()?;
+    let passing = passing.into_iter().map(|(name, said)| Some((name, key(&said.key)?)));
+    let gateways = passing.collect::<Option<Vec<_>>>().ok_or_else(odd)?;
     let always_on = found.iter().filter(|device| device.always_on).count() as u64;
-    Ok(Givers { names, keys, always_on, quorum, liars })
+    Ok(Givers { names, keys, always_on, quorum, liars, gateways })
 }
 
 fn warn(givers: &Givers, old: Option<&ReleaseSaidWhole>) {
@@ -201,6 +212,12 @@ fn sign(
         let ours: Vec<String> = givers.keys.iter().map(PublicKey::to_hex).collect();
         release.body.as_deref() == Some(&crate::api::to_text(&body))
             && release.autonomy == autonomy
+            && release.profiles == profiles_said(&source.profiles)
+            && release
+                .gateways
+                .iter()
+                .map(|said| &said.name)
+                .eq(givers.gateways.iter().map(|g| &g.0))
             && keys == ours
             && release.drafts == drafts
             && (release.quorum, release.liars) == (givers.quorum, givers.liars)
@@ -228,8 +245,8 @@ fn sign(
         language: LANGUAGE,
         drafts: asked.drafts.clone(),
         reason: asked.reason.clone(),
-        gateways: Vec::new(),
-        profiles: Vec::new(),
+        gateways: givers.gateways.iter().map(|(_, key)| *key).collect(),
+        profiles: source.profiles.clone(),
     };
     let until = Some(now_ms.saturating_add(RELEASE_LIFE_MS));
     let header = operator.sign_next(&mut place, Body::Release(header), Vec::new(), until);
@@ -271,14 +288,30 @@ fn changes(source: &Source, givers: &Givers, policy: &PolicySaid) -> Result<Chan
             note(name, span_words(from), span_words(to));
         }
     }
+    for kind in DeviceKind::ALL {
+        let from = profile_words(&old.profiles, kind.as_str());
+        let to = profile_words(&profiles_said(&source.profiles), kind.as_str());
+        note(&format!("profiles.{kind}"), from, to);
+    }
     note("projects", old.projects.join(", "), source.policy.projects.join(", "));
     note("classes", old.classes.join(", "), source.policy.classes.join(", "));
     let names: Vec<String> = old.beacons.iter().map(|beacon| beacon.name.clone()).collect();
     note("beacons.devices", names.join(", "), givers.names.join(", "));
+    let passing = old.gateways.iter().map(|device| device.name.clone()).collect::<Vec<_>>();
+    let now = givers.gateways.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    note("beacons.gateways", passing.join(", "), now.join(", "));
     note("beacons.quorum", old.quorum.to_string(), givers.quorum.to_string());
     note("beacons.liars", old.liars.to_string(), givers.liars.to_string());
     let (rules_added, rules_removed) = (rules.added, rules.removed);
     Ok(Changes { rules_added, rules_removed, rules_changed: rules.changed, settings })
+}
+
+/// The spans of one kind of device, for people; nothing where they are as for the rest.
+pub(super) fn profile_words(profiles: &[(String, AutonomySaid)], kind: &str) -> String {
+    let own = profiles.iter().find(|(of, _)| of == kind);
+    let spans = own.map(|(_, autonomy)| autonomy.spans());
+    let words = spans.into_iter().flatten().map(|(name, ms)| format!("{name} {}", span_words(ms)));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn show(

@@ -75,7 +75,7 @@ fn words(standing: &Standing) -> String {
     }
     text += &authority_words(&standing.authority);
     text += &format!("spread   {}\n", spread_words(peers));
-    text += &format!("runs on  {}\n", run_words(&status.run));
+    text += &format!("runs on  {}\n", run_words(status));
     text += &format!("clock    {}\n", clock_words(status));
     text += &format!("links    {}\n\n", bounds_words(status));
     text += &super::device::rows(peers);
@@ -165,11 +165,15 @@ fn bounds_words(status: &StatusSaid) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn run_words(run: &str) -> String {
-    match run {
+fn run_words(status: &StatusSaid) -> String {
+    let passed = match status.rests_on.as_slice() {
+        [] => String::new(),
+        names => format!(" as {} passed it on", names.join(" and ")),
+    };
+    match status.run.as_str() {
         "unbounded" => "its own word: this device is a beacon, so no lease bounds it".to_owned(),
         "lapsed" => "nothing: no beacon has answered for longer than a run may go on".to_owned(),
-        reach => format!("its beacons' word, for {reach} more"),
+        reach => format!("its beacons' word{passed}, for {reach} more"),
     }
 }
 
@@ -219,6 +223,13 @@ fn items(status: &StatusSaid, peers: &[DeviceReportSaid]) -> Vec<Item> {
     if !status.releases.iter().any(|release| release.whole) {
         let next = "wait for a member to bring it, or `belay policy publish FOLDER`";
         note(true, "no whole release here: nothing is permitted".to_owned(), next);
+    }
+    if !status.ignored.is_empty() {
+        let what = format!(
+            "refused from node.toml: {} would let this device go on longer than the release does",
+            status.ignored.join(", ")
+        );
+        note(false, what, "shorten it or take it out; configuration only tightens");
     }
     if status.contact_lost {
         let next = "bring a beacon within reach; `belay device list` says which is";

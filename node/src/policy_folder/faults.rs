@@ -3,8 +3,8 @@
 //! `Source::read` ends at the first; an author mends all of them at once. Refused here: opinions on
 //! what a policy should say.
 
-use super::{ReleaseFile, span_ms};
-use belay_identity::body::Mode;
+use super::{KINDS, ReleaseFile, line_of_profile, span_ms};
+use belay_identity::body::{DeviceKind, Mode};
 use belay_mesh::gate::faults as faults_of_rules;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -116,6 +116,20 @@ fn release(text: &str) -> Vec<FolderFault> {
         let next = "name each device once, 1 to all of them as quorum, and fewer liars than that";
         Some(fault(at, what, next))
     }));
+    for (kind, profile) in &file.profiles {
+        if DeviceKind::from_word(kind).is_none() {
+            let what = format!("profiles.{kind}: no such kind of device");
+            let line = Some(line_of_profile(text, kind));
+            let next = KINDS.to_owned();
+            found.push(FolderFault { file: RELEASE, line, rule: None, what, next });
+        }
+        let spans = profile.spans().into_iter();
+        let no_span = spans.filter(|(_, word)| span_ms(word.get_ref()).is_none());
+        found.extend(no_span.map(|(name, word)| {
+            let what = format!("profiles.{kind}.{name}: “{}” is no duration", word.get_ref());
+            fault(word.span().start, what, "write a number and ms, s, m, h or d")
+        }));
+    }
     found.sort_by_key(|fault| fault.line);
     found
 }

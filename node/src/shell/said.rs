@@ -117,6 +117,8 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
         quorum: status.quorum,
         clock_off_ms: status.clock_off_ms,
         contact_lost: status.contact_lost,
+        rests_on: status.rests_on.clone(),
+        ignored: status.ignored.iter().map(|name| format!("enforce.{name}")).collect(),
         bounds: shell.net.used().iter().map(bound_said).collect(),
     }
 }

@@ -3,14 +3,15 @@
 
 use super::lab::{Lab, Sent};
 use belay_identity::body::{
-    Approve, Body, Hold, Mode, Modes, Policy, Reason, Release, ReleaseVersion, Subject, Term,
+    Approve, Autonomy, Body, DeviceKind, Hold, Mode, Modes, Policy, Profile, Reason, Release,
+    ReleaseVersion, Subject, Term,
 };
 use belay_identity::principal::{AgentId, Principal};
 use belay_identity::{Class, PublicKey, Scope, Statement, StatementId, sign};
 use belay_mesh::Request;
 use belay_mesh::gate::{Act, Decision, Verdict};
 use belay_mesh::output::Answer;
-use belay_mesh::status::Progress;
+use belay_mesh::status::{LeaseReach, Progress};
 use belay_mesh::wire::FrameKind;
 
 const ANYTHING: Option<&[&str]> = Some(&[]);
@@ -222,5 +223,31 @@ fn until_beacons_are_handed_over_an_order_is_in_force_under_both() {
     for node in [1, 2, 3] {
         let shown = progress(&mut lab, node, later);
         assert!(shown.in_force_ms.is_some(), "handed over: {:?}", shown.unconfirmed);
+    }
+}
+
+/// Goal: what a release says of a kind of device holds for that kind and no other. Method: a
+/// profile of half the span for robots, then for gateways; the devices are gateways.
+#[test]
+fn a_profile_holds_for_its_kind_alone() {
+    for (number, kind) in [(2, DeviceKind::Robot), (3, DeviceKind::Gateway)] {
+        let mut lab = Lab::new(&[ANYTHING; 4]);
+        let policy = all_but("fetch");
+        let beacons = vec![lab.fleet.devices[0].key];
+        let mut header = release(&lab, 2, &policy, beacons);
+        let short = header.autonomy.unsealed_run_ms / 2;
+        let autonomy = Autonomy { unsealed_run_ms: short, ..header.autonomy.clone() };
+        header.profiles = vec![Profile { kind, autonomy }];
+        publish(&mut lab, 0, header.clone(), &policy);
+        lab.run(ADOPT_MS + 1_000);
+        let own = header.autonomy_of(Some(DeviceKind::Gateway)).unsealed_run_ms;
+        assert_eq!(own == short, number == 3);
+        let ask = lab.request(1, Request::Status);
+        let run = match lab.answers.remove(&ask).map(|answer| answer.map(|answer| *answer)) {
+            Some(Ok(Answer::Status(status))) => status.run,
+            other => panic!("a status is answered with {other:?}"),
+        };
+        let LeaseReach::ForMs(reach) = run else { panic!("{run:?}") };
+        assert!(reach <= own && reach + 21_000 > own, "{kind}: {reach} of {own} ms");
     }
 }

@@ -23,6 +23,9 @@ fn again(fleet: &mut Fleet, lifts: Vec<StatementId>) -> (Papers, StatementId) {
     (papers, award)
 }
 
+/// What a lift names, chosen in its fleet.
+type Named<'a> = &'a dyn Fn(&mut Fleet) -> Vec<StatementId>;
+
 /// Goal: a new run of a resumed agent leaves the old case whole, in the fleet and in its file.
 #[test]
 fn a_run_that_names_the_lift_is_no_branch_of_the_lifted_order() {
@@ -53,7 +56,7 @@ fn a_run_that_names_no_lift_of_this_order_is_missed() {
         let lift = Body::Lift(Lift { reason: Reason("mine".to_owned()) });
         fleet.scenario.say("robot", author, frame, lift)
     };
-    let names: [(&str, &dyn Fn(&mut Fleet) -> Vec<StatementId>); 4] = [
+    let names: [(&str, Named); 4] = [
         ("nothing", &|_| Vec::new()),
         ("the order", &|_| vec![order]),
         ("another lift", &|fleet| vec![other(fleet)]),
