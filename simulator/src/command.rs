@@ -8,6 +8,7 @@
 
 mod bench;
 mod defects;
+mod hostile;
 mod show;
 mod sweep;
 
@@ -42,6 +43,8 @@ enum Command {
 enum BenchCommand {
     /// Statements checked and taken in per second, beside bare signature checks.
     Intake(bench::IntakeArgs),
+    /// What a hostile operator's drafts cost: time to refuse, and memory.
+    Drafts(hostile::DraftsArgs),
 }
 
 #[derive(Args)]
@@ -88,6 +91,7 @@ pub fn start() -> ExitCode {
         Command::Run(args) => sweep::run(&args),
         Command::Defects(args) => defects::run(&args),
         Command::Bench(BenchCommand::Intake(args)) => bench::intake(&args),
+        Command::Bench(BenchCommand::Drafts(args)) => hostile::drafts(&args),
     };
     done.unwrap_or_else(|why| {
         eprintln!("belay-sim: {why}");
