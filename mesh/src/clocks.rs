@@ -7,8 +7,9 @@
 //! end is surely past.
 //!
 //! The own wall clock decides nothing, except at a beacon, where it is one of the words. It is
-//! compared: where it parts from the boot clock, something was hidden from one of the two (a paused,
-//! rewound or copied machine), every lease is void and drawn anew, and a new incarnation begins.
+//! compared: where it parts from the boot clock, something was hidden from one of the two (a
+//! paused, rewound or copied machine), every lease is void and drawn anew, and a new incarnation
+//! begins.
 //!
 //! Refused here: comparing with the own wall clock what lets or takes away.
 

@@ -43,8 +43,8 @@ fn every_config_loads() {
     }
 }
 
-/// Goal: a profile for a kind of device takes what it does not name from the rest, and a slip in one
-/// is named with its line. Method: the starter release with a profile behind it.
+/// Goal: a profile for a kind of device takes what it does not name from the rest, and a slip in
+/// one is named with its line. Method: the starter release with a profile behind it.
 #[test]
 fn profiles_by_kind_are_read_and_slips_are_named() {
     let starter = house::top().join("configs/policies/starter");

@@ -1,4 +1,5 @@
-//! Drafts that come together, and everything that a liar among the operators can try with one.
+//! Drafts that come together (INV-DRAFT-1), and everything that a liar among the operators can try
+//! with one.
 
 mod chunks;
 mod hostile;

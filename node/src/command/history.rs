@@ -1,7 +1,7 @@
 //! `belay policy history` and `rollback`: what judged when and by whose yes, and back to it.
 //!
-//! A rollback is a new release with the policy and the times of an older one; who gives leases stays
-//! as it is. Refused here: taking anything out of the history, or below the floor.
+//! A rollback is a new release with the policy and the times of an older one; who gives leases
+//! stays as it is. Refused here: taking anything out of the history, or below the floor.
 
 use super::door;
 use super::publish::{Asked, reason, release};

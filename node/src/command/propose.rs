@@ -1,8 +1,8 @@
 //! `belay policy propose`: a draft becomes the next release, signed in this process.
 //!
-//! The header names the draft's head, so an approval is of the draft as it was shown and lapses when
-//! it changes. Refused here: a draft that `policy check` would refuse, and one whose branches nobody
-//! has looked at together.
+//! The header names the draft's head, so an approval is of the draft as it was shown and lapses
+//! when it changes. Refused here: a draft that `policy check` would refuse, and one whose branches
+//! nobody has looked at together.
 
 use super::draft;
 use super::publish::{Asked, reason, release};

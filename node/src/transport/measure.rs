@@ -1,10 +1,10 @@
 //! What the direct lane costs, measured: payloads beside raw quinn, and an order's time while
 //! payloads fill the path.
 //!
-//! Both sides run on loopback, on one thread as a node does; the two ways of moving bytes take turns in one run,
-//! so that whatever else the machine does meets both. The lane reads a file, verifies every piece
-//! and writes a file; raw quinn moves memory into memory with the same keys and windows. Refused
-//! here: a figure of bytes that did not arrive as they were sent.
+//! Both sides run on loopback, on one thread as a node does; the two ways of moving bytes take
+//! turns in one run, so that whatever else the machine does meets both. The lane reads a file,
+//! verifies every piece and writes a file; raw quinn moves memory into memory with the same keys
+//! and windows. Refused here: a figure of bytes that did not arrive as they were sent.
 
 use std::{
     io,

@@ -1,7 +1,8 @@
 //! Seats: who may hold a link here at once, so that nobody shuts out whoever belongs here.
 //!
-//! A member holds a seat of his own. Strangers share the lobby, and devices that an order cuts share
-//! a few seats for their wind-down; of both, the one that has stayed longest gives way to one more.
+//! A member holds a seat of his own. Strangers share the lobby, and devices that an order cuts
+//! share a few seats for their wind-down; of both, the one that has stayed longest gives way to one
+//! more.
 //! Refused here: judging a key; the owner hands in who is who.
 
 use std::sync::atomic::Ordering;

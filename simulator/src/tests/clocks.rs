@@ -1,8 +1,8 @@
 //! Time tricks: clocks that are set back and ahead, sleep, and a start in between.
 //!
-//! Goal (INV-LEASE-1): no lease is extended by a millisecond, no timed hold ends early, and nobody is locked out
-//! for good. Method: three beacons of which two must answer and one may lie; a device whose agent
-//! is ordered to stop while it is cut off plays each trick, by itself or by a beacon.
+//! Goal (INV-LEASE-1): no lease is extended by a millisecond, no timed hold ends early, and nobody
+//! is locked out for good. Method: three beacons of which two must answer and one may lie; a device
+//! whose agent is ordered to stop while it is cut off plays each trick, by itself or by a beacon.
 
 use crate::clock::SECOND;
 use crate::plan::{Hit, Plan, Set, Span, Step, Suspend};

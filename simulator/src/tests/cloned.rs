@@ -1,7 +1,8 @@
 //! One state, two machines: what a copy of a disk, of a seed or of a running process may repeat.
 //!
-//! Goal (INV-LOG-1): no number, nonce or key is used by both. Method: pairs of engines over one disk with one
-//! seed; they begin a nanosecond apart, or run as one until one of them notices a pause.
+//! Goal (INV-LOG-1): no number, nonce or key is used by both. Method: pairs of engines over one
+//! disk with one seed; they begin a nanosecond apart, or run as one until one of them notices a
+//! pause.
 
 use crate::fleet::{Fleet, RING};
 use crate::plan::Plan;

@@ -3,6 +3,7 @@
 use super::{Fleet, lacks_nothing, stopped};
 use crate::case::scenario::{Frame, Papers, Views};
 use crate::case::{CaseFile, verify};
+use crate::set::Held;
 use belay_identity::body::{Lift, Reason};
 use belay_identity::{Body, StatementId};
 
@@ -79,8 +80,11 @@ fn one_award_that_names_the_lift_hides_no_other_of_its_tree() {
     let (mut fleet, order, lift) = lifted();
     let helper = fleet.helper.clone();
     fleet.scenario.award_naming(&helper, None, "laptop", vec![lift]);
-    let gone = |held: &&crate::set::Held| matches!(&held.body, Body::Receipt(receipt) if receipt.award == Some(fleet.dig));
-    let receipt = fleet.scenario.said.iter().find(gone).unwrap().id();
+    let digs = |held: &&Held| match &held.body {
+        Body::Receipt(receipt) => receipt.award == Some(fleet.dig),
+        _ => false,
+    };
+    let receipt = fleet.scenario.said.iter().find(digs).unwrap().id();
     let without = fleet.scenario.set_without(&[receipt]);
     let case = Views::of(without).case(order);
     assert!(case.missing().any(|(branch, _)| branch.award == Some(fleet.dig)));
