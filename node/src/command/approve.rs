@@ -39,7 +39,7 @@ pub(crate) fn run(context: &Context, ask: &Words) -> Result<ExitCode, Fault> {
     let of = of.map_err(|refusal| Fault::failed(refusal.why, "use one version of belay"))?;
     let yes = operator.sign_next(&mut place, Approve { of }.into(), Vec::new(), None);
     operator.hand_in(std::slice::from_ref(&yes), &[])?;
-    conclude(context, &mut door, &waiting, &yes.id().to_hex())
+    conclude(context, operator.door(), &waiting, &yes.id().to_hex())
 }
 
 fn list(context: &Context, door: &mut DoorClient) -> Result<ExitCode, Fault> {

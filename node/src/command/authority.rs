@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 pub(crate) fn list(context: &Context) -> Result<ExitCode, Fault> {
     let said = ask(context)?;
-    let words = format!("{}\n{}{}", eyes_words(&said), rows(&said), gone_words(&said.gone));
+    let words = format!("{}.\n{}{}", eyes_words(&said), rows(&said), gone_words(&said.gone));
     Shown::whole("belay.operator.list/1", &said, words).show(context.format)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -104,15 +104,15 @@ pub(super) fn eyes_words(said: &AuthoritySaid) -> String {
     let with = |role: &str| {
         said.operators.iter().filter(|line| line.roles.iter().any(|one| one == role)).count()
     };
-    let eyes = |role: &str, acts: &str| match with(role) {
-        0 => format!("nobody {acts}"),
-        1 => format!("one operator {acts}: no second pair of eyes"),
-        several => format!("2 of {several} operators {acts}"),
+    let eyes = |role: &str, act: &str| match with(role) {
+        0 => format!("nobody can {act}"),
+        1 => format!("one alone can {act}"),
+        several => format!("2 of {several} must agree to {act}"),
     };
     format!(
-        "{}; {}; {} of {} root keys found the next epoch.",
+        "{}; {}; {} of {} root keys must agree to a root epoch",
         eyes("policy", "publish"),
-        eyes("security", "lift and restore"),
+        eyes("security", "lift or restore"),
         said.threshold,
         said.keys.len()
     )

@@ -93,7 +93,7 @@ pub(super) fn propose(
     }
     let mut signer = Operator::unlock_as(context, &founding.signing, KeyName::Root)?;
     let id = sign(&mut signer, &drawn)?;
-    conclude(context, schema, &mut door, &drawn, &id)
+    conclude(context, schema, signer.door(), &drawn, &id)
 }
 
 /// An epoch that the node has drawn up.

@@ -51,12 +51,13 @@ impl Operator {
         signing: &Signing,
         name: KeyName,
     ) -> Result<Self, Fault> {
-        let door = door(context, DoorName::Operator)?;
+        // Whoever types a passphrase for nothing is told so first; a door waits for nobody's typing.
+        drop(door(context, DoorName::Operator)?);
         let secret = match &signing.key {
             Some(file) => open_file(file, name, &signing.unlock)?,
             None => open_key(&context.state()?, name, &signing.unlock)?,
         };
-        Ok(Self { door, secret })
+        Self::holding(context, secret)
     }
 
     /// The key that signs.

@@ -58,11 +58,12 @@ pub(crate) fn run(context: &Context, ask: &Resume) -> Result<ExitCode, Fault> {
         operator.hand_in(&signed, &[])?;
     }
     let said: Vec<String> = signed.iter().map(|statement| statement.id().to_hex()).collect();
-    let waits = all(&mut door)?.into_iter().find(|w| by == KeyName::Root && said.contains(&w.id));
+    let waits =
+        all(operator.door())?.into_iter().find(|w| by == KeyName::Root && said.contains(&w.id));
     if let Some(waiting) = waits {
         return Err(lacks(&waiting));
     }
-    let after = look_again(&mut door, &before)?;
+    let after = look_again(operator.door(), &before)?;
     conclude(context, &before, after, &signed)
 }
 

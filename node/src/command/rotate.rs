@@ -87,7 +87,6 @@ struct Turning<'a> {
     name: KeyName,
     vault: Vault,
     unlock: Unlock,
-    door: DoorClient,
     /// True once this process has taken a step: a rotation that is complete is not begun anew.
     moved: bool,
 }
@@ -99,13 +98,19 @@ impl<'a> Turning<'a> {
             let what = format!("this state holds no {} key", name.as_str());
             return Err(Fault::exit(4, what, "run it where the key lies; see `belay key list`"));
         }
-        let door = super::door(context, DoorName::Operator)?;
+        // Whoever types a passphrase for nothing is told so first.
+        drop(super::door(context, DoorName::Operator)?);
         let unlock = unlock_all(&ask.unlock)?;
-        Ok(Self { context, ask, name, vault, unlock, door, moved: false })
+        Ok(Self { context, ask, name, vault, unlock, moved: false })
+    }
+
+    /// A door of its own for each question: opening keys takes longer than a door waits.
+    fn door(&self) -> Result<DoorClient, Fault> {
+        super::door(self.context, DoorName::Operator)
     }
 
     /// What is to be done next, by what lies here and what the standing epoch names.
-    fn next(&mut self) -> Result<Option<Step>, Fault> {
+    fn next(&self) -> Result<Option<Step>, Fault> {
         let has = |turn| self.vault.has_of(self.name, turn);
         Ok(match (has(Turn::Next), has(Turn::Old)) {
             (false, false) if self.moved => None,
@@ -161,7 +166,7 @@ impl<'a> Turning<'a> {
     }
 
     /// The root names the next key beside the one in use; where no root key lies, its holder does.
-    fn name_operator(&mut self) -> Result<(), Fault> {
+    fn name_operator(&self) -> Result<(), Fault> {
         let id = self.operator_id()?;
         let next = self.open(KeyName::Operator, Turn::Next)?;
         if !self.vault.has(KeyName::Root) {
@@ -171,8 +176,8 @@ impl<'a> Turning<'a> {
         self.found(ChangeAsk::AddOperatorKey { id, key }, None)
     }
 
-    fn card_for(&mut self, id: &OperatorId, next: &SecretKey) -> Result<Fault, Fault> {
-        let (fleet, _) = fleet(&mut self.door)?;
+    fn card_for(&self, id: &OperatorId, next: &SecretKey) -> Result<Fault, Fault> {
+        let (fleet, _) = fleet(&mut self.door()?)?;
         let out = &self.ask.out;
         if !out.exists() {
             card::write(out, &Card::of(fleet, CardUse::Operator, id.clone(), next))?;
@@ -187,10 +192,10 @@ impl<'a> Turning<'a> {
     }
 
     /// Who the key in use is.
-    fn operator_id(&mut self) -> Result<OperatorId, Fault> {
+    fn operator_id(&self) -> Result<OperatorId, Fault> {
         let key = self.now()?.public().to_hex();
         let class = Class::AuthorityMinus.code();
-        let place: PlaceSaid = self.door.call(&Ask::Place { key, class })?;
+        let place: PlaceSaid = self.door()?.call(&Ask::Place { key, class })?;
         let id = place.operator.as_deref().and_then(|id| OperatorId::parse(id).ok());
         id.ok_or_else(|| {
             let hint = "a key that nobody knows is named by its card: `belay operator card`";
@@ -198,7 +203,7 @@ impl<'a> Turning<'a> {
         })
     }
 
-    fn retire_operator(&mut self) -> Result<(), Fault> {
+    fn retire_operator(&self) -> Result<(), Fault> {
         let key = self.open(KeyName::Operator, Turn::Old)?.public().to_hex();
         if self.vault.has(KeyName::Root) {
             return self.found(ChangeAsk::RetireOperatorKey { key }, None);
@@ -213,20 +218,20 @@ impl<'a> Turning<'a> {
     }
 
     /// The next root key takes the place of the one in use, in one epoch that both approve.
-    fn replace_root(&mut self) -> Result<(), Fault> {
+    fn replace_root(&self) -> Result<(), Fault> {
         let next = self.open(KeyName::Root, Turn::Next)?;
         let (old, new) = (self.now()?.public().to_hex(), next.public().to_hex());
         self.found(ChangeAsk::ReplaceRootKey { old, new }, Some(next))
     }
 
     /// Proposes and approves an epoch, unless it waits already; then it must stand.
-    fn found(&mut self, change: ChangeAsk, next: Option<SecretKey>) -> Result<(), Fault> {
-        let drawn = draw(&mut self.door, change)?;
+    fn found(&self, change: ChangeAsk, next: Option<SecretKey>) -> Result<(), Fault> {
+        let drawn = draw(&mut self.door()?, change)?;
         let mine = drawn.lines();
         let same = |waiting: &WaitingSaid| {
             waiting.act == "root epoch" && waiting.changes.iter().any(|line| mine.contains(line))
         };
-        let waiting = all(&mut self.door)?.into_iter().find(same);
+        let waiting = all(&mut self.door()?)?.into_iter().find(same);
         let id = match waiting {
             Some(waiting) => waiting.id,
             None => {
@@ -238,15 +243,15 @@ impl<'a> Turning<'a> {
         if let Some(next) = next {
             self.approve_as(next, &id)?;
         }
-        match all(&mut self.door)?.into_iter().find(|waiting| waiting.id == id) {
+        match all(&mut self.door()?)?.into_iter().find(|waiting| waiting.id == id) {
             Some(waiting) => Err(lacks(&waiting)),
             None => Ok(()),
         }
     }
 
-    fn approve_as(&mut self, secret: SecretKey, id: &str) -> Result<(), Fault> {
+    fn approve_as(&self, secret: SecretKey, id: &str) -> Result<(), Fault> {
         let mine = format!("root key {}", &secret.public().to_hex()[..16]);
-        let waits = all(&mut self.door)?.into_iter().find(|waiting| waiting.id == id);
+        let waits = all(&mut self.door()?)?.into_iter().find(|waiting| waiting.id == id);
         if waits.is_none_or(|waiting| waiting.approved.contains(&mine)) {
             return Ok(());
         }
