@@ -114,8 +114,9 @@ fn targets(program: &Path) -> Result<Vec<String>, String> {
     let listed = listed.map_err(|e| format!("{}: {e}", program.display()))?;
     let text = String::from_utf8_lossy(&listed.stdout).into_owned();
     let tests = text.lines().filter_map(|line| line.strip_suffix(": test"));
-    let is_target =
-        |test: &&str| ["disk", "texts", "wire"].iter().any(|m| test.contains(&format!("::{m}::")));
+    let is_target = |test: &&str| {
+        ["disk", "drafts", "texts", "wire"].iter().any(|m| test.contains(&format!("::{m}::")))
+    };
     Ok(tests.filter(is_target).map(str::to_owned).collect())
 }
 

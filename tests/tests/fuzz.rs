@@ -14,6 +14,7 @@
 mod bend;
 mod bombs;
 mod disk;
+mod drafts;
 mod same_credential;
 mod texts;
 mod wire;

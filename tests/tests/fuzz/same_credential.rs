@@ -76,12 +76,12 @@ impl Revoked {
 }
 
 /// The root's yes to its own founding.
-fn founded() -> Verified<Statement> {
+pub(super) fn founded() -> Verified<Statement> {
     let of = golden::founding().id();
     said(1, golden::founding().author.clone(), Approve { of }.into())
 }
 
-fn said(key: u8, author: Principal, body: Body) -> Verified<Statement> {
+pub(super) fn said(key: u8, author: Principal, body: Body) -> Verified<Statement> {
     let statement = Statement {
         class: Class::AuthorityMinus,
         scope: Scope::Fleet,
