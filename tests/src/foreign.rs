@@ -5,6 +5,7 @@
 //! could not be had; then nothing is said to hold, and the tier names what is missing.
 
 mod cose;
+mod drafts;
 mod tools;
 
 use std::path::Path;
@@ -26,5 +27,6 @@ pub fn run(exe: &Path) -> Result<(), String> {
     let folder = tempfile::Builder::new().prefix("belay-foreign-").tempdir();
     let folder = folder.map_err(|error| format!("a temporary folder: {error}"))?;
     cose::run(exe, folder.path())?;
+    drafts::run(exe, folder.path())?;
     folder.close().map_err(|error| format!("the temporary folder stays: {error}"))
 }

@@ -1,4 +1,4 @@
-//! Getting other people's programs: Python packages into a virtual environment of the run's own.
+//! Getting other people's programs: packages of Python and Node into folders of the run's own.
 //!
 //! Refused here: what lies on this machine already; only what the registry gives today is judged.
 
@@ -40,6 +40,45 @@ impl Python {
     pub(super) fn run(&self, script: &Path, argument: &Path) -> String {
         let ran = Command::new(&self.program).arg(script).arg(argument).output();
         match had(&script.display().to_string(), ran) {
+            Ok(said) => said,
+            Err(why) => panic!("{why}"),
+        }
+    }
+}
+
+/// A Node with a package of its own.
+pub(super) struct Node {
+    folder: PathBuf,
+    /// What it is and what it holds, for the report.
+    pub(super) versions: String,
+}
+
+impl Node {
+    /// Makes one in this folder and installs a package from its registry.
+    ///
+    /// # Errors
+    /// What could not be had, and the client's last words.
+    pub(super) fn with(folder: &Path, package: &str) -> Result<Self, String> {
+        let place = folder.join("node");
+        std::fs::create_dir(&place).map_err(|error| format!("{}: {error}", place.display()))?;
+        let npm = |args: &[&str]| Command::new("npm").current_dir(&place).args(args).output();
+        let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", "."];
+        let what = format!("{package} from the Node registry");
+        had(&what, npm(&[&install, &[package][..]].concat()))?;
+        let node = had("node's version", Command::new("node").arg("--version").output())?;
+        let all = had("the installed versions", npm(&["ls", "--parseable", "--long"]))?;
+        let name = package.rsplit_once('@').map_or(package, |(name, _)| name);
+        let entry = all.lines().find(|line| line.contains(&format!(":{name}@")));
+        let version = entry.and_then(|line| line.rsplit(':').next()).unwrap_or(package);
+        Ok(Self { folder: place, versions: format!("Node {}, {version}", node.trim()) })
+    }
+
+    /// Runs a script with these arguments; what it printed, or panics with its last words.
+    pub(super) fn run(&self, name: &str, script: &str, arguments: &[&Path]) -> String {
+        let path = self.folder.join(name);
+        let ran = std::fs::write(&path, script)
+            .and_then(|()| Command::new("node").arg(&path).args(arguments).output());
+        match had(name, ran) {
             Ok(said) => said,
             Err(why) => panic!("{why}"),
         }
