@@ -20,10 +20,10 @@ use crate::authority::{Authority, Reach, Table, Void};
 use crate::limits::HOLDS_ASKED_MAX;
 use crate::rules::{Rules, Voice};
 use crate::set::{Held, Set};
-use belay_identity::body::{Body, Generations, Subject, Term};
+use belay_identity::body::{Body, Generations, Role, Subject, Term};
 use belay_identity::chain::Link;
 use belay_identity::principal::{DeviceId, OperatorId, Principal};
-use belay_identity::{Chain, Statement, StatementId, Verified};
+use belay_identity::{Chain, PublicKey, Statement, StatementId, Verified};
 use generations::{Line, Sources};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +64,8 @@ pub struct Order {
     pub kind: OrderKind,
     /// Who gave it.
     pub author: Principal,
+    /// By which of his keys.
+    pub key: PublicKey,
     /// Whom it names.
     pub subject: Subject,
     /// Where receipts go.
@@ -292,12 +294,18 @@ impl Orders {
     }
 
     /// What the next root epoch re-affirms, unless a principal is retired: every revoke that counts
-    /// and every hold that nothing ended.
-    pub fn to_reaffirm(&self) -> Vec<StatementId> {
+    /// and every hold that nothing ended. Not what came late by a key that holds no role any more:
+    /// it counts against what was granted before that key left, and re-affirmed it would count
+    /// against everything.
+    pub fn to_reaffirm(&self, authority: &Authority) -> Vec<StatementId> {
         let stays = |order: &&Order| {
             order.kind == OrderKind::Revoke || !self.answered.contains_key(&order.id)
         };
-        self.orders.values().filter(stays).map(|order| order.id).collect()
+        let in_office = |order: &&Order| {
+            authority.role_now(&order.key, Role::Security) || authority.is_root_key(&order.key)
+        };
+        let whole = |order: &&Order| order.reach == Reach::All || in_office(order);
+        self.orders.values().filter(stays).filter(whole).map(|order| order.id).collect()
     }
 
     /// Whether a grant counts and its author's grants are not cut.
@@ -403,6 +411,7 @@ fn read(
         id: held.id(),
         kind,
         author: held.author.clone(),
+        key: held.key(),
         subject: subject.clone(),
         home: home.clone(),
         reason: reason.0.clone(),

@@ -110,7 +110,7 @@ impl Engine {
         let mut root = Root {
             number: standing.number.saturating_add(1),
             pins: Vec::new(),
-            reaffirmed: self.known.orders.to_reaffirm(),
+            reaffirmed: self.known.orders.to_reaffirm(&self.known.authority),
             floors: self.floors(),
             removals: Vec::new(),
             wall_ms: self.wall_now_ms(),
@@ -177,11 +177,26 @@ impl Engine {
     /// The pin of a log; before the first order that is void, where that stands in it.
     fn pin_of(&self, head: &LogHead, from: Option<&Held>) -> Option<Pin> {
         let (mut seq, mut id) = (head.seq, head.id);
+        if self.is_out_of_office(&head.key) {
+            let before = self.known.authority.standing()?.root.pins.iter();
+            let pinned = before.into_iter().find(|pin| pin.log() == head.log())?;
+            (seq, id) = (pinned.seq, pinned.id);
+        }
         if let Some(from) = from.filter(|from| from.log(from.key()) == head.log()) {
             (seq, id) = (from.seq.checked_sub(1).filter(|seq| *seq > 0)?, from.prev?);
         }
         let LogHead { key, class, scope, incarnation, .. } = head.clone();
         Some(Pin { key, class, scope, incarnation, seq, id })
+    }
+
+    /// True for a key that was a root's or an operator's and is none now. What it signs after it
+    /// left is not sealed in: its grants stay void, its orders above the pin they came above.
+    fn is_out_of_office(&self, key: &PublicKey) -> bool {
+        let authority = &self.known.authority;
+        let Some(standing) = authority.standing() else { return false };
+        let root = &standing.root;
+        let named = root.keys.contains(key) || root.operators.iter().any(|line| line.key == *key);
+        !named && authority.order_keys().contains(key)
     }
 
     /// Refuses a proposal of an epoch that no number of approvals would make valid.
