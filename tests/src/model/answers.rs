@@ -95,8 +95,18 @@ impl Model {
     }
 
     fn as_holder(&self, said: &Said, role: Role) -> Option<OperatorId> {
-        let holder = self.holder(&said.key(), role, said.epoch)?.clone();
+        let holder = self.holder_of(said, role)?.clone();
         (said.author == Principal::Operator(holder.clone())).then_some(holder)
+    }
+
+    /// Who holds the role by the key that signed this, in its epoch. What the standing root sealed
+    /// in, no epoch beside it takes away.
+    fn holder_of(&self, said: &Said, role: Role) -> Option<&OperatorId> {
+        let (_, root) = self.epoch(said.epoch)?;
+        let line = root.operators.iter().find(|line| line.key == said.key())?;
+        let sealed = self.standing().last().is_some_and(|(_, root)| self.covers(root, said));
+        let left = sealed || !self.is_taken(&said.key(), role, said.epoch);
+        (line.roles.contains(&role) && left).then_some(&line.id)
     }
 
     /// A grant counts when its author held the role in its own epoch, no later epoch sealed its log
@@ -110,9 +120,11 @@ impl Model {
             _ => false,
         };
         let held = root.operators.iter().any(|line| {
+            let left = line.roles.iter().filter(|role| self.holder_of(grant, **role).is_some());
+            let left: Vec<Role> = left.copied().collect();
             line.key == grant.key()
                 && grant.author == Principal::Operator(line.id.clone())
-                && may(&line.roles)
+                && may(&left)
         });
         let sealed = self.later(grant.epoch).iter().all(|(_, root)| self.covers(root, grant));
         held && sealed && !self.is_forked_away(grant)

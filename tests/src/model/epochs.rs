@@ -102,7 +102,32 @@ impl Model {
     pub fn holder(&self, key: &PublicKey, role: Role, number: u64) -> Option<&OperatorId> {
         let (_, root) = self.epoch(number)?;
         let line = root.operators.iter().find(|line| line.key == *key)?;
-        line.roles.contains(&role).then_some(&line.id)
+        (line.roles.contains(&role) && !self.is_taken(key, role, number)).then_some(&line.id)
+    }
+
+    /// "The removals of both count": an epoch that does not stand leaves this out, the one before
+    /// it named it, and no later standing epoch up to this number names it again.
+    pub(super) fn is_taken(&self, key: &PublicKey, role: Role, number: u64) -> bool {
+        let standing = self.standing();
+        let epochs = self.epochs();
+        if epochs.len() == standing.len() {
+            return false;
+        }
+        let names = |root: &Root| {
+            root.operators.iter().any(|line| line.key == *key && line.roles.contains(&role))
+        };
+        let stands = |said: &Said| standing.iter().any(|(one, _)| one.id() == said.id());
+        let before = |said: &Said| said.refs.first().and_then(|id| self.find(id));
+        let named_before = |said: &Said| before(said).and_then(as_root).is_some_and(names);
+        let again = |from: u64| {
+            let mut later = standing.iter().map(|(_, root)| root);
+            later.any(|root| from < root.number && root.number <= number && names(root))
+        };
+        let mut beside = epochs.iter().filter(|(said, _)| !stands(said));
+        beside.any(|(said, root)| {
+            let left_out = root.number <= number && !names(root) && named_before(said);
+            left_out && !again(root.number)
+        })
     }
 
     /// The numbers of the valid epochs of any branch in which the author held the role by his key:
