@@ -199,6 +199,12 @@ impl Orders {
         self.device_cuts(device, generation, None).into_iter().next()
     }
 
+    /// True when a revoke cuts this generation of a device, held or not.
+    pub fn device_revoked(&self, device: &DeviceId, generation: u64) -> bool {
+        let line = self.lines.get(&Term::Device(device.clone()));
+        line.is_some_and(|line| !line.cutting(generation, None).is_empty())
+    }
+
     /// What cuts this generation of a device that was enrolled under this root epoch.
     pub fn device_cut_in(&self, device: &DeviceId, generation: u64, epoch: u64) -> Option<Cut> {
         self.device_cuts(device, generation, Some(epoch)).into_iter().next()

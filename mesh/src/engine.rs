@@ -13,6 +13,7 @@ use crate::input::{AskId, Input, WriteId};
 use crate::known::{Folded, Known};
 use crate::lease::Holder;
 use crate::limits::WRITE_AGAIN_MS;
+use crate::neighbours::Neighbours;
 use crate::output::{Answer, Event, Output, Record, Refusal, Urgency};
 use crate::presence::Present;
 use crate::spread::Links;
@@ -75,6 +76,7 @@ pub struct Engine {
     pub(crate) work: Work,
     pub(crate) stops: Stops,
     pub(crate) present: Present,
+    pub(crate) neighbours: Neighbours,
     pub(crate) decisions: Decisions,
     pub(crate) forks: Forks,
     pub(crate) rooms: Rooms,
@@ -184,6 +186,7 @@ impl Engine {
             work: Work::default(),
             stops: Stops::default(),
             present: Present::default(),
+            neighbours: Neighbours::default(),
             decisions: Decisions::default(),
             forks: Forks::default(),
             rooms,
@@ -221,6 +224,7 @@ impl Engine {
             Input::Inspected { nonce, program } => self.on_inspected(nonce, program),
             Input::Fetched { award, result } => self.on_fetched(award, result),
             Input::Present { load, addresses } => self.on_present(load, addresses),
+            Input::ChooseNeighbours { own } => self.choose_neighbours(&own),
             Input::Deadline => {}
         }
     }
@@ -241,6 +245,7 @@ impl Engine {
         self.write_again();
         self.draw_leases();
         self.repair_due();
+        self.wind_down();
         self.tend_tasks();
         self.tend_presence();
         self.tend_forks();

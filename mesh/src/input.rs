@@ -93,6 +93,11 @@ pub enum Input {
         /// Where it can be reached.
         addresses: Vec<String>,
     },
+    /// Time to choose whom to dial, where that is left to this device.
+    ChooseNeighbours {
+        /// Where this device listens.
+        own: Vec<String>,
+    },
     /// The deadline that was asked for has come.
     Deadline,
 }

@@ -43,6 +43,7 @@ mod lease;
 pub mod limits;
 pub mod listing;
 pub mod names;
+mod neighbours;
 mod offload;
 pub mod output;
 mod passing;
@@ -60,6 +61,7 @@ mod stop;
 mod task;
 pub mod time;
 pub mod why;
+mod wind_down;
 pub mod wire;
 
 pub use engine::{Config, Engine, Lends, Restored};

@@ -218,3 +218,24 @@ pub const DRAFT_BRANCHES_COMPARED_MAX: usize = 8;
 
 /// Statements of one list: what a person looks through with a filter, and 2 MiB as text.
 pub const STATEMENTS_LISTED_MAX: usize = 10_000;
+
+/// Beacons that a device dials: what a quorum needs in most fleets, or the links to them would be
+/// chance.
+pub const NEIGHBOUR_BEACONS: usize = 3;
+
+/// Anchors that a device dials beside them: two paths out of a site.
+pub const NEIGHBOUR_ANCHORS: usize = 2;
+
+/// Members of any kind that a device dials beside those, so that the links of a fleet stay one
+/// piece when beacons and anchors are gone.
+pub const NEIGHBOUR_OTHERS: usize = 2;
+
+/// Anchors that a leaf dials.
+pub const LEAF_NEIGHBOURS: usize = 3;
+
+/// How long a device keeps its choice of neighbours, milliseconds: an hour of a nearby liar.
+pub const NEIGHBOURS_TURN_MS: u64 = 3_600_000;
+
+/// How long a link with a revoked device lives after the order, milliseconds: orders in, receipts
+/// out.
+pub const WIND_DOWN_MS: u64 = 60_000;

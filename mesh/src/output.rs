@@ -44,6 +44,18 @@ pub enum Output {
         /// Which.
         link: PublicKey,
     },
+    /// Keep this member dialled.
+    Dial {
+        /// Whom.
+        link: PublicKey,
+        /// Where it says that it listens.
+        addresses: Vec<String>,
+    },
+    /// Dial this member no longer; a link that stands stays.
+    Forget {
+        /// Whom.
+        link: PublicKey,
+    },
     /// Write these, answer with `Persisted` or `WriteFailed`.
     Persist {
         /// Names the write.

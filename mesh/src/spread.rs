@@ -42,6 +42,8 @@ pub(crate) struct Link {
     pub(crate) heads: Vec<LogHead>,
     pub(crate) parts: u64,
     pub(crate) heads_again: BootTime,
+    /// When it is closed, where its device was revoked.
+    pub(crate) ends: Option<BootTime>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,7 +95,8 @@ impl Links {
     pub(crate) fn next_deadline(&self) -> Option<BootTime> {
         let wants = self.wants.values().map(|want| want.retry).min();
         let repair = (!self.links.is_empty()).then_some(self.next_repair);
-        [wants, repair].into_iter().flatten().min()
+        let ends = self.links.values().filter_map(|link| link.ends).min();
+        [wants, repair, ends].into_iter().flatten().min()
     }
 
     /// Links that are heard in every lane.
@@ -149,8 +152,8 @@ impl Engine {
         let (epoch, has) = (0, Recent::default());
         let (standing, greeted) = (Standing::Lobby, false);
         let (heads, parts, heads_again) = (Vec::new(), 0, self.now.boot);
-        let fresh =
-            Link { standing, since: self.now.boot, greeted, epoch, has, heads, parts, heads_again };
+        let (since, ends) = (self.now.boot, None);
+        let fresh = Link { standing, since, greeted, epoch, has, heads, parts, heads_again, ends };
         self.links.links.insert(link, fresh);
         self.send_hello(link);
     }
@@ -312,6 +315,7 @@ impl Engine {
             Some(device) if self.device_cut(&device.id) => Standing::Cut,
             Some(_) => Standing::Member,
         };
+        self.weigh_wind_down(link);
         if standing == before {
             return;
         }

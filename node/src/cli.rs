@@ -11,6 +11,7 @@ pub(crate) use operators::{Publish, Resume, Revoke};
 
 use crate::card::CardUse;
 use crate::command;
+use crate::config::Dials;
 use crate::fault::Fault;
 use crate::screen::Format;
 use clap::error::ErrorKind;
@@ -113,6 +114,9 @@ pub(crate) struct Up {
     /// A multiaddress to listen on, QUIC or TCP; may be given again; port 0 draws one and keeps it.
     #[arg(long, value_name = "MULTIADDRESS", default_values = ["/ip4/0.0.0.0/udp/0/quic-v1", "/ip4/0.0.0.0/tcp/0"])]
     pub(crate) listen: Vec<String>,
+    /// Whom to dial: the members that the invite names and a few others, or those alone.
+    #[arg(long, value_enum, default_value = "fleet", overrides_with = "dial")]
+    pub(crate) dial: Dials,
     /// A folder of policy.cedar and release.toml instead of the starter release.
     #[arg(long, value_name = "FOLDER", conflicts_with = "join")]
     pub(crate) policy: Option<PathBuf>,

@@ -40,6 +40,26 @@ pub struct MeshFile {
     /// Members with static addresses.
     #[serde(default)]
     pub peers: Vec<PeerFile>,
+    /// Who is dialled.
+    #[serde(default, skip_serializing_if = "Dials::is_default")]
+    pub dial: Dials,
+}
+
+/// Who is dialled.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Dials {
+    /// The members that the file names, and a few others that say where they listen.
+    #[default]
+    Fleet,
+    /// The members that the file names, and nobody else.
+    Named,
+}
+
+impl Dials {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One member.
@@ -118,6 +138,7 @@ pub(crate) struct NodeConfig {
     pub(crate) fleet: FleetId,
     pub(crate) listen: Vec<Multiaddr>,
     pub(crate) peers: Vec<(PublicKey, Vec<Multiaddr>)>,
+    pub(crate) dials: Dials,
     pub(crate) tighten: Option<Autonomy>,
     /// None where this device takes only work for which it was named.
     pub(crate) lends: Option<Lends>,
@@ -156,6 +177,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<NodeConfig, Fault> {
         fleet: FleetId(key(&file.fleet)?),
         listen: addresses(&file.mesh.listen)?,
         peers: file.mesh.peers.iter().map(peer).collect::<Result<_, Fault>>()?,
+        dials: file.mesh.dial,
         tighten: file.enforce.tighten().map_err(bad)?,
         lends: file.device.lends().map_err(bad)?,
     })

@@ -8,6 +8,7 @@ mod audit_chain;
 mod doors;
 mod doorway;
 mod log;
+mod neighbours;
 mod orphans;
 mod payloads;
 mod perform;
@@ -19,7 +20,7 @@ mod wardens;
 pub(crate) use perform::resolve;
 pub(crate) use said::{branch_said, reach_said};
 
-use crate::config::NodeConfig;
+use crate::config::{Dials, NodeConfig};
 use crate::fault::{Fault, io};
 use crate::founding::DEFAULT_RING;
 use crate::store::{Ack, AuditHead, Replay, StateDir, Store};
@@ -31,7 +32,9 @@ use belay_identity::{FleetId, PublicKey, SecretKey, Signed, Statement, Statement
 use belay_mesh::output::Refusal;
 use belay_mesh::wire::{self, Lane};
 use belay_mesh::{Config, Engine, Input, Restored};
+use libp2p::Multiaddr;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -52,6 +55,9 @@ pub(crate) struct Shell {
     wardens: wardens::Wardens,
     news: mpsc::Sender<News>,
     addresses: Vec<String>,
+    /// Members that the file names, and whether others are dialled too.
+    named: BTreeMap<PublicKey, Vec<Multiaddr>>,
+    dials: Dials,
     doorway: Option<u64>,
     payloads: payloads::Payloads,
     device: PublicKey,
@@ -163,6 +169,8 @@ impl Shell {
             wardens: wardens::Wardens::default(),
             news,
             addresses: Vec::new(),
+            named: config.peers.iter().cloned().collect(),
+            dials: config.dials,
             doorway: None,
             payloads: payloads::Payloads::default(),
             device: own,

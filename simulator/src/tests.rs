@@ -10,6 +10,7 @@ mod cloned;
 mod drafts;
 mod lab;
 mod lending;
+mod links;
 mod offload;
 mod passing;
 mod payload;

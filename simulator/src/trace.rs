@@ -31,6 +31,8 @@ impl Trace {
             }
             Output::Admit { .. }
             | Output::Hangup { .. }
+            | Output::Dial { .. }
+            | Output::Forget { .. }
             | Output::Answer { .. }
             | Output::Inspect { .. }
             | Output::Fetch { .. }

@@ -65,7 +65,8 @@ fn found(stage: &mut Stage, telling: &'static Telling) -> Result<Fleet, Failure>
     stage.write("policy/release.toml", RELEASE)?;
     let (policy, unlock) = (stage.path("policy"), new_unlock_file(stage, founder.name)?);
     let who = ["--fleet", "demo.belay", "--device", founder.name, "--operator", "op"];
-    let how = ["--kind", founder.kind, "--listen", ANY_PORT, "--policy", &policy];
+    let how =
+        ["--kind", founder.kind, "--listen", ANY_PORT, "--dial", "named", "--policy", &policy];
     let with = ["--unlock-file", &unlock];
     let up: Up = stage.up(founder.name, &[who.as_slice(), &how, &with].concat())?.data()?;
     stage.say(&format!(
@@ -102,7 +103,7 @@ fn join(stage: &mut Stage, fleet: &mut Fleet, device: &'static Device) -> Result
     ask.extend(["--out", &invite, "--unlock-file", &fleet.unlock]);
     stage.ask(fleet.telling.founder(), &ask, &[0])?;
     let own = new_unlock_file(stage, device.name)?;
-    let join = ["--join", &invite, "--listen", ANY_PORT, "--unlock-file", &own];
+    let join = ["--join", &invite, "--listen", ANY_PORT, "--dial", "named", "--unlock-file", &own];
     let up: Up = stage.up(device.name, &join)?.data()?;
     fleet.listening.insert(device.name, port(device.name, &up)?);
     stage.say(&format!("{}: process {}; dials {}", introduced(device), up.pid, ways(device)));

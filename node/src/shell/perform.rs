@@ -31,6 +31,14 @@ impl Shell {
                 self.net(NetCommand::Hangup { peer: link.0 });
                 None
             }
+            Output::Dial { link, addresses } => {
+                self.dial(link, &addresses);
+                None
+            }
+            Output::Forget { link } => {
+                self.forget(link);
+                None
+            }
             Output::Persist { write, records, urgency } => self.persist(write, records, urgency),
             Output::Answer { ask, answer } => {
                 self.answer(ask, answer);
@@ -69,7 +77,7 @@ impl Shell {
         }
     }
 
-    fn net(&self, command: NetCommand) {
+    pub(super) fn net(&self, command: NetCommand) {
         match self.net.send(command) {
             // A link that went down a moment ago: its `LinkDown` is on the way.
             Ok(()) | Err(Unsent::NoLink(_)) | Err(Unsent::Stopped) => {}

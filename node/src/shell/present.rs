@@ -30,5 +30,6 @@ impl Shell {
         let addresses = self.addresses.clone();
         self.give(Input::Present { load, addresses });
         self.sweep_payloads();
+        self.choose_neighbours();
     }
 }

@@ -8,7 +8,7 @@ use crate::fleet::{Fleet, RING};
 use crate::plan::Plan;
 use belay_identity::body::{OnSilence, Seen};
 use belay_identity::{Body, Statement, StatementId, Verified};
-use belay_identity::{SecretKey, lease::Talk};
+use belay_identity::{PublicKey, SecretKey, lease::Talk};
 use belay_mesh::gate::{Act, Verdict};
 use belay_mesh::input::{AnswerAt, AskId, Offload, TaskEvent};
 use belay_mesh::output::{Answer, Event, Offloaded, Record, Refusal};
@@ -47,6 +47,10 @@ pub(super) struct Device {
     pub(super) full: bool,
     /// What it can do; none where it takes only work for which it was named.
     pub(super) can: Option<Vec<String>>,
+    /// Links that it closed.
+    pub(super) closed: Vec<PublicKey>,
+    /// Whom it dials, and where.
+    pub(super) dials: BTreeMap<PublicKey, Vec<String>>,
     lives: u8,
 }
 
@@ -92,6 +96,7 @@ impl Lab {
             let engine = lab.engine(node, 0, can.clone(), statements.clone());
             let (started, events, fetching) = (Vec::new(), Vec::new(), Vec::new());
             let (idle, wanted, full, lives) = (false, None, false, 0);
+            let (closed, dials) = (Vec::new(), BTreeMap::new());
             let device = Device {
                 engine,
                 statements,
@@ -102,6 +107,8 @@ impl Lab {
                 wanted,
                 full,
                 can,
+                closed,
+                dials,
                 lives,
             };
             lab.devices.push(device);
@@ -193,10 +200,12 @@ impl Lab {
             Output::End { award, .. } => self.ends(node, award),
             Output::Answer { ask, answer } => drop(self.answers.insert(ask.0, answer)),
             Output::Tell(event) => self.devices[node].events.push(event),
-            Output::Admit { .. }
-            | Output::Hangup { .. }
-            | Output::Feed { .. }
-            | Output::Freeze { .. } => {}
+            Output::Hangup { link } => self.devices[node].closed.push(link),
+            Output::Dial { link, addresses } => {
+                self.devices[node].dials.insert(link, addresses);
+            }
+            Output::Forget { link } => drop(self.devices[node].dials.remove(&link)),
+            Output::Admit { .. } | Output::Feed { .. } | Output::Freeze { .. } => {}
         }
     }
 

@@ -47,6 +47,8 @@ impl World {
             Output::Send { link, lane, kind, body } => self.send(node, link, lane, kind, body),
             Output::Admit { link } => self.admit(node, link),
             Output::Hangup { link } => self.hang_up(node, link),
+            // The plan says who is linked with whom, and no engine is asked to choose.
+            Output::Dial { .. } | Output::Forget { .. } => {}
             Output::Persist { write, records, .. } => {
                 let at = self.hosts[node].write(&self.plan, self.now, write, records);
                 self.schedule(at, node, What::Written);

@@ -29,6 +29,9 @@ pub const LEASE: Duration = Duration::from_secs(4);
 /// A loopback port that the node draws.
 pub const ANY_PORT: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
 
+/// Nobody dials past the relay whom the story wants cut off.
+const NAMED: &str = "--dial=named";
+
 const RULES: &str = include_str!("../../../configs/policies/demo/policy.cedar");
 const RELEASE: &str = include_str!("../../../configs/policies/demo/release.toml");
 
@@ -98,7 +101,7 @@ impl Nodes {
     pub fn found_by(&mut self, by: &[&str], node: &str, domain: &str) -> Answer {
         let (policy, unlock, state) = (self.path("policy"), self.unlock(), self.path(node));
         let who = ["--state", &state, "up", "--fleet", domain, "--device", node];
-        let how = ["--kind", "laptop", "--policy", &policy, "--listen", ANY_PORT];
+        let how = ["--kind", "laptop", "--policy", &policy, "--listen", ANY_PORT, NAMED];
         let with = ["--unlock-file", &unlock];
         self.nodes.push(node.to_owned());
         self.belay.start_by(by, &[who.as_slice(), &how, &with].concat()).end(SOON).wants(0)
@@ -106,7 +109,8 @@ impl Nodes {
 
     /// Joins with an invite file; however that ends.
     pub fn join(&mut self, node: &str, file: &str, more: &[&str]) -> Answer {
-        let join = ["up", "--join", file, "--listen", ANY_PORT, "--unlock-file", &self.unlock()];
+        let join =
+            ["up", "--join", file, "--listen", ANY_PORT, NAMED, "--unlock-file", &self.unlock()];
         self.up(node, &[&join, more].concat())
     }
 
