@@ -81,6 +81,8 @@ impl Engine {
 
     /// An invite's witness says which enrolment it saw first.
     fn on_enrol(&mut self, statement: &Arc<Verified<Statement>>, _enrol: &Enrol) {
+        // Whoever waits in the lobby may be the one that was enrolled.
+        self.weigh_links();
         let Some(invite) = statement.refs.first().and_then(|id| self.known.get(id)) else { return };
         let Body::Invite(body) = &invite.body else { return };
         let invite_id = invite.id();
