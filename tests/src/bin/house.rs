@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | kills [TIMES] | \
-                     offload [TIMES] | payload [TIMES] | \
+                     offload [TIMES] | payload [TIMES] | half-open [TIMES] | \
+                     blocked-udp [TIMES] | \
                      fuzz [TARGET] [SECONDS] | foreign";
 
 fn main() -> ExitCode {
@@ -38,6 +39,9 @@ fn main() -> ExitCode {
         ["fuzz", target, seconds] => {
             seconds.parse().map_or_else(|_no_number| usage(), |time| search(Some(target), time))
         }
+        ["half-open"] => half_open(story::half_open::TIMES),
+        ["half-open", times] => times.parse().map_or_else(|_no_number| usage(), half_open),
+        ["blocked-udp", times] => times.parse().map_or_else(|_no_number| usage(), blocked_udp),
         ["foreign"] => foreign(),
         _ => usage(),
     }
@@ -122,6 +126,26 @@ fn payload(times: usize) -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// Connections and joins in peace and while 2,000 handshakes are half open.
+fn half_open(times: usize) -> ExitCode {
+    let Some(belay) = build_belay() else {
+        eprintln!("house half-open: nothing was run, `cargo build -p belay-node` did not succeed");
+        return ExitCode::from(2);
+    };
+    played(|| story::half_open::run(&belay, times))
+}
+
+/// One part of the real tier alone: joins through a router that drops UDP; needs root.
+fn blocked_udp(times: usize) -> ExitCode {
+    let Some(belay) = build_belay() else {
+        eprintln!(
+            "house blocked-udp: nothing was run, `cargo build -p belay-node` did not succeed"
+        );
+        return ExitCode::from(2);
+    };
+    played(|| story::blocked_udp::run(&belay, times))
 }
 
 /// Success when nothing panicked; what did not hold has been said already.

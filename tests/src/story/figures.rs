@@ -24,6 +24,11 @@ impl Figures {
         self.sorted[self.sorted.len() / 2]
     }
 
+    /// Nineteen of twenty are not above it.
+    pub fn p95(&self) -> i64 {
+        self.sorted[(self.sorted.len() * 19).div_ceil(20) - 1]
+    }
+
     /// The least.
     pub fn least(&self) -> i64 {
         self.sorted[0]

@@ -8,11 +8,13 @@
 //! with its name: a story is a test. Refused here: asking a node what an outsider can see, and
 //! leaving a process or a file behind.
 
+pub mod blocked_udp;
 pub mod by_hand;
 mod changed;
 mod command;
 pub mod figures;
 pub mod fleet;
+pub mod half_open;
 mod kill_run;
 pub mod lending;
 pub mod matrix;

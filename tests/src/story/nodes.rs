@@ -99,12 +99,31 @@ impl Nodes {
 
     /// Founds a fleet by way of a program that executes `belay` in the end.
     pub fn found_by(&mut self, by: &[&str], node: &str, domain: &str) -> Answer {
+        self.founded(by, node, domain, &["--listen", ANY_PORT])
+    }
+
+    /// The same, listening as these words say.
+    pub fn found_so(&mut self, by: &[String], node: &str, domain: &str, so: &[&str]) -> Answer {
+        let by: Vec<&str> = by.iter().map(String::as_str).collect();
+        self.founded(&by, node, domain, so)
+    }
+
+    fn founded(&mut self, by: &[&str], node: &str, domain: &str, so: &[&str]) -> Answer {
         let (policy, unlock, state) = (self.path("policy"), self.unlock(), self.path(node));
         let who = ["--state", &state, "up", "--fleet", domain, "--device", node];
-        let how = ["--kind", "laptop", "--policy", &policy, "--listen", ANY_PORT, NAMED];
-        let with = ["--unlock-file", &unlock];
+        let how = ["--kind", "laptop", "--policy", &policy, NAMED, "--unlock-file", &unlock];
         self.nodes.push(node.to_owned());
-        self.belay.start_by(by, &[who.as_slice(), &how, &with].concat()).end(SOON).wants(0)
+        self.belay.start_by(by, &[who.as_slice(), &how, so].concat()).end(SOON).wants(0)
+    }
+
+    /// Joins with an invite file by way of a program that executes `belay` in the end, listening as
+    /// these words say.
+    pub fn join_so(&mut self, by: &[String], node: &str, file: &str, so: &[&str]) -> Answer {
+        let by: Vec<&str> = by.iter().map(String::as_str).collect();
+        let (unlock, state) = (self.unlock(), self.path(node));
+        let who = ["--state", &state, "up", "--join", file, NAMED, "--unlock-file", &unlock];
+        self.nodes.push(node.to_owned());
+        self.belay.start_by(&by, &[&who, so].concat()).end(SOON)
     }
 
     /// Joins with an invite file; however that ends.

@@ -3,6 +3,7 @@
 //! Each part prints what it measured, with how often, the median and the spread; a part that finds
 //! something wrong panics with its name. Refused here: a figure of a run that did not hold.
 
+use super::blocked_udp;
 use super::by_hand::by_hand;
 use super::command::Belay;
 use super::figures::Figures;
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant};
 const DEMOS: usize = 20;
 /// Nodes killed under running work, and the most that any part is repeated.
 pub const TIMES: usize = 100;
+/// Joins through a router, each way.
+const BLOCKED: usize = 5;
 /// Nodes stopped in the middle of a step.
 const PAUSES: usize = 10;
 /// Delegators killed under work that they gave.
@@ -39,10 +42,10 @@ const SMALL_DISK: &str = "size=3m,mode=0700";
 pub fn missing() -> Vec<String> {
     let mut missing = Vec::new();
     if !rustix::process::geteuid().is_root() {
-        missing.push("root, to mount a small disk".to_owned());
+        missing.push("root, to mount a small disk and to make networks".to_owned());
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    for program in ["mount", "umount", "setsid", "sh"] {
+    for program in ["mount", "umount", "setsid", "sh", "ip", "sysctl"] {
         if !std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
             missing.push(format!("`{program}` on PATH"));
         }
@@ -59,6 +62,7 @@ pub fn run(exe: &Path, times: usize) {
     blows(exe, Blow::KillGiver, "kill -9 of the giver and beacon", GIVER_KILLS.min(times));
     blows(exe, Blow::Kill, "kill -9 of a node", times);
     matrix::run(exe, &WHOLE, times);
+    blocked_udp::run(exe, BLOCKED.min(times));
     typed(exe);
     demos(exe, &[], DEMOS.min(times));
     demos(exe, &["--small"], DEMOS.min(times));
