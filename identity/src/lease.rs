@@ -44,8 +44,8 @@ record! {
         6 => upstream_age_ms: u64,
         /// The beacon's wall clock, Unix milliseconds.
         7 => wall_ms: u64,
-        /// Hash of all order heads that this beacon holds on disk, so that the answer says by
-        /// itself which orders it has heard; absent where answers are passed on.
+        /// Hash of all order heads that its signer holds on disk, so that the answer says by
+        /// itself which orders he has heard.
         8 => disk: Option<[u8; 32]>,
         /// The beacons' own answers to a gateway, whole, where it passes them on.
         9 => passed: Vec<Bytes>,

@@ -175,6 +175,11 @@ impl Holder {
         self.versions.get(beacon).cloned()
     }
 
+    /// The hash of the heads that are on disk.
+    pub(crate) fn disk(&self) -> [u8; 32] {
+        heads_hash(&self.disk_heads)
+    }
+
     /// Everything the set holds is on disk: these are the heads a beacon may sign.
     pub(crate) fn trust_disk(&mut self, known: &Known) {
         self.disk_heads = known.set.order_heads(&known.authority.order_keys());
@@ -319,10 +324,10 @@ impl Engine {
         // A beacon of the release before answers on: what it holds on disk says when the new one
         // is handed over. Without heads an answer means "equal to yours": a beacon that has none on
         // disk has no word.
-        if !self.known.was_beacon(&self.key) {
-            return self.pass_on(link, draw);
+        if !self.is_beacon(&self.key) && self.pass_on(link, draw) {
+            return;
         }
-        if self.holder.disk_heads.is_empty() {
+        if !self.known.was_beacon(&self.key) || self.holder.disk_heads.is_empty() {
             return;
         }
         self.holder.drew.insert(link, self.now.boot);

@@ -64,19 +64,19 @@ impl Engine {
     }
 
     /// Answers a draw with what the beacons have answered here: the freshest that name the same
-    /// orders, as many as a lease needs.
-    pub(crate) fn pass_on(&mut self, link: PublicKey, draw: &Draw) {
+    /// orders, as many as a lease needs. False where it has nothing to pass on.
+    pub(crate) fn pass_on(&mut self, link: PublicKey, draw: &Draw) -> bool {
         if !self.passes_on() {
-            return;
+            return false;
         }
         let mut kept: Vec<&Kept> = self.holder.kept.values().collect();
         kept.sort_by_key(|one| std::cmp::Reverse(one.asked));
-        let Some(heads) = kept.first().map(|one| one.heads.clone()) else { return };
+        let Some(heads) = kept.first().map(|one| one.heads.clone()) else { return false };
         kept.retain(|one| one.heads == heads);
         let judging = self.judging();
         let needed = judging.iter().map(|release| release.header.beacons.len()).max().unwrap_or(0);
         let passed: Vec<&Kept> = kept.into_iter().take(needed.min(PASSED_MAX)).collect();
-        let Some(oldest) = passed.iter().map(|one| one.asked).min() else { return };
+        let Some(oldest) = passed.iter().map(|one| one.asked).min() else { return false };
         let same = heads_hash(&heads) == draw.heads;
         let answer = Answer {
             nonce: draw.nonce,
@@ -86,10 +86,11 @@ impl Engine {
             version: None,
             upstream_age_ms: with_drift(self.now.boot.since_ms(oldest)),
             wall_ms: self.now.wall_ms,
-            disk: None,
+            disk: Some(self.holder.disk()),
             passed: passed.iter().map(|one| Bytes(one.bytes.to_vec())).collect(),
         };
         self.say_to(link, Talk::Answer(answer));
+        true
     }
 
     /// Takes the answers that a gateway passed on, each as if it had been asked for when the
@@ -106,6 +107,10 @@ impl Engine {
         }
         let heads = if answer.heads.is_empty() { own_heads } else { &answer.heads };
         let names = heads_hash(heads);
+        if answer.disk == Some(names) {
+            // A beacon of a release before, which passes on now, has these on disk itself.
+            self.acknowledge(link, asked, heads.to_vec());
+        }
         for bytes in &answer.passed {
             let Some((beacon, first)) = self.first_hand(link, bytes, names) else { continue };
             let age_ms = answer.upstream_age_ms.max(self.shown_age_ms(&first, asked));

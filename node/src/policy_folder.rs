@@ -259,7 +259,7 @@ impl ReleaseFile {
 /// The line on which a profile begins.
 pub(super) fn line_of_profile(text: &str, kind: &str) -> usize {
     let begins = text.find(&format!("profiles.{kind}")).unwrap_or_default();
-    text[..begins].lines().count() + 1
+    text[..begins].matches('\n').count() + 1
 }
 
 impl ProfileFile {

@@ -87,7 +87,10 @@ fn words(report: &Report, verified: bool) -> String {
         (true, true, _) if case.branches.is_empty() => {
             "VERIFIED as far as it goes: the order counts, and nothing known then had run.\n"
         }
-        (true, true, true) => "VERIFIED: complete, every branch proven.\n",
+        (true, true, true) => {
+            "VERIFIED: complete, every branch proven. It speaks for the devices that have answered; \
+             one that has not heard of the order is bounded by its lease.\n"
+        }
         (true, true, false) => "VERIFIED: complete, but not every branch is proven.\n",
         (true, false, _) => "VERIFIED as far as it goes: incomplete, the gaps are named above.\n",
     };

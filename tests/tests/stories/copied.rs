@@ -22,6 +22,16 @@ fn two_copies_of_a_state_never_use_one_number_twice() {
     let (from, to) = (fleet.path(LAPTOP), fleet.path(COPY));
     let copied = Command::new("cp").args(["-a", &from, &to]).status().unwrap();
     assert!(copied.success());
+    // Another machine has ports of its own.
+    let settings = format!("{to}/node.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    let ports = text.split(['/', '"']).filter(|part| part.parse::<u16>().is_ok());
+    let moved = ports.fold(text.clone(), |text, port| {
+        let text = text.replace(&format!("/{port}/"), "/0/");
+        text.replace(&format!("/{port}\""), "/0\"")
+    });
+    assert_ne!(text, moved, "it listens somewhere");
+    fs::write(&settings, moved).unwrap();
     fleet.again(LAPTOP);
     fleet.again(COPY);
     runs(&fleet, LAPTOP, "here");
