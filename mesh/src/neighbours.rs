@@ -1,10 +1,10 @@
 //! Whom to dial: a few members, so that the mesh does not hang on whoever invited whom.
 //!
 //! First beacons, because a lease needs their answers; then anchors, members with a stable address;
-//! then others that can be dialled. Within each kind a keyed hash decides, drawn anew at every start
-//! and turned every hour, so that nobody can place himself beside a victim, and the links of a fleet
-//! form no stars. Members that linked themselves to this device stay linked beside these. Refused
-//! here: dialling, and addresses that lead back to this device itself.
+//! then others that can be dialled. Within each kind a keyed hash decides, drawn anew at every
+//! start and turned every hour, so that nobody can place himself beside a victim, and the links of
+//! a fleet form no stars. Members that linked themselves to this device stay linked beside these.
+//! Refused here: dialling, and addresses that lead back to this device itself.
 
 use crate::engine::Engine;
 use crate::limits::{

@@ -1,4 +1,5 @@
-//! The wind-down of a revoked device: orders in, receipts out, for a minute, then its link is closed.
+//! The wind-down of a revoked device: orders in, receipts out, for a minute, then its link is
+//! closed.
 //!
 //! A device that is only held keeps its links for leases and orders: it may come back. One that was
 //! revoked comes back as another, if at all. Refused here: what a cut link may say meanwhile; the

@@ -51,7 +51,8 @@ impl Operator {
         signing: &Signing,
         name: KeyName,
     ) -> Result<Self, Fault> {
-        // Whoever types a passphrase for nothing is told so first; a door waits for nobody's typing.
+        // Whoever types a passphrase for nothing is told so first; a door waits for nobody's
+        // typing.
         drop(door(context, DoorName::Operator)?);
         let secret = match &signing.key {
             Some(file) => open_file(file, name, &signing.unlock)?,

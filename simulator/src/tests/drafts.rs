@@ -14,7 +14,7 @@ use belay_mesh::epoch;
 use belay_mesh::output::Answer;
 use std::time::Duration;
 
-const PLAN: &str = "about = \"a draft on three hosts\"\nnodes = 3\nduration = \"60s\"\n";
+const PLAN: &str = include_str!("../../../configs/plans/draft.toml");
 
 /// Goal: hosts that count the same changes read the same, and a node at which the branch that came
 /// last wins is seen. Method: two operators edit on two cut-off hosts; after healing each host is

@@ -76,7 +76,9 @@ impl Lab {
     /// Devices that can do this, all linked with all; the first is the beacon.
     pub(super) fn new(can: &[Option<&[&str]>]) -> Self {
         let text = include_str!("../../../configs/plans/offload.toml");
-        let plan = Plan::read(text, Some(can.len())).unwrap();
+        // The plan's script speaks of more devices; here the tests say what happens.
+        let mut plan = Plan::read(text, None).unwrap();
+        plan.nodes = can.len();
         let fleet = Fleet::found(&plan, 1).unwrap();
         let words = |can: &&[&str]| can.iter().map(|word| (*word).to_owned()).collect();
         let mut lab = Self {

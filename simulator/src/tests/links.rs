@@ -118,8 +118,8 @@ fn a_few_neighbours_are_dialled() {
 }
 
 /// Goal: the links that devices choose by themselves hold together without the one that invited
-/// them all. Method: fifteen devices choose; the first is taken away; whoever is reached from one of
-/// the others by what was chosen.
+/// them all. Method: fifteen devices choose; the first is taken away; whoever is reached from one
+/// of the others by what was chosen.
 #[test]
 fn what_is_chosen_holds_together_without_the_inviter() {
     let mut lab = told(15);
