@@ -8,9 +8,11 @@
 
 mod bench;
 mod defects;
+mod enrol;
 mod hostile;
 mod show;
 mod sweep;
+mod trial;
 
 use crate::{Plan, Planted};
 use clap::{Args, Parser, Subcommand};
@@ -34,6 +36,9 @@ enum Command {
     Run(RunArgs),
     /// Name the defects that can be planted; with a plan, run each until its checker is red.
     Defects(defects::DefectsArgs),
+    /// Set a thief with keys on a fleet, and see what he gets.
+    #[command(subcommand)]
+    Trial(trial::TrialCommand),
     /// Measure the engine itself.
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -45,6 +50,8 @@ enum BenchCommand {
     Intake(bench::IntakeArgs),
     /// What a hostile operator's drafts cost: time to refuse, and memory.
     Drafts(hostile::DraftsArgs),
+    /// Memory that every thousand enrolments cost a node.
+    Enrol(enrol::EnrolArgs),
 }
 
 #[derive(Args)]
@@ -89,9 +96,11 @@ struct Options {
 pub fn start() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => sweep::run(&args),
+        Command::Trial(command) => trial::run(&command),
         Command::Defects(args) => defects::run(&args),
         Command::Bench(BenchCommand::Intake(args)) => bench::intake(&args),
         Command::Bench(BenchCommand::Drafts(args)) => hostile::drafts(&args),
+        Command::Bench(BenchCommand::Enrol(args)) => enrol::enrol(&args),
     };
     done.unwrap_or_else(|why| {
         eprintln!("belay-sim: {why}");

@@ -212,6 +212,11 @@ impl Host {
         self.last_ack
     }
 
+    /// True when this statement has reached its disk since the founding.
+    pub(crate) fn wrote(&self, id: &StatementId) -> bool {
+        self.later.contains(id)
+    }
+
     /// The oldest write is on disk.
     pub(crate) fn written(&mut self) -> Option<(WriteId, Vec<StatementId>)> {
         let (id, statements, bodies) = self.writes.pop_front()?;

@@ -26,6 +26,7 @@ mod report;
 mod tests;
 mod trace;
 mod tree;
+mod trial;
 mod world;
 
 pub use plan::{Plan, PlanError};

@@ -244,3 +244,9 @@ pub(crate) fn holds_in(frame: &Frame) -> Vec<StatementId> {
     let Frame::Statements(items) = frame else { return Vec::new() };
     items.iter().filter(|item| matches!(item.body, Body::Hold(_))).map(|item| item.id()).collect()
 }
+
+/// True for a frame that carries a root epoch.
+pub(crate) fn has_epoch(frame: &Frame) -> bool {
+    let (Frame::Statements(items) | Frame::Hello(_, items)) = frame else { return false };
+    items.iter().any(|item| matches!(item.body, Body::Root(_)))
+}

@@ -7,6 +7,7 @@
 //! Refused here: real time, real chance, and any rule of the fleet; engines have those.
 
 mod doors;
+mod hands;
 mod perform;
 mod stage;
 mod weather;
@@ -31,7 +32,7 @@ use belay_identity::{StatementId, key::hex};
 use belay_mesh::input::TaskEvent;
 use belay_mesh::{Input, Output};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// Everything there is.
 pub(crate) struct World {
@@ -49,6 +50,10 @@ pub(crate) struct World {
     pub(super) groups: weather::Groups,
     pub(super) cases: Vec<(StatementId, Option<Case>)>,
     pub(super) heard: stage::Heard,
+    /// When each host first said that somebody forked his log.
+    pub(super) fenced: BTreeMap<usize, Time>,
+    /// True once frames with root epochs are lost.
+    pub(super) loses_epochs: bool,
     queue: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
 }
@@ -189,6 +194,8 @@ impl World {
             groups: weather::Groups::default(),
             cases: Vec::new(),
             heard: stage::Heard::new(),
+            fenced: BTreeMap::new(),
+            loses_epochs: false,
             queue: BinaryHeap::new(),
             scheduled: 0,
         })
@@ -310,7 +317,8 @@ impl World {
         let input = match &*frame.frame {
             Ok(checked) => {
                 let (host, inner) = (&self.hosts[node], checked.as_inner());
-                if host.wrapper.loses(inner, host.depth) {
+                let lost = self.loses_epochs && crate::planted::has_epoch(inner);
+                if lost || host.wrapper.loses(inner, host.depth) {
                     return;
                 }
                 let wall_ms = WALL_AT_START_MS + self.now / MS;

@@ -3,7 +3,7 @@
 use super::{What, World};
 use crate::checker::Sight;
 use belay_identity::{PublicKey, StatementId};
-use belay_mesh::output::Record;
+use belay_mesh::output::{Event, Record};
 use belay_mesh::wire::{Frame, FrameKind, Lane};
 use belay_mesh::{BootTime, Input, Output};
 
@@ -66,7 +66,12 @@ impl World {
             Output::Feed { award, until } => self.feed(node, award, until),
             Output::Freeze { award } => self.freeze(node, award),
             Output::End { award, grace_ms } => return self.end_tree(node, award, grace_ms),
-            Output::Tell(event) => self.counts.tell(&event),
+            Output::Tell(event) => {
+                if matches!(event, Event::Forked(..)) {
+                    self.fenced.entry(node).or_insert(self.now);
+                }
+                self.counts.tell(&event);
+            }
         }
         None
     }

@@ -51,8 +51,8 @@ pub enum NoAnswer {
 
 /// A world, and who plays on it.
 pub struct Stage {
-    world: World,
-    tickets: u64,
+    pub(super) world: World,
+    pub(super) tickets: u64,
 }
 
 impl Stage {
