@@ -11,7 +11,7 @@ use crate::policy_report::ReleaseReport;
 use belay_crdt::drafts::{self, Draft};
 use belay_crdt::releases::Releases;
 use belay_crdt::set::Held;
-use belay_identity::body::{Autonomy, Body, Release, ReleaseVersion};
+use belay_identity::body::{Autonomy, Body, Profile, Release, ReleaseVersion};
 use belay_identity::{Statement, StatementId, Verified, codes};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,12 +45,14 @@ pub struct HistoryLine {
     pub approved: Vec<String>,
     /// Why, in its author's words.
     pub reason: String,
-    /// When it was signed, as its author says, Unix milliseconds.
+    /// From when on a lease starts only with it, Unix milliseconds.
     pub adopt_by_ms: u64,
     /// The hash of its policy.
     pub body: [u8; 32],
     /// How long a device may act without contact under it.
     pub autonomy: Autonomy,
+    /// What holds for a kind of device instead.
+    pub profiles: Vec<Profile>,
     /// The names of the drafts it was made of.
     pub drafts: Vec<String>,
     /// True where its policy is here.
@@ -105,6 +107,7 @@ impl Engine {
             adopt_by_ms: header.adopt_by_ms,
             body: header.body,
             autonomy: header.autonomy.clone(),
+            profiles: header.profiles.clone(),
             drafts: drafts.into_iter().collect(),
             whole: self.known.body(&header.body).is_some(),
         }

@@ -66,11 +66,12 @@ pub(crate) struct HistorySaid {
     pub(crate) author: String,
     pub(crate) approved: Vec<String>,
     pub(crate) reason: String,
-    /// When it was signed, as its author says, Unix milliseconds.
-    pub(crate) at_ms: u64,
+    /// From when on a lease starts only with it, Unix milliseconds.
+    pub(crate) adopt_by_ms: u64,
     /// SHA-256 of its policy.
     pub(crate) body: String,
     pub(crate) autonomy: AutonomySaid,
+    pub(crate) profiles: Vec<(String, AutonomySaid)>,
     /// The drafts it was made of, by name.
     pub(crate) drafts: Vec<String>,
     pub(crate) whole: bool,
@@ -243,9 +244,10 @@ impl From<&HistoryLine> for HistorySaid {
             author: short_name(&line.author),
             approved: line.approved.iter().map(|who| short_name(who)).collect(),
             reason: line.reason.clone(),
-            at_ms: line.adopt_by_ms,
+            adopt_by_ms: line.adopt_by_ms,
             body: hex(&line.body),
             autonomy: (&line.autonomy).into(),
+            profiles: profiles_said(&line.profiles),
             drafts: line.drafts.clone(),
             whole: line.whole,
         }

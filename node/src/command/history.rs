@@ -41,7 +41,7 @@ fn words(all: &[HistorySaid]) -> String {
         vec![
             one.version.clone(),
             one.state.clone(),
-            clock::rfc3339(one.at_ms),
+            clock::rfc3339(one.adopt_by_ms),
             one.author.clone(),
             or(&one.approved.join(", ")),
             or(&one.drafts.join(", ")),
@@ -49,7 +49,7 @@ fn words(all: &[HistorySaid]) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    table(&["RELEASE", "STATE", "SIGNED", "BY", "APPROVED BY", "DRAFT", "REASON"], &rows)
+    table(&["RELEASE", "STATE", "ADOPT BY", "BY", "APPROVED BY", "DRAFT", "REASON"], &rows)
 }
 
 pub(crate) fn rollback(context: &Context, asked: &Rollback) -> Result<ExitCode, Fault> {
@@ -88,7 +88,10 @@ fn before(all: &[HistorySaid]) -> Result<String, Fault> {
     // Newest first.
     let reached: Vec<&HistorySaid> =
         all.iter().filter(|one| one.state == IN_FORCE || one.state == WAS_IN_FORCE).collect();
-    let same = |one: &HistorySaid| (&one.body, &one.autonomy) == (&now.body, &now.autonomy);
+    let same = |one: &HistorySaid| {
+        let times = (&one.autonomy, &one.profiles) == (&now.autonomy, &now.profiles);
+        times && one.body == now.body
+    };
     let first = reached.iter().rposition(|one| same(one)).unwrap_or(0);
     let older = reached.iter().skip(first + 1).find(|one| !same(one));
     older.map(|one| one.version.clone()).ok_or_else(|| none("nothing older was ever in force"))

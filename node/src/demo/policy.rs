@@ -133,19 +133,18 @@ fn release(
         Ok((answer.exit == Some(0)).then_some(()))
     })?;
     for device in fleet.telling.devices {
-        let state = format!("release {} alone judges on {}", said.version, device.name);
+        let state = format!("release {} judges on {}", said.version, device.name);
         stage.patience.wait_for(&state, LINKED_MAX, || {
             let status = stage.status(device.name)?;
-            let judges = match status.releases.as_slice() {
-                [one] => one.version == said.version && one.whole,
-                _ => false,
-            };
-            Ok((judges && status.run != "lapsed").then_some(()))
+            // The one before it judges beside it until everybody has had time to adopt it.
+            let whole = status.releases.iter().all(|one| one.whole);
+            let judges = status.releases.iter().any(|one| one.version == said.version);
+            Ok((judges && whole && status.run != "lapsed").then_some(()))
         })?;
     }
     let Proposal { version, id } = said;
     stage.say(&format!(
-        "release {version} ({}): proposed by op, approved by ada, judges on {} devices",
+        "release {version} ({}): proposed by op, approved by ada, judges on all {} devices",
         short(&id),
         fleet.telling.count
     ));

@@ -105,6 +105,17 @@ pub(crate) fn release_texts(release: &ReleaseSaidWhole) -> Option<BTreeMap<Strin
     let names: Vec<String> = release.beacons.iter().map(|beacon| beacon.name.clone()).collect();
     line(format!("\n[beacons]\ndevices = [{}]", words(&names)));
     line(format!("quorum = {}\nliars = {}", release.quorum, release.liars));
+    if !release.gateways.is_empty() {
+        let names: Vec<String> = release.gateways.iter().map(|one| one.name.clone()).collect();
+        line(format!("gateways = [{}]", words(&names)));
+    }
+    for (kind, autonomy) in &release.profiles {
+        line(format!("\n[profiles.{kind}]"));
+        for (name, ms) in autonomy.spans() {
+            let (_, key) = name.split_once('.')?;
+            line(format!("{key} = {:?}", span_text(ms)));
+        }
+    }
     Some(BTreeMap::from([(RULES.to_owned(), policy.rules), (RELEASE.to_owned(), text)]))
 }
 
@@ -117,9 +128,61 @@ fn span_text(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{read_files, span_text, write_files};
-    use crate::policy_folder::span_ms;
+    use super::{read_files, release_texts, span_text, write_files};
+    use crate::api::policy::{AutonomySaid, BeaconSaid, ReleaseSaidWhole, profiles_said};
+    use crate::api::to_text;
+    use crate::policy_folder::{Beacons, Source, span_ms};
+    use belay_identity::body::{Action, Autonomy, DeviceKind, Profile};
     use std::collections::BTreeMap;
+
+    /// Goal: a draft begun from a release is the folder that it was published from; nothing of it
+    /// is lost. Method: a release with two beacons, a gateway and a profile, written and read.
+    #[test]
+    fn a_release_reads_back_from_its_folder() {
+        let source = Source::starter().expect("the starter reads");
+        let autonomy = Autonomy { tool_ms: 61_000, ..source.autonomy.clone() };
+        let profile = Profile {
+            kind: DeviceKind::Robot,
+            autonomy: Autonomy { motion_ms: 250, ..autonomy.clone() },
+        };
+        let device =
+            |name: &str| BeaconSaid { name: name.to_owned(), key: String::new(), always_on: true };
+        let mode = |action: &Action| {
+            let mode = source.policy.modes.of(*action).as_str();
+            (action.as_str().to_owned(), mode.to_owned())
+        };
+        let release = ReleaseSaidWhole {
+            id: String::new(),
+            version: "1.2".into(),
+            author: String::new(),
+            approved: Vec::new(),
+            adopt_by_ms: 0,
+            expiry_ms: None,
+            stands: true,
+            whole: true,
+            quorum: 2,
+            liars: 1,
+            beacons: vec![device("laptop"), device("gateway")],
+            gateways: vec![device("relay")],
+            autonomy: AutonomySaid::from(&autonomy),
+            profiles: profiles_said(std::slice::from_ref(&profile)),
+            modes: Action::ALL.iter().map(mode).collect(),
+            projects: source.policy.projects.clone(),
+            classes: source.policy.classes.clone(),
+            rules: Vec::new(),
+            drafts: Vec::new(),
+            reason: String::new(),
+            body: Some(to_text(&source.policy.to_bytes())),
+        };
+        let texts = release_texts(&release).expect("it is whole");
+        let read = Source::read_texts("it", &texts["policy.cedar"], &texts["release.toml"]);
+        let read = read.expect("it reads");
+        assert_eq!(read.policy, source.policy);
+        assert_eq!((read.autonomy, read.profiles), (autonomy, vec![profile]));
+        let devices = vec!["laptop".to_owned(), "gateway".to_owned()];
+        let gateways = vec!["relay".to_owned()];
+        assert_eq!(read.beacons, Some(Beacons { devices, quorum: 2, liars: 1, gateways }));
+    }
 
     /// Goal: a folder comes back as it was written, tests included, and no path leads out of it.
     /// Method: write, read; then a path with `..`.
