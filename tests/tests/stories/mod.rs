@@ -19,6 +19,7 @@ mod invite_members;
 mod killed;
 mod leaves;
 mod lending;
+mod neighbours;
 mod no_warden;
 mod operators;
 mod operators_policy;
