@@ -14,7 +14,7 @@ use crate::limits::{
 use crate::output::{Event, Output};
 use crate::time::BootTime;
 use crate::wire::{self, Bye, Frame, FrameKind, Hello, Lane, WIRE_VERSION};
-use belay_crdt::registry::{Device, Via};
+use belay_crdt::registry::Via;
 use belay_identity::body::Action;
 use belay_identity::codec::Bytes;
 use belay_identity::limits::URGENT_STATEMENT_BYTES_MAX;
@@ -234,8 +234,10 @@ impl Engine {
             state.greeted = true;
         }
         self.weigh(link);
-        // A newcomer cannot know yet whom others admitted: the lobby keeps them until it does.
-        if !self.links.is_known(&link) && !self.is_newcomer() {
+        // Without the time no invite can be told from one that has ended, so the lobby keeps whoever
+        // came by one until members have told of it.
+        let timeless = self.has_ended(u64::MAX, Action::Work);
+        if !self.links.is_known(&link) && !timeless {
             let reason = self.why_stranger(chain);
             self.refuse_link(link, &reason);
         }
@@ -258,14 +260,11 @@ impl Engine {
     /// A member's refusal is news of this device; a stranger's is not. A newcomer knows no member
     /// yet, and dialled whoever its invite names.
     fn may_refuse(&self, link: PublicKey) -> bool {
-        self.is_newcomer() || self.known.registry.device_by_key(&link).is_some()
-    }
-
-    /// True for a device that came by an invite and knows no other yet.
-    fn is_newcomer(&self) -> bool {
-        let newcomer =
-            |device: &Device| device.key == self.key && matches!(device.via, Via::Invite { .. });
-        self.known.registry.devices().all(newcomer)
+        let registry = &self.known.registry;
+        let newcomer = registry
+            .devices()
+            .all(|device| device.key == self.key && matches!(device.via, Via::Invite { .. }));
+        newcomer || registry.device_by_key(&link).is_some()
     }
 
     /// Why the enrolment that a hello showed makes nobody a member, and what to do.
