@@ -260,11 +260,13 @@ impl Engine {
     /// A member's refusal is news of this device; a stranger's is not. A newcomer knows no member
     /// yet, and dialled whoever its invite names.
     fn may_refuse(&self, link: PublicKey) -> bool {
-        let registry = &self.known.registry;
-        let newcomer = registry
-            .devices()
-            .all(|device| device.key == self.key && matches!(device.via, Via::Invite { .. }));
-        newcomer || registry.device_by_key(&link).is_some()
+        self.is_newcomer() || self.known.registry.device_by_key(&link).is_some()
+    }
+
+    /// True while this device knows of no member but itself, which an invite let in.
+    fn is_newcomer(&self) -> bool {
+        let invited = |via| matches!(via, Via::Invite { .. });
+        self.known.registry.devices().all(|one| one.key == self.key && invited(one.via))
     }
 
     /// Why the enrolment that a hello showed makes nobody a member, and what to do.
@@ -301,7 +303,12 @@ impl Engine {
             return true;
         }
         let invite = statement.refs.first().and_then(|id| self.known.get(id));
-        let live = |end_ms| !self.has_ended(end_ms, Action::Work);
+        // Who has just joined knows no time before a beacon has answered, and may meet another member
+        // first.
+        let live = |end_ms| match self.is_newcomer() {
+            true => !self.is_surely_past(end_ms),
+            false => !self.has_ended(end_ms, Action::Work),
+        };
         let open = invite.filter(|invite| invite.expiry_ms.is_some_and(live));
         match (&statement.body, open.map(|invite| &invite.body)) {
             (Body::Enrol(_), Some(Body::Invite(invite))) => invite.key == key,
