@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | kills [TIMES] | \
                      offload [TIMES] | payload [TIMES] | half-open [TIMES] | \
-                     blocked-udp [TIMES] | \
+                     blocked-udp [TIMES] | roaming [TIMES] | \
                      fuzz [TARGET] [SECONDS] | foreign";
 
 fn main() -> ExitCode {
@@ -29,6 +29,8 @@ fn main() -> ExitCode {
         ["kills", times] => times.parse().map_or_else(|_no_number| usage(), kills),
         ["offload"] => offload(story::lending::TIMES),
         ["offload", times] => times.parse().map_or_else(|_no_number| usage(), offload),
+        ["roaming"] => roaming(story::real::MOVES),
+        ["roaming", times] => times.parse().map_or_else(|_no_number| usage(), roaming),
         ["payload"] => payload(PAYLOAD_TIMES),
         ["payload", times] => times.parse().map_or_else(|_no_number| usage(), payload),
         ["fuzz"] => search(None, fuzz::SECONDS),
@@ -107,6 +109,20 @@ fn kills(times: usize) -> ExitCode {
         return ExitCode::from(2);
     };
     played(|| story::matrix::run(&belay, &WHOLE, times))
+}
+
+/// One part of the real tier alone: a phone that changes its address.
+fn roaming(times: usize) -> ExitCode {
+    let missing = story::real::missing();
+    if !missing.is_empty() {
+        eprintln!("house roaming: nothing was run, this is missing: {}", missing.join("; "));
+        return ExitCode::from(2);
+    }
+    let Some(belay) = build_belay() else {
+        eprintln!("house roaming: nothing was run, `cargo build -p belay-node` did not succeed");
+        return ExitCode::from(2);
+    };
+    played(|| story::real::roaming(&belay, times.max(1)))
 }
 
 /// Transfers of each kind.

@@ -22,6 +22,7 @@ mod nodes;
 mod order_run;
 pub mod real;
 mod relay;
+pub mod roaming;
 mod script;
 mod telling;
 mod terminal;

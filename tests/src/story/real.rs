@@ -11,6 +11,7 @@ use super::kill_run::{Blow, KillRun, kill_run};
 use super::matrix;
 use super::nodes::{LAPTOP, Nodes};
 use super::order_run::order_run;
+use super::roaming;
 use super::waiting::{SOON, must, wait_for};
 use crate::house;
 use belay_node::demo::cast::WHOLE;
@@ -26,6 +27,8 @@ pub const TIMES: usize = 100;
 const BLOCKED: usize = 5;
 /// Nodes stopped in the middle of a step.
 const PAUSES: usize = 10;
+/// Addresses that a phone takes one after the other.
+pub const MOVES: usize = 10;
 /// Delegators killed under work that they gave.
 const GIVER_KILLS: usize = 10;
 /// A tree is frozen as soon as the kernel runs its warden; a busy machine takes its time.
@@ -57,6 +60,7 @@ pub fn missing() -> Vec<String> {
 /// with 5, each node of the demo is killed once, each at another phase; with 41 at every phase.
 pub fn run(exe: &Path, times: usize) {
     full_disk(exe);
+    roaming(exe, MOVES.min(times));
     orders(exe);
     blows(exe, Blow::Pause, "SIGSTOP of a node", PAUSES.min(times));
     blows(exe, Blow::KillGiver, "kill -9 of the giver and beacon", GIVER_KILLS.min(times));
@@ -66,6 +70,11 @@ pub fn run(exe: &Path, times: usize) {
     typed(exe);
     demos(exe, &[], DEMOS.min(times));
     demos(exe, &["--small"], DEMOS.min(times));
+}
+
+/// A phone that changes its address keeps its link.
+pub fn roaming(exe: &Path, moves: usize) {
+    show("an order to a phone that has just moved, ms", &roaming::run(exe, moves));
 }
 
 fn show(what: &str, figures: &Figures) {
