@@ -8,6 +8,7 @@
 //! 2. `authority`: which root stands, who ever held what, which statements count.
 //! 3. `orders`: what they cut, and what answered them; with it the second pass over grants.
 //! 4. `releases`: which policy judges, and which judge apart.
+//!    `manifests`: which operators answer for which programs.
 //!    `rules`: the mistakes that would be silent, each a small function.
 //! 5. `registry`, `tasks`, `case`: who there is, what runs for whom, what an order's end proves.
 //!    `drafts`: policy that operators edit together.
@@ -19,6 +20,7 @@ pub mod case;
 pub mod drafts;
 mod layered;
 pub mod limits;
+pub mod manifests;
 pub mod orders;
 pub mod presence;
 pub mod registry;

@@ -351,7 +351,8 @@ fn carried(link: &Link) -> Vec<(Term, Option<u64>)> {
         (Term::Class(link.class.clone()), generation(|all| all.class)),
         (Term::Device(link.device.clone()), generation(|all| all.device)),
     ];
-    carried.extend(link.manifest.map(|hash| (Term::Manifest(hash), Some(1))));
+    let programs = link.manifest.iter().chain(&link.run_by);
+    carried.extend(programs.map(|hash| (Term::Manifest(*hash), Some(1))));
     carried
 }
 

@@ -8,13 +8,14 @@
 //! Refused here: taking a statement into the set, and acting on what is learnt.
 
 use crate::authority::Authority;
+use crate::manifests::Manifests;
 use crate::orders::Orders;
 use crate::presence::Presences;
 use crate::registry::Registry;
 use crate::releases::Releases;
 use crate::set::{Held, Inserted, Set};
 use crate::tasks::Tasks;
-use belay_identity::Class;
+use belay_identity::{Body, Class};
 
 /// Everything that is folded from one set.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Views {
     pub orders: Orders,
     /// Which policy judges.
     pub releases: Releases,
+    /// Which operators answer for which programs.
+    pub manifests: Manifests,
     /// Who there is.
     pub registry: Registry,
     /// What runs for whom.
@@ -48,9 +51,10 @@ impl Views {
         let authority = Authority::fold(set);
         let orders = Orders::fold(set, &authority);
         let releases = Releases::fold(set, &authority, &orders);
+        let manifests = Manifests::fold(set, &authority, &orders);
         let registry = Registry::fold(set, &authority);
         let (tasks, presences) = (Tasks::fold(set), Presences::fold(set));
-        Self { authority, orders, releases, registry, tasks, presences }
+        Self { authority, orders, releases, manifests, registry, tasks, presences }
     }
 
     /// Lets later copies share every member that is known now.
@@ -75,6 +79,10 @@ impl Views {
             self.decide_again(set, statement);
             return Followed::Judged;
         }
+        if matches!(statement.body, Body::Manifest(_)) {
+            // Few and small: folding all of them is what a whole fold does.
+            self.manifests = Manifests::fold(set, &self.authority, &self.orders);
+        }
         self.registry.apply(&self.authority, statement);
         let member = statement.class == Class::AuthorityPlus;
         if member { Followed::Judged } else { Followed::Filed }
@@ -84,6 +92,7 @@ impl Views {
         let before = std::mem::replace(&mut self.authority, Authority::fold(set));
         self.orders = Orders::fold(set, &self.authority);
         self.releases = Releases::fold(set, &self.authority, &self.orders);
+        self.manifests = Manifests::fold(set, &self.authority, &self.orders);
         if self.authority == before {
             self.registry.apply(&self.authority, statement);
         } else {

@@ -9,6 +9,7 @@
 mod agent;
 mod draft;
 mod enrol;
+mod manifest;
 mod order;
 mod release;
 mod root;
@@ -17,10 +18,13 @@ mod task;
 pub use agent::{Agent, Credential, Delegation, Generations};
 pub use draft::{Change, DocumentId, Draft, DraftName, Founding};
 pub use enrol::{DeviceKind, Enrol, Invite, Named, Presence, Witness};
+pub use manifest::{Build, Manifest, ManifestFault, ProgramName};
 pub use order::{
     Drill, Hold, Lift, Pause, Proof, Reason, Restore, Revoke, Subject, SubjectError, Term,
 };
-pub use release::{Action, Autonomy, Mode, Modes, Policy, Profile, Release, ReleaseVersion};
+pub use release::{
+    Action, Autonomy, Mode, Modes, Policy, Profile, Release, ReleaseVersion, UnknownBlocked,
+};
 pub use root::{Approve, Operator, Pin, Removal, RingFloor, Role, Root};
 pub use task::{
     Award, Cancel, Cause, LogMark, Made, OnSilence, Outcome, Payload, Receipt, Refused, Seen,
@@ -152,6 +156,8 @@ kinds! {
     "project" Project AuthorityPlus Grant STATEMENT_BYTES_MAX,
     /// A policy class.
     "class" Class AuthorityPlus Grant STATEMENT_BYTES_MAX,
+    /// A program, by the files that are it.
+    "manifest" Manifest AuthorityPlus Grant STATEMENT_BYTES_MAX,
     /// An agent on a device.
     "agent" Agent Identity Grant STATEMENT_BYTES_MAX,
     /// An agent's short-lived right to be itself on a device.
@@ -183,5 +189,5 @@ macro_rules! into_body {
         }
     )*};
 }
-into_body!(Root Approve Release Hold Revoke Drill Lift Restore Proof Enrol Invite Witness Agent
-    Credential Delegation Award Started Refused Cancel Receipt Presence Draft);
+into_body!(Root Approve Release Hold Revoke Drill Lift Restore Proof Enrol Invite Witness Manifest
+    Agent Credential Delegation Award Started Refused Cancel Receipt Presence Draft);

@@ -28,12 +28,30 @@ pub struct Link {
     pub class: ClassId,
     /// The program; unknown until the executor has said which.
     pub manifest: Option<[u8; 32]>,
+    /// The interpreters that read it, where it is a script.
+    pub run_by: Vec<[u8; 32]>,
     /// Where it acts.
     pub device: DeviceId,
     /// The generations it was made for; none until the executor has made a credential.
     pub generations: Option<Generations>,
     /// The root epoch under which it was granted; where nobody said which, every order counts.
     pub epoch: Option<u64>,
+}
+
+/// The files that act, by SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Program {
+    /// The file that was named.
+    pub file: [u8; 32],
+    /// The interpreters that read it, where it is a script; the last one is what the system starts.
+    pub run_by: Vec<[u8; 32]>,
+}
+
+impl Program {
+    /// A program that needs no interpreter.
+    pub fn of(file: [u8; 32]) -> Self {
+        Self { file, run_by: Vec::new() }
+    }
 }
 
 /// How a child would hold more than its parent; the child's issuer's fault.
@@ -112,6 +130,7 @@ impl Link {
             project: credential.project.clone(),
             class: credential.class.clone(),
             manifest: Some(credential.manifest),
+            run_by: credential.run_by.clone(),
             device: credential.device.clone(),
             generations: Some(credential.generations.clone()),
             epoch: None,
@@ -131,10 +150,27 @@ impl Link {
             project: parent.project.clone(),
             class: parent.class.clone(),
             manifest: None,
+            run_by: Vec::new(),
             device: delegation.device.clone(),
             generations: None,
             epoch: None,
         }
+    }
+
+    /// The files that act, by hash; none for a person's own link, which runs nothing.
+    pub fn programs(&self) -> impl Iterator<Item = &[u8; 32]> {
+        let named = self.manifest.iter().filter(|file| **file != [0; 32]);
+        named.chain(&self.run_by)
+    }
+
+    /// The same as one value.
+    pub fn program(&self) -> Program {
+        Program { file: self.manifest.unwrap_or_default(), run_by: self.run_by.clone() }
+    }
+
+    /// The same link, by this program.
+    pub fn by(self, program: Program) -> Self {
+        Self { manifest: Some(program.file), run_by: program.run_by, ..self }
     }
 
     /// True when this link carries the term; operators stand behind no act.
@@ -144,7 +180,7 @@ impl Link {
             Term::User(id) => *id == self.user,
             Term::Project(id) => *id == self.project,
             Term::Class(id) => *id == self.class,
-            Term::Manifest(hash) => Some(*hash) == self.manifest,
+            Term::Manifest(hash) => Some(*hash) == self.manifest || self.run_by.contains(hash),
             Term::Device(id) => *id == self.device,
             Term::Operator(_) => false,
         }

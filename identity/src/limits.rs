@@ -54,3 +54,16 @@ pub const ARGV_ITEMS_MAX: usize = 256;
 
 /// Bytes of all arguments of one offered command.
 pub const ARGV_BYTES_MAX: usize = 16 * 1024;
+
+/// Files of one manifest: every system and processor that anybody builds for, with room.
+pub const BUILDS_MAX: usize = 32;
+
+/// Tools and rings of one manifest, each: a list that a person reads before he signs.
+pub const MANIFEST_ITEMS_MAX: usize = 64;
+
+/// Characters of one word of a manifest: fits a table column.
+pub const MANIFEST_TEXT_CHARS_MAX: usize = 64;
+
+/// The longest stop grace that a manifest may ask for, milliseconds: longer than any program needs
+/// to put a file down, and short beside every lease.
+pub const MANIFEST_STOP_GRACE_MS_MAX: u64 = 10_000;

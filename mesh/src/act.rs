@@ -5,7 +5,9 @@
 //! looked at once more. Refused here: judging; the gate does.
 
 use crate::engine::{Effect, Engine};
-use crate::gate::{self, Act, Decision, GateRelease, GateTask, GateView, Origin, Said, Verdict};
+use crate::gate::{
+    self, Act, Decision, GateRelease, GateTask, GateView, Origin, Programs, Said, Verdict,
+};
 use crate::input::AskId;
 use crate::known::Body;
 use crate::limits::WRITES_OPEN_MAX;
@@ -137,7 +139,7 @@ impl Engine {
         Pictured { known, leases, work: self.work.changes(), older }
     }
 
-    fn picture(&self) -> GateView {
+    pub(crate) fn picture(&self) -> GateView {
         let (releases, half_from_ms) = self.gate_releases();
         GateView {
             generation: self.view.generation,
@@ -159,7 +161,9 @@ impl Engine {
         let deadline = delegation.map_or(u64::MAX, |said| said.body.deadline_ms);
         let budget = delegation.map_or(u64::MAX, |said| said.body.budget);
         GateTask {
-            cut: self.cut_of(&chain),
+            cut: self.cut_of_task(task),
+            on_disk: task.on_disk.clone(),
+            lineage: task.lineage,
             credential_until_ms: credential.min(deadline),
             budget_left: budget.saturating_sub(task.effects),
             tools: task.tools.clone(),
@@ -175,6 +179,7 @@ impl Engine {
 pub(crate) fn gate_release(
     release: &ReleaseInForce,
     body: Arc<Body>,
+    programs: Arc<Programs>,
     before_ms: Option<u64>,
 ) -> GateRelease {
     GateRelease {
@@ -183,8 +188,7 @@ pub(crate) fn gate_release(
         until_ms: release.expiry_ms,
         before_ms,
         modes: body.policy.modes.clone(),
-        sanctioned: body.policy.sanctioned.clone(),
-        tolerated: body.policy.tolerated.clone(),
+        programs,
         body,
     }
 }

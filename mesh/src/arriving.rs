@@ -12,16 +12,18 @@
 use crate::author::Words;
 use crate::engine::Engine;
 use crate::gate::{Act, Decision, GateTask, Origin};
+use crate::input::OnDisk;
 use crate::lease::Lease;
 use crate::limits::{
     EARLY_AWARDS_MAX, RESERVATION_MS, RESERVATIONS_MAX, RESERVATIONS_PER_LINK_MAX, TASKS_MAX,
 };
+use crate::lineage::Lineage;
 use crate::output::Output;
 use crate::payload::{Cargo, check_payload};
 use crate::task::{Lent, Phase, Task};
 use crate::time::BootTime;
 use belay_identity::body::{Action, Award, Body, Delegation, Refused};
-use belay_identity::chain::{Link, check_narrows};
+use belay_identity::chain::{Link, Program, check_narrows};
 use belay_identity::lease::{Bid, Offer, Refuse, Talk};
 use belay_identity::limits::{ARGV_BYTES_MAX, ARGV_ITEMS_MAX, REASON_BYTES_MAX};
 use belay_identity::{Chain, PublicKey, Scope, Statement, StatementId, Verified};
@@ -47,8 +49,8 @@ pub(crate) struct Kept {
 pub(crate) enum Found {
     /// Nothing yet.
     NotYet,
-    /// Its hash; the gate has said yes.
-    Admitted([u8; 32]),
+    /// What it is; the gate has said yes.
+    Admitted(Program),
     /// It will not run; kept so that an award on its way hears why.
     Refused(String),
 }
@@ -165,16 +167,16 @@ impl Engine {
     }
 
     /// The program was looked up: ask the gate, then keep a place and bid.
-    pub(crate) fn on_inspected(&mut self, nonce: [u8; 16], program: Result<[u8; 32], String>) {
+    pub(crate) fn on_inspected(&mut self, nonce: [u8; 16], program: Result<Program, String>) {
         let Some(mut kept) = self.work.offers.places.remove(&nonce) else { return };
-        let admitted = program.and_then(|manifest| {
-            kept.chain = with_manifest(&kept.chain, manifest);
-            self.admits(&kept, Asking::First).map(|()| manifest)
+        let admitted = program.and_then(|program| {
+            kept.chain = with_program(&kept.chain, &program);
+            self.admits(&kept, Asking::First).map(|()| program)
         });
         kept.until = self.now.boot.plus_ms(RESERVATION_MS);
         let (link, standing, award) = (kept.link, kept.offer.standing.is_some(), kept.award);
         kept.found = match admitted {
-            Ok(manifest) => Found::Admitted(manifest),
+            Ok(program) => Found::Admitted(program),
             Err(reason) if standing => Found::Refused(reason),
             Err(reason) if link == self.key => return self.on_no_place(link, nonce, &reason),
             Err(reason) => return self.refuse_offer(link, nonce, reason),
@@ -201,6 +203,8 @@ impl Engine {
             budget_left: u64::MAX,
             tools: None,
             ending: false,
+            on_disk: OnDisk::AsStarted,
+            lineage: Lineage::Unbroken,
             lent: Lease::Own,
             origin: if own { Origin::Here } else { Origin::Arriving },
         };
@@ -325,8 +329,8 @@ impl Engine {
             }
             Found::NotYet => Err("the award came before its bid".to_owned()),
             Found::Refused(reason) => Err(reason),
-            Found::Admitted(manifest) => {
-                self.take_award(statement, &award.clone(), kept, manifest, nonce)
+            Found::Admitted(program) => {
+                self.take_award(statement, &award.clone(), kept, &program, nonce)
             }
         };
         match taken {
@@ -341,12 +345,12 @@ impl Engine {
         statement: &Arc<Verified<Statement>>,
         award: &Award,
         mut kept: Kept,
-        manifest: [u8; 32],
+        program: &Program,
         nonce: [u8; 16],
     ) -> Result<(), String> {
         let id = award.delegation.ok_or("the award rests on no delegation")?;
         // As it was signed, not as it was offered.
-        kept.chain = with_manifest(&self.promised_chain(&id)?, manifest);
+        kept.chain = with_program(&self.promised_chain(&id)?, program);
         self.admits(&kept, Asking::WithAward)?;
         let Scope::Tree(tree) = statement.scope else {
             return Err("the award stands in no tree".into());
@@ -457,10 +461,11 @@ fn short(reason: &str) -> String {
     reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned()
 }
 
-fn with_manifest(chain: &Chain, manifest: [u8; 32]) -> Chain {
+/// A chain whose acting end runs this program.
+pub(crate) fn with_program(chain: &Chain, program: &Program) -> Chain {
     let mut links = chain.links().to_vec();
-    if let Some(last) = links.last_mut() {
-        last.manifest = Some(manifest);
+    if let Some(last) = links.pop() {
+        links.push(last.by(program.clone()));
     }
     Chain::new(links).unwrap_or_default()
 }

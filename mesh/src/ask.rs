@@ -69,6 +69,8 @@ impl Engine {
                 Ok(Answer::Statements(self.statement_list(kind.as_deref(), author.as_deref())))
             }
             Request::Statement { id } => self.statement_bytes(&id).map(Answer::Statement),
+            Request::Manifests => Ok(Answer::Manifests(self.manifest_reports())),
+            Request::Programs { of } => self.program_reports(&of).map(Answer::Programs),
             Request::Policy { agent } => {
                 self.policy_report(agent.as_deref()).map(|report| Answer::Policy(Box::new(report)))
             }

@@ -31,7 +31,9 @@ impl Engine {
 
     fn take_body(&mut self, bytes: &[u8]) {
         // A policy that does not read here leaves its release half: the gate denies and says so.
-        let _ = self.keep_policy(bytes);
+        if self.keep_policy(bytes).is_ok() {
+            self.weigh_programs();
+        }
     }
 
     /// Asks a link for the policies that releases name and this node lacks.

@@ -67,9 +67,9 @@ pub(crate) struct Giver {
 /// What the giver signs with.
 pub(crate) enum Holding {
     /// The credential of a running task, or of a tree that has begun.
-    Signed(Papers),
+    Signed(Box<Papers>),
     /// The first credential of a tree that may come to nothing.
-    Drafted(Draft),
+    Drafted(Box<Draft>),
 }
 
 /// The award that stands.
@@ -181,7 +181,7 @@ impl Offers {
 
     pub(crate) fn hold(&mut self, id: u64, papers: Papers) {
         if let Some(errand) = self.errands.get_mut(&id) {
-            errand.giver.holding = Holding::Signed(papers);
+            errand.giver.holding = Holding::Signed(Box::new(papers));
         }
     }
 

@@ -10,6 +10,7 @@
 //! Refused here: knowing peers, tasks or the stop; imports nothing from them.
 
 mod policy;
+mod programs;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -18,10 +19,14 @@ pub use policy::{
     Action as Verb, Origin, Question, RuleChanges, RuleLine, Rules, RulesError, Ruling, faults,
     rule_changes, rule_lines,
 };
+pub use programs::ProgramStanding;
+pub(crate) use programs::Programs;
 pub use view::{GateRelease, GateTask, GateView};
 
+use crate::lineage::Lineage;
 use crate::time::Now;
 use belay_identity::body::{Action, Mode, ReleaseVersion};
+use belay_identity::chain::Link;
 use belay_identity::{StatementId, codes};
 use sha2::{Digest, Sha256};
 
@@ -113,7 +118,9 @@ pub fn decide(view: &GateView, act: &Act, now: Now) -> Verdict {
 pub(crate) fn look_again(view: &GateView, act: &Act, said: &Said, now: Now) -> Verdict {
     match (Verb::named(&act.action), view.tasks.get(&act.task)) {
         (Some(verb), Some(task)) => {
-            let same = said.by == view.judges(verb.class(), now);
+            let class = verb.class();
+            let same = said.by == view.judges(class, now)
+                && programs_allowed(view.valid(class, now), task);
             if same && may_go_on(view, task, verb.class(), now).is_ok() {
                 return said.verdict.clone();
             }
@@ -292,16 +299,17 @@ fn within_budget(task: &GateTask) -> Result<(), No> {
 }
 
 fn manifest(release: &GateRelease, task: &GateTask) -> Result<(), No> {
-    let Some(manifest) = task.chain.acting().and_then(|link| link.manifest) else { return Ok(()) };
-    let listed = release.sanctioned.is_empty() || release.sanctioned.contains(&manifest);
-    let tolerated = release.tolerated.is_empty() || release.tolerated.contains(&manifest);
-    let no = || No {
-        rule: "manifest".into(),
-        why: "the program is neither sanctioned nor tolerated by the release".into(),
-        hint: "an operator lists its hash in the next release".into(),
-        binds: Binds::ByMode,
-    };
-    if listed || tolerated { Ok(()) } else { Err(no()) }
+    let Some(link) = task.chain.acting() else { return Ok(()) };
+    programs::unchanged(link, &task.on_disk)?;
+    programs::allowed(release, link)
+}
+
+/// The lists may change under a release that stays: a manifest in them may fall.
+pub(crate) fn programs_allowed<'a>(
+    mut releases: impl Iterator<Item = &'a GateRelease>,
+    task: &GateTask,
+) -> bool {
+    releases.all(|release| manifest(release, task).is_ok())
 }
 
 fn rules(
@@ -319,9 +327,37 @@ fn rules(
             binds: Binds::Always,
         });
     };
+    let said = ask_rules(view, release, task, (act, verb), link.agent.as_str(), link)?;
+    let Lineage::Broken { was, now } = task.lineage else { return Ok(said) };
+    // What is granted to anybody is granted to a stranger too; what is granted to the name is not,
+    // and what is forbidden to the name stays so.
+    let stranger = format!("{}~{}", link.agent.as_str(), belay_identity::key::hex(&now));
+    ask_rules(view, release, task, (act, verb), &stranger, link).map_err(|no| No {
+        rule: "lineage".into(),
+        why: format!(
+            "{}, and {said} permits it to {} only as the program {} that bore this name first",
+            no.why,
+            link.agent.name(),
+            &belay_identity::key::hex(&was)[..16]
+        ),
+        hint: "an operator signs manifests of one name for both programs; or run it under a name \
+               of its own"
+            .into(),
+        binds: no.binds,
+    })
+}
+
+fn ask_rules(
+    view: &GateView,
+    release: &GateRelease,
+    task: &GateTask,
+    (act, verb): (&Act, Verb),
+    agent: &str,
+    link: &Link,
+) -> Result<String, No> {
     let manifest = link.manifest.map(|hash| belay_identity::key::hex(&hash)).unwrap_or_default();
     let question = Question {
-        agent: link.agent.as_str(),
+        agent,
         user: link.user.as_str(),
         project: link.project.as_str(),
         class: link.class.as_str(),

@@ -3,9 +3,11 @@
 use crate::epoch::Change;
 use crate::gate::Act;
 use crate::listing::TasksOf;
+use crate::programs::ProgramsOf;
 use crate::why::WhyOf;
 use crate::wire::{Checked, Frame, Lane, WireError};
 use belay_identity::body::{OnSilence, Payload, Seen, Subject};
+use belay_identity::chain::Program;
 use belay_identity::principal::DeviceId;
 use belay_identity::{Class, PublicKey, Statement, StatementId, Verified};
 
@@ -76,8 +78,8 @@ pub enum Input {
     Inspected {
         /// The offer.
         nonce: [u8; 16],
-        /// SHA-256 of the program, or why there is none.
-        program: Result<[u8; 32], String>,
+        /// What it is, or why there is none.
+        program: Result<Program, String>,
     },
     /// What came of fetching the payload of a task.
     Fetched {
@@ -137,6 +139,20 @@ pub enum TaskEvent {
     },
     /// A restart of the device ended everything that ran before it.
     Rebooted,
+    /// The files of the program that it runs were looked at again.
+    Looked(OnDisk),
+}
+
+/// What the disk holds in the place of a program that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum OnDisk {
+    /// What was started.
+    #[default]
+    AsStarted,
+    /// Other bytes.
+    Changed(Program),
+    /// Nothing that could be started, and why.
+    Gone(String),
 }
 
 /// What can be asked at a door.
@@ -257,6 +273,13 @@ pub enum Request {
         /// Its id, or as many first digits as name only one.
         id: String,
     },
+    /// Every manifest that stands.
+    Manifests,
+    /// Programs, and how each stands.
+    Programs {
+        /// Which.
+        of: ProgramsOf,
+    },
     /// Which policy judges here.
     Policy {
         /// Only the rules that may meet the agent of this name.
@@ -275,8 +298,8 @@ pub struct Run {
     pub class: String,
     /// The command line, program first.
     pub argv: Vec<String>,
-    /// SHA-256 of the program.
-    pub manifest: [u8; 32],
+    /// What it is on this disk.
+    pub program: Program,
 }
 
 /// Work that is to run on another device, or on any.

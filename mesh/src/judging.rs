@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::gate::GateRelease;
 use crate::known::Body;
 use belay_crdt::releases::{Judging, ReleaseInForce};
-use belay_identity::body::Autonomy;
+use belay_identity::body::{Autonomy, Mode};
 use std::sync::Arc;
 
 impl Engine {
@@ -51,12 +51,19 @@ impl Engine {
         }
     }
 
+    /// In observe mode a lapsed lease is counted and shown, not enforced.
+    pub(crate) fn work_is_observed(&self) -> bool {
+        let policies = self.policies();
+        policies.is_some_and(|all| all.iter().all(|body| body.policy.modes.work == Mode::Observe))
+    }
+
     /// The releases as the gate sees them, and the moment from which they are only half of what
     /// has to be asked.
     pub(crate) fn gate_releases(&self) -> (Vec<GateRelease>, Option<u64>) {
         let read = |release: &ReleaseInForce, before_ms| {
             let body = self.known.body(&release.header.body)?.clone();
-            Some(gate_release(release, body, before_ms))
+            let programs = self.known.programs(&release.header.body);
+            Some(gate_release(release, body, programs, before_ms))
         };
         let older = self.not_yet_succeeded();
         let older = older.into_iter().filter_map(|(release, until)| read(release, Some(until)));

@@ -3,7 +3,7 @@
 //! Refused here: acting on what is learnt.
 
 use crate::engine::Restored;
-use crate::gate::Rules;
+use crate::gate::{Programs, Rules};
 use belay_crdt::releases::ReleaseInForce;
 use belay_crdt::set::{Inserted, Set};
 use belay_crdt::views::{Followed, Views};
@@ -36,6 +36,8 @@ pub(crate) struct Known {
     pub(crate) set: Set,
     views: Views,
     bodies: BTreeMap<[u8; 32], Arc<Body>>,
+    /// What each of them says of programs, while the manifests stand that stand now.
+    programs: BTreeMap<[u8; 32], Arc<Programs>>,
     ring: String,
     beacons: Beacons,
     changes: u64,
@@ -80,8 +82,8 @@ impl Known {
         views.freeze();
         let beacons = Beacons::of(&views, ring);
         let ring = ring.to_owned();
-        let bodies = BTreeMap::new();
-        Self { set, views, bodies, ring, beacons, changes: 0, authority_changes: 0 }
+        let (bodies, programs) = (BTreeMap::new(), BTreeMap::new());
+        Self { set, views, bodies, programs, ring, beacons, changes: 0, authority_changes: 0 }
     }
 
     /// Takes a statement in; says whether it was new.
@@ -95,6 +97,12 @@ impl Known {
         }
         if self.views.apply(&self.set, statement, inserted) == Followed::Judged {
             self.beacons = Beacons::of(&self.views, &self.ring);
+        }
+        let names = matches!(statement.body, belay_identity::Body::Manifest(_));
+        if names || statement.class == Class::AuthorityMinus {
+            let (manifests, bodies) = (&self.views.manifests, &self.bodies);
+            let programs = |body: &Body| Arc::new(Programs::of(&body.policy, manifests));
+            self.programs = bodies.iter().map(|(hash, body)| (*hash, programs(body))).collect();
         }
         inserted
     }
@@ -126,6 +134,8 @@ impl Known {
         let hash = Policy::hash(bytes);
         let policy = Policy::from_bytes(bytes).map_err(|error| error.to_string())?;
         let rules = Rules::load(&policy.rules).map_err(|error| error.to_string())?;
+        let programs = Programs::of(&policy, &self.views.manifests);
+        self.programs.insert(hash, Arc::new(programs));
         self.bodies.insert(hash, Arc::new(Body { bytes: bytes.to_vec(), policy, rules }));
         self.changes += 1;
         Ok(hash)
@@ -133,6 +143,11 @@ impl Known {
 
     pub(crate) fn body(&self, hash: &[u8; 32]) -> Option<&Arc<Body>> {
         self.bodies.get(hash)
+    }
+
+    /// What a policy says of programs; of one that is not here, nothing.
+    pub(crate) fn programs(&self, hash: &[u8; 32]) -> Arc<Programs> {
+        self.programs.get(hash).cloned().unwrap_or_default()
     }
 
     pub(crate) fn get(&self, id: &StatementId) -> Option<&Arc<Verified<Statement>>> {

@@ -12,8 +12,8 @@
 //!
 //! Reading order: `input`, `output`, `engine`; then `stop`, `lease`, `task`; then work between
 //! devices, `offload` with `errand`, `candidates`, `standing_offers` and `presence` on the giver's
-//! side, `arriving` on the other; then `spread`, `gate` and `act`. Below: `wire`, `clocks`,
-//! `time`, `chance`, `limits`.
+//! side, `arriving` on the other; then `spread`, `gate`, `act`, `programs`, `lineage`. Below: `wire`,
+//! `clocks`, `time`, `chance`, `limits`.
 
 mod act;
 pub mod approval;
@@ -41,6 +41,7 @@ mod known;
 mod leaf;
 mod lease;
 pub mod limits;
+pub mod lineage;
 pub mod listing;
 pub mod names;
 mod neighbours;
@@ -51,6 +52,7 @@ mod payload;
 pub mod policy_history;
 pub mod policy_report;
 mod presence;
+pub mod programs;
 mod repair;
 mod spread;
 pub mod standing;

@@ -5,7 +5,9 @@
 //! is stopped.
 
 use crate::engine::Engine;
+use crate::lineage::Lineage;
 use crate::output::{Refusal, RefusalKind};
+use crate::programs::ProgramReport;
 use crate::standing::StandingOrder;
 use crate::status::LeaseReach;
 use crate::time::BootTime;
@@ -70,6 +72,10 @@ pub struct AgentReport {
     pub classes: BTreeSet<String>,
     /// Which programs, by hash.
     pub manifests: BTreeSet<[u8; 32]>,
+    /// The same with how each stands.
+    pub programs: Vec<ProgramReport>,
+    /// Programs that bore its name on this device without being of its lineage.
+    pub strangers: Vec<Lineage>,
     /// Work under its name, as known here.
     pub tasks: Vec<TaskReport>,
     /// Agents that it gave work to.
@@ -231,12 +237,15 @@ impl Engine {
         let below =
             tasks.iter().filter(|task| own.iter().any(|above| Some(above.award) == task.parent));
         let manifests = claims().map(|issued| issued.credential.manifest);
+        let manifests: BTreeSet<[u8; 32]> = manifests.filter(|hash| *hash != [0; 32]).collect();
         AgentReport {
             name: id.name().to_owned(),
             users: claims().map(|issued| issued.credential.user.name().to_owned()).collect(),
             projects: claims().map(|issued| issued.credential.project.name().to_owned()).collect(),
             classes: claims().map(|issued| issued.credential.class.name().to_owned()).collect(),
-            manifests: manifests.filter(|hash| *hash != [0; 32]).collect(),
+            strangers: self.own_id().map(|own| self.strangers(id, &own)).unwrap_or_default(),
+            programs: manifests.iter().map(|file| self.program_report(file)).collect(),
+            manifests,
             delegates: below.filter_map(|task| task.agent.clone()).collect(),
             orders: self.orders_against(id),
             decisions: self.decisions_of(id.name()).take(DECISIONS_SHOWN).cloned().collect(),

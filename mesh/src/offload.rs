@@ -14,17 +14,18 @@ use crate::author::Words;
 use crate::engine::Engine;
 use crate::errand::{Errand, Given, Giver, Heard, Holding};
 use crate::gate::{Act, Decision, GateTask, Origin, Verb, Verdict};
-use crate::input::{AskId, Offload, Run};
+use crate::input::{AskId, Offload, OnDisk, Run};
 use crate::lease::Lease;
 use crate::limits::{
     DELEGATION_BUDGET, DELEGATION_DEPTH, DELEGATION_MS, ERRANDS_MAX, MADE_MAX, OFFER_ANSWER_MS,
 };
+use crate::lineage::Lineage;
 use crate::output::{How, Refusal, RefusalKind};
 use crate::payload::{check_payload, fetching_ms};
 use crate::task::{Papers, Task};
 use crate::time::{BootTime, with_drift};
 use belay_identity::body::{Award, Body, Delegation, Made, OnSilence};
-use belay_identity::chain::{Link, check_narrows, covers};
+use belay_identity::chain::{Link, Program, check_narrows, covers};
 use belay_identity::lease::Terms;
 use belay_identity::principal::{AgentId, DeviceId, Principal};
 use belay_identity::{Chain, PublicKey, Scope, SecretKey, StatementId};
@@ -75,7 +76,11 @@ impl Engine {
         let Some(award) = want.parent else {
             let link = self.root_link(&root_run(want))?;
             let draft = self.draft(Chain::default(), link, None)?;
-            return Ok(Giver { task: None, holding: Holding::Drafted(draft), above: None });
+            return Ok(Giver {
+                task: None,
+                holding: Holding::Drafted(Box::new(draft)),
+                above: None,
+            });
         };
         let gone = || {
             let why = "the task that gives this work has ended";
@@ -90,7 +95,7 @@ impl Engine {
             tree: task.tree,
         };
         let above = self.delegation_of(&papers.credential);
-        Ok(Giver { task: Some(award), holding: Holding::Signed(papers), above })
+        Ok(Giver { task: Some(award), holding: Holding::Signed(Box::new(papers)), above })
     }
 
     fn delegation_of(&self, credential: &StatementId) -> Option<Delegation> {
@@ -153,7 +158,10 @@ impl Engine {
         let errand = self.work.offers.errand(errand)?;
         let chain = errand.giver.chain().clone();
         let parent = errand.giver.task;
-        let tools = parent.and_then(|parent| self.work.task(&parent)?.tools.clone());
+        let task = parent.and_then(|parent| self.work.task(&parent));
+        let tools = task.and_then(|task| task.tools.clone());
+        let on_disk = task.map(|task| task.on_disk.clone()).unwrap_or_default();
+        let lineage = task.map(|task| task.lineage).unwrap_or_default();
         let program = errand.want.argv.first().map(|p| ("program".to_owned(), p.clone()));
         let act = Act {
             task: parent.unwrap_or(StatementId([0; 32])),
@@ -161,7 +169,7 @@ impl Engine {
             target: device.name().to_owned(),
             args: program.into_iter().collect(),
         };
-        Some((self.own_act(&chain, tools), act))
+        Some((GateTask { on_disk, lineage, ..self.own_act(&chain, tools) }, act))
     }
 
     fn own_act(&self, chain: &Chain, tools: Option<Vec<String>>) -> GateTask {
@@ -170,6 +178,8 @@ impl Engine {
             credential_until_ms: u64::MAX,
             budget_left: u64::MAX,
             ending: false,
+            on_disk: OnDisk::AsStarted,
+            lineage: Lineage::Unbroken,
             chain: chain.clone(),
             tools,
             lent: Lease::Own,
@@ -181,10 +191,10 @@ impl Engine {
     pub(crate) fn ask_gate(
         &mut self,
         chain: &Chain,
-        tools: Option<Vec<String>>,
+        lineage: Lineage,
         act: &Act,
     ) -> Result<(), Refusal> {
-        self.ask_gate_as(self.own_act(chain, tools), act)
+        self.ask_gate_as(GateTask { lineage, ..self.own_act(chain, None) }, act)
     }
 
     pub(crate) fn ask_gate_as(&mut self, task: GateTask, act: &Act) -> Result<(), Refusal> {
@@ -331,6 +341,6 @@ fn root_run(want: &Offload) -> Run {
         project: "default".into(),
         class: "default".into(),
         argv: want.argv.clone(),
-        manifest: [0; 32],
+        program: Program::default(),
     }
 }

@@ -5,10 +5,11 @@ use crate::authority_report::AuthorityReport;
 use crate::drafts::{DraftLine, DraftReport};
 use crate::epoch::EpochDraft;
 use crate::gate::Verdict;
-use crate::input::{AskId, WriteId};
+use crate::input::{AskId, OnDisk, WriteId};
 use crate::listing::{AgentReport, DeviceReport, TaskReport};
 use crate::policy_history::HistoryLine;
 use crate::policy_report::{PolicyReport, ReleaseReport};
+use crate::programs::{ManifestReport, ProgramReport};
 use crate::standing::StandingReport;
 use crate::statements::StatementList;
 use crate::status::{Progress, Status};
@@ -16,6 +17,7 @@ use crate::time::BootTime;
 use crate::why::Why;
 use crate::wire::{FrameKind, Lane};
 use belay_identity::body::{Cause, Outcome, Payload};
+use belay_identity::chain::Program;
 use belay_identity::principal::{DeviceId, OperatorId};
 use belay_identity::{FleetId, Incarnation, PublicKey, StatementId, codes};
 use std::sync::Arc;
@@ -103,6 +105,8 @@ pub enum Output {
         argv: Vec<String>,
         /// The agent's name.
         agent: String,
+        /// What the program must be.
+        program: Program,
         /// How long it may run for now.
         until: BootTime,
         /// How long its warden waits frozen before it ends the tree, milliseconds.
@@ -213,6 +217,10 @@ pub enum Answer {
     Cancelled(StatementId),
     /// What stands against whom.
     Standing(Box<StandingReport>),
+    /// Manifests.
+    Manifests(Vec<ManifestReport>),
+    /// Programs.
+    Programs(Vec<ProgramReport>),
     /// What judges here.
     Policy(Box<PolicyReport>),
     /// Every release of the ring, newest first.
@@ -362,6 +370,17 @@ pub enum Event {
     Refused(PublicKey, String),
     /// An order arrived or was given here.
     Ordered(StatementId),
+    /// The files of a program that runs hold something else, or again what was started.
+    Swapped(StatementId, OnDisk),
+    /// An agent's name is borne by another program than before: it inherits nothing by it.
+    LineageBroken {
+        /// The agent's name.
+        agent: String,
+        /// The program of its lineage.
+        was: [u8; 32],
+        /// What bears it now.
+        now: [u8; 32],
+    },
     /// A task was told to end.
     Ending(StatementId, Cause),
     /// A task has ended.

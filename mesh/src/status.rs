@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::lease::Lease;
+use crate::programs::ProgramReport;
 use crate::time::{BootTime, with_drift};
 use belay_crdt::case::Case;
 use belay_crdt::releases::ReleaseInForce;
@@ -80,6 +81,8 @@ pub struct TaskLine {
     pub phase: &'static str,
     /// Links of its chain.
     pub depth: u64,
+    /// What runs, and how it stands: the program, then its interpreters.
+    pub programs: Vec<ProgramReport>,
 }
 
 /// One release that judges.
@@ -151,7 +154,7 @@ impl Engine {
             epoch: known.epoch(),
             device: self.own_id().map(|id| id.name().to_owned()),
             devices: known.registry.devices().map(|device| self.device_line(device)).collect(),
-            tasks: self.work.live().map(|(award, task)| task_line(award, task)).collect(),
+            tasks: self.work.live().map(|(award, task)| self.task_line(award, task)).collect(),
             releases: self.release_lines(),
             leases: Action::ALL.iter().map(|action| self.lease_line(*action)).collect(),
             run: self.reach(self.run_lease()),
@@ -280,13 +283,16 @@ impl Engine {
             bound_ms: self.fleet_bound_ms(),
         }
     }
-}
 
-fn task_line(award: &StatementId, task: &crate::task::Task) -> TaskLine {
-    TaskLine {
-        award: *award,
-        agent: task.chain.acting().map(|link| link.agent.name().to_owned()).unwrap_or_default(),
-        phase: task.phase.as_str(),
-        depth: task.chain.links().len() as u64,
+    fn task_line(&self, award: &StatementId, task: &crate::task::Task) -> TaskLine {
+        let acting = task.chain.acting();
+        let programs = acting.into_iter().flat_map(|link| link.programs());
+        TaskLine {
+            award: *award,
+            agent: acting.map(|link| link.agent.name().to_owned()).unwrap_or_default(),
+            phase: task.phase.as_str(),
+            depth: task.chain.links().len() as u64,
+            programs: programs.map(|file| self.program_report(file)).collect(),
+        }
     }
 }

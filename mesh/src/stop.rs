@@ -8,10 +8,11 @@
 //! INV-STOP-1: "stopped" is signed only for a tree that was seen empty. Refused here: claiming what
 //! nobody saw; that is *not-proven*, with the reason.
 
+use crate::arriving::with_program;
 use crate::author::Words;
 use crate::engine::Engine;
-use crate::input::TaskEvent;
-use crate::limits::{MADE_MAX, STOP_GRACE_MS};
+use crate::input::{OnDisk, TaskEvent};
+use crate::limits::MADE_MAX;
 use crate::output::{Event, Output};
 use crate::task::{Orphan, Phase, Task};
 use belay_crdt::orders::Cut;
@@ -62,6 +63,7 @@ impl Engine {
                 }
             }
             Body::Enrol(enrol) => self.on_enrol(statement, &enrol.clone()),
+            Body::Manifest(_) => self.weigh_programs(),
             _ => {}
         }
     }
@@ -116,6 +118,15 @@ impl Engine {
         lifts
     }
 
+    /// What cuts a task: an order over its chain, or over what its program is on disk now.
+    pub(crate) fn cut_of_task(&self, task: &Task) -> Option<Cut> {
+        let swapped = || match &task.on_disk {
+            OnDisk::Changed(program) => self.cut_of(&with_program(&task.chain, program)),
+            OnDisk::AsStarted | OnDisk::Gone(_) => None,
+        };
+        self.cut_of(&task.chain).or_else(swapped)
+    }
+
     /// True when an order or a cancel stands against an award.
     pub(crate) fn is_cut(&self, award: &StatementId) -> bool {
         let chain = self.known.tasks.chain_of_award(&self.known.registry, award);
@@ -124,7 +135,7 @@ impl Engine {
     }
 
     pub(crate) fn is_ended_by_order(&self, award: &StatementId) -> bool {
-        self.work.task(award).is_some_and(|task| self.cut_of(&task.chain).is_some())
+        self.work.task(award).is_some_and(|task| self.cut_of_task(task).is_some())
     }
 
     pub(crate) fn device_cut(&self, device: &DeviceId) -> bool {
@@ -138,6 +149,7 @@ impl Engine {
         for award in awards {
             self.sweep_task(award);
         }
+        self.weigh_programs();
         self.drop_cut_places();
         self.note_in_force();
         self.answer_orders();
@@ -148,7 +160,7 @@ impl Engine {
         let paused = task.paused;
         // What has not begun cannot stand still: it never starts.
         let begun = !matches!(task.phase, Phase::Arranged | Phase::Fetching);
-        match self.cut_of(&task.chain) {
+        match self.cut_of_task(task) {
             Some(cut) if cut.pause && begun => self.pause_task(award, cut.order),
             Some(cut) => self.end_task(award, Cause::Order, Some(cut.order)),
             None => match self.known.tasks.cancelled(&self.known.registry, &award) {
@@ -183,6 +195,8 @@ impl Engine {
         if task.ending.is_some() {
             return;
         }
+        let grace_ms = self.stop_grace_ms(&award);
+        let Some(task) = self.work.task_mut(&award) else { return };
         task.ending = Some((cause, by));
         let (phase, made) = (task.phase, task.made.clone());
         task.phase = Phase::Ending;
@@ -195,7 +209,7 @@ impl Engine {
             let seen = Seen::NoChildrenLeft;
             self.sign_end(award, Outcome::NeverStarted, seen, Vec::new());
         } else {
-            self.out(Output::End { award, grace_ms: STOP_GRACE_MS });
+            self.out(Output::End { award, grace_ms });
         }
     }
 
@@ -248,6 +262,7 @@ impl Engine {
             TaskEvent::Started
             | TaskEvent::Frozen
             | TaskEvent::Thawed
+            | TaskEvent::Looked(_)
             | TaskEvent::Exited { .. } => {}
         }
     }
@@ -286,7 +301,9 @@ impl Engine {
             }
             TaskEvent::NotProven { why } => (Outcome::NotProven, Seen::NotSeen, why.into_bytes()),
             TaskEvent::Rebooted => (Outcome::StoppedByRestart, Seen::NotSeen, Vec::new()),
-            TaskEvent::Started | TaskEvent::Frozen | TaskEvent::Thawed => return,
+            TaskEvent::Started | TaskEvent::Frozen | TaskEvent::Thawed | TaskEvent::Looked(_) => {
+                return;
+            }
         };
         let Orphan { exit, signal, .. } = self.work.orphans.remove(&award).unwrap_or_default();
         let chain = self.known.tasks.chain_of_award(&self.known.registry, &award);

@@ -12,16 +12,17 @@ use crate::author::Words;
 use crate::engine::{Effect, Engine};
 use crate::errand::Offers;
 use crate::gate::{Act, Decision};
-use crate::input::{AskId, Run, TaskEvent};
+use crate::input::{AskId, OnDisk, Run, TaskEvent};
 use crate::lease::Lease;
 use crate::limits::{
     CREDENTIAL_MS, CREDENTIAL_RENEW_MS, FEED_AHEAD_MS, PAUSE_LOOK_MS, STOP_GRACE_MS, TASKS_MAX,
 };
+use crate::lineage::Lineage;
 use crate::output::{Answer, Output, Refusal, RefusalKind, RunGrant};
 use crate::payload::Cargo;
 use crate::time::BootTime;
 use belay_identity::body::{
-    Award, Body, Cause, Credential, Generations, Made, Mode, OnSilence, Started, Term,
+    Award, Body, Cause, Credential, Generations, Made, OnSilence, Started, Term,
 };
 use belay_identity::chain::Link;
 use belay_identity::principal::{AgentId, ClassId, ProjectId, TrustDomain};
@@ -61,6 +62,9 @@ pub(crate) struct Task {
     pub(crate) deadline_ms: Option<u64>,
     pub(crate) cargo: Option<Cargo>,
     pub(crate) phase: Phase,
+    /// What its program's files hold now, as far as they were looked at.
+    pub(crate) on_disk: OnDisk,
+    pub(crate) lineage: Lineage,
     pub(crate) ending: Option<(Cause, Option<StatementId>)>,
     pub(crate) paused: Option<StatementId>,
     pub(crate) made: Vec<Made>,
@@ -240,7 +244,9 @@ impl Engine {
             target: run.argv.first().cloned().unwrap_or_default(),
             args: Vec::new(),
         };
-        self.ask_gate(&self.promised(&link), None, &act)?;
+        let lineage = self.begin_lineage(&link);
+        let chain = self.promised(&link);
+        self.ask_gate(&chain, lineage, &act)?;
         let papers = self.mint(Chain::default(), link, None, Vec::new())?;
         let credential = papers.credential;
         let lifts = self.lifts_of(&papers.chain);
@@ -259,7 +265,8 @@ impl Engine {
         };
         let words = Words::new(Scope::Tree(papers.tree), award).answering(lifts);
         let award = self.say(words).ok_or_else(not_enrolled)?;
-        let task = Task::new(papers, run.argv.clone(), Phase::Arranged);
+        let mut task = Task::new(papers, run.argv.clone(), Phase::Arranged);
+        task.lineage = lineage;
         self.work.insert(award, task);
         let until = self.feed_until(&award).unwrap_or(self.now.boot);
         let lapse_grace_ms = self.lapse_grace_ms();
@@ -310,7 +317,8 @@ impl Engine {
             user: device.owner.clone(),
             project: ProjectId::new(&domain, &run.project).map_err(bad)?,
             class: ClassId::new(&domain, &run.class).map_err(bad)?,
-            manifest: Some(run.manifest),
+            manifest: Some(run.program.file),
+            run_by: run.program.run_by.clone(),
             device: device.id.clone(),
             generations: None,
             epoch: None,
@@ -351,6 +359,7 @@ impl Engine {
             project: link.project.clone(),
             class: link.class.clone(),
             manifest: link.manifest.unwrap_or_default(),
+            run_by: link.run_by.clone(),
             device: link.device.clone(),
             generations: generations.clone(),
             tree,
@@ -421,8 +430,10 @@ impl Engine {
         let Some(task) = self.work.task_mut(&award) else { return };
         task.phase = Phase::Starting;
         let argv = task.argv.clone();
-        let agent = task.chain.acting().map(|l| l.agent.name().to_owned()).unwrap_or_default();
-        self.out(Output::Start { award, argv, agent, until, lapse_grace_ms });
+        let acting = task.chain.acting();
+        let agent = acting.map(|link| link.agent.name().to_owned()).unwrap_or_default();
+        let program = acting.map(Link::program).unwrap_or_default();
+        self.out(Output::Start { award, argv, agent, program, until, lapse_grace_ms });
     }
 
     pub(crate) fn on_task(&mut self, award: StatementId, event: TaskEvent) {
@@ -435,6 +446,7 @@ impl Engine {
             TaskEvent::Frozen if task.ending.is_none() => task.phase = Phase::Frozen,
             TaskEvent::Thawed if task.ending.is_none() => task.phase = Phase::Running,
             TaskEvent::Frozen | TaskEvent::Thawed => {}
+            TaskEvent::Looked(on_disk) => self.on_looked(award, on_disk),
             TaskEvent::Exited { code, signal } => (task.exit, task.signal) = (code, signal),
             TaskEvent::Empty { .. }
             | TaskEvent::NotStarted { .. }
@@ -525,12 +537,6 @@ impl Engine {
         Some(device.end(ahead).min(task.lent_lease().end(ahead)))
     }
 
-    /// In observe mode a lapsed lease is counted and shown, not enforced.
-    pub(crate) fn work_is_observed(&self) -> bool {
-        let policies = self.policies();
-        policies.is_some_and(|all| all.iter().all(|body| body.policy.modes.work == Mode::Observe))
-    }
-
     fn renew_credential(&mut self, award: &StatementId) {
         let now_ms = self.wall_now_ms();
         let Some(task) = self.work.task(award) else { return };
@@ -582,6 +588,8 @@ impl Task {
             deadline_ms: None,
             cargo: None,
             phase,
+            on_disk: OnDisk::AsStarted,
+            lineage: Lineage::Unbroken,
             ending: None,
             paused: None,
             made: Vec::new(),

@@ -11,6 +11,7 @@ use crate::gate::{Act, Decision, Origin, RuleLine, Verdict};
 use crate::limits::{DECISION_TEXT_CHARS_MAX, DECISIONS_KEPT};
 use crate::listing::TaskReport;
 use crate::output::{Refusal, RefusalKind};
+use crate::programs::ProgramReport;
 use crate::standing::StandingOrder;
 use belay_crdt::orders::OrderKind;
 use belay_crdt::set::Held;
@@ -77,6 +78,8 @@ record! {
         20 => hint: String,
         /// In observe mode: the rule that would have said No.
         21 => would_deny: Option<String>,
+        /// The files that acted, by hash.
+        22 => programs: Vec<[u8; 32]>,
     }
 }
 
@@ -143,6 +146,8 @@ pub struct WhyDecision {
     pub signed: Vec<String>,
     /// The order that decided, where one did.
     pub order: Option<StandingOrder>,
+    /// The programs that acted, as they stand now.
+    pub programs: Vec<ProgramReport>,
     /// Operators who can change the policy.
     pub operators: Vec<String>,
 }
@@ -212,6 +217,7 @@ impl Engine {
             why: cut(&verdict.why),
             hint: cut(&verdict.hint),
             would_deny: verdict.would_deny.clone(),
+            programs: asker.iter().flat_map(|(link, ..)| link.programs()).copied().collect(),
         };
         let bytes = codec::write(&decided.to_value());
         self.decisions.made += 1;
@@ -268,13 +274,7 @@ impl Engine {
         let lines = body.and_then(|body| crate::gate::rule_lines(&body.policy.rules).ok());
         let name = decided.would_deny.as_ref().unwrap_or(&decided.rule);
         let rule = lines.into_iter().flatten().find(|rule| rule.id == *name);
-        let approved = decided.release_id.map(|id| {
-            self.known.set.approvals(&id).map(|one| one.author.to_string()).collect::<Vec<_>>()
-        });
-        let author = release.map(|held| held.author.to_string());
-        let mut signed: Vec<String> = author.into_iter().collect();
-        signed.extend(approved.into_iter().flatten());
-        signed.dedup();
+        let signed = decided.release_id.map(|id| self.signers_of(&id)).unwrap_or_default();
         let order = name.strip_prefix("order:").and_then(|id| self.statement_named(id).ok());
         let order = order.and_then(|id| self.known.orders.order(&id));
         let role = belay_identity::body::Role::Policy;
@@ -284,6 +284,7 @@ impl Engine {
             rule,
             signed,
             order: order.map(|order| self.standing_order(order)),
+            programs: decided.programs.iter().map(|file| self.program_report(file)).collect(),
             operators: operators.into_iter().map(ToString::to_string).collect(),
         }
     }

@@ -7,6 +7,7 @@ pub(crate) mod authority;
 pub(crate) mod draft;
 pub(crate) mod listing;
 pub(crate) mod policy;
+pub(crate) mod programs;
 pub(crate) mod standing;
 pub(crate) mod statements;
 pub(crate) mod why;
@@ -74,6 +75,10 @@ pub(crate) enum Ask {
     Statements { kind: Option<String>, author: Option<String> },
     /// The original bytes of one statement, in hex.
     Statement { id: String },
+    /// Every manifest that stands.
+    Manifests,
+    /// Programs: all, or those of a name, an id or a hash.
+    Programs { named: Option<String> },
     /// Which policy judges here; of one agent's rules, or all.
     Policy { agent: Option<String> },
     /// End the node.
@@ -264,6 +269,8 @@ pub(crate) struct TaskSaid {
     pub(crate) depth: u64,
     pub(crate) wall: String,
     pub(crate) warden: String,
+    #[serde(default)]
+    pub(crate) programs: Vec<programs::ProgramSaid>,
 }
 
 /// One release.

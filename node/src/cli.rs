@@ -2,6 +2,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod developers;
+pub(crate) mod manifests;
 pub(crate) mod operators;
 pub(crate) mod statements;
 
@@ -58,6 +59,9 @@ enum Command {
     /// What agents may do: look for faults, publish, see what judges.
     #[command(subcommand)]
     Policy(operators::Policy),
+    /// Programs: who answers for them, and how each stands.
+    #[command(subcommand)]
+    Manifest(manifests::Manifest),
     /// Stop everything that matches, everywhere, and wait for the proof.
     Stop(Stop),
     /// Hold a device: what runs there ends, its links shrink to leases and orders.
@@ -434,6 +438,7 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Act(act) => command::act::run(context, &act),
         Command::Task(Task::Offload(offload)) => command::offload::run(context, &offload),
         Command::Policy(policy) => answer_policy(context, policy),
+        Command::Manifest(manifest) => answer_manifest(context, manifest),
         Command::Stop(stop) => command::stop::run(context, &stop),
         Command::Quarantine(ask) => command::stop::quarantine(context, &ask),
         Command::Pause(ask) => command::stop::pause(context, &ask),
@@ -496,5 +501,14 @@ fn answer_policy(context: &Context, policy: operators::Policy) -> Result<ExitCod
         operators::Policy::Rollback(rollback) => command::history::rollback(context, &rollback),
         operators::Policy::Publish(publish) => command::publish::run(context, &publish),
         operators::Policy::Effective { agent } => command::policy::effective(context, agent),
+    }
+}
+
+fn answer_manifest(context: &Context, manifest: manifests::Manifest) -> Result<ExitCode, Fault> {
+    match manifest {
+        manifests::Manifest::Sign(sign) => command::manifest::sign(context, &sign),
+        manifests::Manifest::Check { file } => command::manifest::check(context, &file),
+        manifests::Manifest::List => command::manifest::list(context),
+        manifests::Manifest::Show { name } => command::manifest::show(context, &name),
     }
 }

@@ -18,6 +18,7 @@ pub mod founding;
 pub mod invite;
 pub mod os;
 pub mod policy_folder;
+mod program;
 pub mod readers;
 mod screen;
 mod shell;

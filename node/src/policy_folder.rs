@@ -5,14 +5,17 @@
 
 mod faults;
 mod files;
+mod programs;
 
 pub(crate) use faults::{FolderFault, faults, faults_of_texts};
 pub(crate) use files::{read_files, release_texts, write_files};
+pub use programs::{ManifestName, NamedPrograms};
 
 use crate::fault::Fault;
 use belay_identity::body::{Autonomy, DeviceKind, Mode, Modes, Policy, Profile};
 use belay_identity::limits::POLICY_BYTES_MAX;
 use belay_mesh::gate::Rules;
+use programs::ProgramsFile;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,6 +35,8 @@ pub struct Source {
     pub profiles: Vec<Profile>,
     /// Who gives device leases; as in the release before where the folder does not say.
     pub beacons: Option<Beacons>,
+    /// Programs that stand in the policy by the ids of their manifests, once those are looked up.
+    pub programs: NamedPrograms,
 }
 
 /// Who gives device leases.
@@ -58,6 +63,8 @@ struct ReleaseFile {
     beacons: Option<BeaconsFile>,
     #[serde(default)]
     profiles: BTreeMap<String, ProfileFile>,
+    #[serde(default)]
+    programs: ProgramsFile,
 }
 
 #[derive(Deserialize)]
@@ -146,7 +153,11 @@ impl Source {
             let hint = "durations are a number and s, m or h; modes are observe, ask or enforce";
             Fault::exit(7, problem, hint)
         };
-        let policy = file.policy(rules, &at)?;
+        let mut policy = file.policy(rules, &at)?;
+        if let Some((what, word, problem, hint)) = file.programs.wrong().first() {
+            return Err(Fault { hint: (*hint).to_owned(), ..at(what, word, problem) });
+        }
+        let programs = file.programs.fill(&mut policy);
         let bytes = policy.to_bytes().len();
         if bytes > POLICY_BYTES_MAX {
             let what =
@@ -155,7 +166,8 @@ impl Source {
         }
         let autonomy = file.autonomy(&at)?;
         let profiles = file.profiles(&autonomy, name, release, &at)?;
-        Ok(Self { policy, autonomy, profiles, beacons: file.beacons(name, release)? })
+        let beacons = file.beacons(name, release)?;
+        Ok(Self { policy, autonomy, profiles, beacons, programs })
     }
 }
 
@@ -212,6 +224,7 @@ impl ReleaseFile {
             tolerated: Vec::new(),
             projects: self.projects.clone(),
             classes: self.classes.clone(),
+            unknown: None,
         })
     }
 

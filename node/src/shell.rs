@@ -13,11 +13,11 @@ mod orphans;
 mod payloads;
 mod perform;
 mod present;
+mod programs;
 mod said;
 mod timer;
 mod wardens;
 
-pub(crate) use perform::resolve;
 pub(crate) use said::{branch_said, reach_said};
 
 use crate::config::{Dials, NodeConfig};
@@ -28,6 +28,7 @@ use crate::transport::direct::direct_socket;
 use crate::transport::{Net, NetConfig, NetEvent, NetEvents, NetHandle};
 use crate::{clock, os};
 use belay_identity::body::Payload;
+use belay_identity::chain::Program;
 use belay_identity::{FleetId, PublicKey, SecretKey, Signed, Statement, StatementId, Verified};
 use belay_mesh::output::Refusal;
 use belay_mesh::wire::{self, Lane};
@@ -53,6 +54,7 @@ pub(crate) struct Shell {
     audit: audit_chain::AuditChain,
     asks: doors::Asks,
     wardens: wardens::Wardens,
+    programs: programs::Programs,
     news: mpsc::Sender<News>,
     addresses: Vec<String>,
     /// Members that the file names, and whether others are dialled too.
@@ -76,11 +78,13 @@ pub(crate) enum News {
     /// A warden said something.
     Warden(StatementId, wardens::WardenNews),
     /// A program was looked up.
-    Inspected([u8; 16], Result<[u8; 32], String>),
+    Inspected([u8; 16], Result<Program, String>),
     /// A file that is to travel was taken in, for whoever asked.
     Sealed(Box<doors::Asked>, Result<Payload, Refusal>),
     /// A payload that was here already was laid into its task's folder.
     Copied(StatementId, Result<(), String>),
+    /// A program was looked at before it acts.
+    LookedAgain(programs::LookedAgain),
     /// The disk was tried again.
     Retried(Result<(), String>),
     /// The operating system asks the node to end.
@@ -167,6 +171,7 @@ impl Shell {
             audit: audit_chain::AuditChain::new(audit),
             asks: doors::Asks::default(),
             wardens: wardens::Wardens::default(),
+            programs: programs::Programs::default(),
             news,
             addresses: Vec::new(),
             named: config.peers.iter().cloned().collect(),
@@ -203,12 +208,13 @@ impl Shell {
 
     fn on_news(&mut self, news: News) {
         match news {
-            News::Visit(asked) => self.on_visit(*asked),
+            News::Visit(asked) => self.on_visit(asked),
             News::Ack(ack) => self.on_ack(ack),
             News::Warden(award, news) => self.on_warden(award, news),
             News::Inspected(nonce, program) => self.give(Input::Inspected { nonce, program }),
             News::Sealed(asked, sealed) => self.on_sealed(*asked, sealed),
             News::Copied(award, result) => self.give(Input::Fetched { award, result }),
+            News::LookedAgain(looked) => self.on_looked_again(looked),
             News::Retried(result) => self.on_retried(result),
             News::Terminate => self.leaving = true,
         }

@@ -265,6 +265,7 @@ fn policy_bytes() -> Vec<u8> {
         tolerated: Vec::new(),
         projects: vec!["default".to_owned()],
         classes: vec!["default".to_owned()],
+        unknown: None,
     };
     policy.to_bytes()
 }

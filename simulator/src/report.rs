@@ -47,6 +47,8 @@ impl Counts {
             Event::Linked(_)
             | Event::Ordered(_)
             | Event::Forked(..)
+            | Event::Swapped(..)
+            | Event::LineageBroken { .. }
             | Event::Ending(..)
             | Event::Ended(..)
             | Event::ResultDropped(..)

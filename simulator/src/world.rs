@@ -27,6 +27,7 @@ use crate::planted::Planted;
 use crate::report::{Counts, Report};
 use crate::trace::Trace;
 use belay_crdt::case::Case;
+use belay_identity::chain::Program;
 use belay_identity::principal::NameError;
 use belay_identity::{StatementId, key::hex};
 use belay_mesh::input::TaskEvent;
@@ -243,7 +244,7 @@ impl World {
             What::Frame { from, session, frame } => self.frame(node, from, session, frame),
             What::Written => self.written(node),
             What::Inspected(nonce) => {
-                let program = Ok([7; 32]);
+                let program = Ok(Program::of([7; 32]));
                 self.give(node, Input::Inspected { nonce, program });
             }
             What::Deadline => self.deadline(node),

@@ -42,7 +42,7 @@ impl Required {
 /// What the author of a statement with this body must be.
 pub(super) fn required_role(body: &Body) -> Required {
     match body {
-        Body::Release(_) | Body::Draft(_) => Required::Role(Role::Policy),
+        Body::Release(_) | Body::Draft(_) | Body::Manifest(_) => Required::Role(Role::Policy),
         Body::Lift(_) | Body::Restore(_) | Body::Hold(_) | Body::Revoke(_) | Body::Drill(_) => {
             Required::Role(Role::Security)
         }

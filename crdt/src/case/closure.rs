@@ -77,6 +77,7 @@ pub(super) fn named_by(statement: &Statement) -> Vec<StatementId> {
         | Body::User(_)
         | Body::Project(_)
         | Body::Class(_)
+        | Body::Manifest(_)
         | Body::Agent(_)
         | Body::Presence(_)
         | Body::Draft(_)

@@ -262,6 +262,7 @@ impl Scenario {
             project: ProjectId::new(&domain(), "default").unwrap(),
             class: ClassId::new(&domain(), "default").unwrap(),
             manifest: [9; 32],
+            run_by: Vec::new(),
             device: device(on),
             generations: Generations { agent: 0, user: 0, project: 0, class: 0, device: 0 },
             tree,

@@ -235,6 +235,7 @@ pub(crate) fn credential(number: u8) -> Body {
         project,
         class,
         manifest,
+        run_by: Vec::new(),
         device,
         generations,
         tree,
@@ -311,6 +312,7 @@ pub(crate) fn link(name: &str, on: &str, generation: u64, epoch: u64) -> Link {
         project: ProjectId::new(&domain(), &id("project")).expect("a constant name"),
         class: ClassId::new(&domain(), &id("class")).expect("a constant name"),
         manifest: Some([7; 32]),
+        run_by: Vec::new(),
         device: device(on),
         generations: Some(Generations {
             agent: generation,

@@ -4,9 +4,9 @@
 
 use super::Views;
 use crate::lattice;
-use crate::lattice::world::{Who, World, agent, restore, revoke, user};
+use crate::lattice::world::{Who, World, agent, hold, restore, revoke, user};
 use crate::set::{Held, Set};
-use belay_identity::body::{Named, Term};
+use belay_identity::body::{Build, Manifest, Named, ProgramName, Term};
 use belay_identity::{Body, FleetId};
 
 /// Follows the statements in this order and compares with the whole fold after each one.
@@ -25,6 +25,7 @@ fn assert_same(followed: &Views, whole: &Views, last: &Held) {
     assert_eq!(followed.authority, whole.authority, "authority after {last}");
     assert_eq!(followed.orders, whole.orders, "orders after {last}");
     assert_eq!(followed.releases, whole.releases, "releases after {last}");
+    assert_eq!(followed.manifests, whole.manifests, "manifests after {last}");
     assert_eq!(followed.presences, whole.presences, "presences after {last}");
     let text = |views: &Views| format!("{:?} {:?}", views.registry, views.tasks);
     assert_eq!(text(followed), text(whole), "registry and tasks after {last}");
@@ -70,4 +71,44 @@ fn what_a_restore_names_is_waited_for_whatever_its_class() {
     let mut set = Set::new(world.fleet);
     statements.iter().for_each(|held| _ = set.insert(held.clone()));
     assert_eq!(Views::fold(&set).orders.generation(&gus()), 2);
+}
+
+/// Goal: a manifest names its files while its author's grant counts, and no longer; a faulty one
+/// never does; of two for one file the shorter stop grace counts; in whichever order all of it
+/// comes. Method: two operators sign, the second is held by the first; every step against the whole
+/// fold.
+#[test]
+fn a_manifest_stands_while_its_author_does() {
+    let mut world = World::new(&[Who::Anna(1), Who::Ben(1)]);
+    let manifest = |name: &str, files: &[u8], stop_grace_ms| {
+        let build = |file: &u8| Build { platform: format!("linux/{file}"), file: [*file; 32] };
+        Body::Manifest(Manifest {
+            name: ProgramName::new(name).unwrap(),
+            version: "1".into(),
+            publisher: "somebody".into(),
+            builds: files.iter().map(build).collect(),
+            tools: Vec::new(),
+            stop_grace_ms,
+            rings: Vec::new(),
+        })
+    };
+    let anna = world.one(Who::Anna(1), 1, &[], manifest("crawler", &[1, 2], Some(900)));
+    let bea = world.one(Who::Ben(1), 1, &[], manifest("crawler-too", &[2], Some(400)));
+    let bare = world.one(Who::Anna(1), 1, &[], manifest("nothing", &[], None));
+    let cut = world.one(Who::Anna(1), 1, &[], hold(vec![Term::Operator(Who::Ben(1).line().id)]));
+    let fold = |held: &[&Held]| {
+        let all: Vec<Held> = world.root.iter().chain(held.iter().copied()).cloned().collect();
+        assert_followed(world.fleet, &all);
+        let backwards: Vec<Held> = all.iter().rev().cloned().collect();
+        assert_followed(world.fleet, &backwards);
+        let mut set = Set::new(world.fleet);
+        all.into_iter().for_each(|held| _ = set.insert(held));
+        Views::fold(&set).manifests
+    };
+    let both = fold(&[&anna, &bea, &bare]);
+    assert_eq!(both.all().count(), 2, "a manifest of no file names nothing");
+    assert_eq!((both.naming(&[2; 32]).count(), both.stop_grace_ms(&[2; 32])), (2, Some(400)));
+    let one = fold(&[&anna, &bea, &bare, &cut]);
+    assert_eq!(one.all().map(|vouched| vouched.id).collect::<Vec<_>>(), [anna.id()]);
+    assert_eq!(one.stop_grace_ms(&[2; 32]), Some(900));
 }

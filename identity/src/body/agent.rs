@@ -35,6 +35,8 @@ record! {
         8 => generations: Generations,
         /// The statement id of the tree's first credential; absent in that one.
         9 => tree: Option<StatementId>,
+        /// The interpreters that read the program, by SHA-256, where it is a script.
+        10 => run_by: Vec<[u8; 32]>,
     }
 }
 

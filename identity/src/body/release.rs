@@ -2,7 +2,7 @@
 
 use super::enrol::DeviceKind;
 use super::order::Reason;
-use crate::codec::{self, CodecError};
+use crate::codec::{self, CodecError, Field, Problem, Value};
 use crate::key::PublicKey;
 use crate::record;
 use crate::signed::StatementId;
@@ -218,14 +218,30 @@ record! {
         1 => rules: String,
         /// The mode of every action class.
         2 => modes: Modes,
-        /// Manifests that are sanctioned.
+        /// Programs that are sanctioned: each the hash of a file, or the id of a manifest.
         3 => sanctioned: Vec<[u8; 32]>,
-        /// Manifests that are tolerated; one in neither list counts as tolerated.
+        /// Programs that are tolerated by name.
         4 => tolerated: Vec<[u8; 32]>,
         /// Projects a run may name.
         5 => projects: Vec<String>,
         /// Policy classes a run may name.
         6 => classes: Vec<String>,
+        /// Whether a program in neither list is blocked; it is tolerated otherwise.
+        7 => unknown: Option<UnknownBlocked>,
+    }
+}
+
+/// The mark of a policy that blocks the programs it does not list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownBlocked;
+
+impl Field for UnknownBlocked {
+    fn encode(&self) -> Option<Value> {
+        Some(Value::Bool(true))
+    }
+    fn decode(value: Value) -> Result<Self, Problem> {
+        // Absence says that they are tolerated: one meaning has one encoding.
+        if value == Value::Bool(true) { Ok(Self) } else { Err(Problem::Invalid) }
     }
 }
 

@@ -170,6 +170,8 @@ crate::codes! {
         NodeDied = 6 "node-died",
         /// Its deadline came.
         Deadline = 7 "deadline",
+        /// A release blocks its program.
+        Release = 8 "release",
     }
 }
 

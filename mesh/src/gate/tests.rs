@@ -5,13 +5,21 @@
 //! picture in which everything is permitted, changed in one place at a time.
 
 use super::policy::{Origin, Rules};
-use super::{Act, Decision, GateRelease, GateTask, GateView, Said, Verdict, decide, look_again};
+use super::{
+    Act, Decision, GateRelease, GateTask, GateView, ProgramStanding, Programs, Said, Verdict,
+    decide, look_again,
+};
+use crate::input::OnDisk;
 use crate::known::Body;
 use crate::lease::Lease;
+use crate::lineage::Lineage;
 use crate::time::{BootTime, Clock, Heard, Now, Teller, Told};
+use belay_crdt::manifests::Manifests;
 use belay_crdt::orders::{Cut, OrderKind};
-use belay_identity::body::{Action, Mode, Modes, Policy, ReleaseVersion, Subject, Term};
-use belay_identity::chain::Link;
+use belay_identity::body::{
+    Action, Mode, Modes, Policy, ReleaseVersion, Subject, Term, UnknownBlocked,
+};
+use belay_identity::chain::{Link, Program};
 use belay_identity::principal::{AgentId, ClassId, DeviceId, ProjectId, TrustDomain, UserId};
 use belay_identity::{Chain, StatementId};
 use std::sync::Arc;
@@ -35,6 +43,7 @@ fn chain() -> Chain {
         project: ProjectId::new(&domain, "default").unwrap(),
         class: ClassId::new(&domain, "default").unwrap(),
         manifest: Some([3; 32]),
+        run_by: Vec::new(),
         device: DeviceId::new(&domain, "laptop").unwrap(),
         generations: None,
         epoch: Some(1),
@@ -51,6 +60,7 @@ fn release(mode: Mode) -> GateRelease {
         tolerated: Vec::new(),
         projects: vec!["default".into()],
         classes: vec!["default".into()],
+        unknown: None,
     };
     let rules = Rules::load(RULES).unwrap();
     let bytes = policy.to_bytes();
@@ -60,8 +70,7 @@ fn release(mode: Mode) -> GateRelease {
         until_ms: None,
         before_ms: None,
         modes,
-        sanctioned: Vec::new(),
-        tolerated: Vec::new(),
+        programs: Arc::default(),
         body: Arc::new(Body { bytes, policy, rules }),
     }
 }
@@ -87,6 +96,8 @@ fn view(mode: Mode) -> GateView {
         budget_left: 1,
         lent: Lease::Own,
         ending: false,
+        on_disk: OnDisk::AsStarted,
+        lineage: Lineage::Unbroken,
         tools: None,
         origin: Origin::Here,
     };
@@ -127,8 +138,10 @@ const NOS: [No; 7] = [
     ("lease:tool", |view| view.leases.retain(|action, _| *action != Action::Tool)),
     ("delegation", |view| task(view).tools = Some(vec!["local.*".into()])),
     ("manifest", |view| {
-        view.releases[0].sanctioned = vec![[4; 32]];
-        view.releases[0].tolerated = vec![[5; 32]];
+        let sanctioned = vec![[4; 32]];
+        let unknown = Some(UnknownBlocked);
+        let policy = Policy { sanctioned, unknown, ..view.releases[0].body.policy.clone() };
+        view.releases[0].programs = Arc::new(Programs::of(&policy, &Manifests::default()));
     }),
 ];
 
@@ -250,4 +263,98 @@ fn a_used_up_budget_and_an_unknown_task_or_action_are_refused() {
     };
     assert_eq!(unknown(StatementId([8; 32]), "tool.call"), "task");
     assert_eq!(unknown(TASK, "tool.melt"), "action");
+}
+
+/// Goal: each word of a release on programs is the one that is read, the narrower of two counts, a
+/// script stands as the worst of its files does, and a manifest in a list stands for its files.
+/// Method: one policy, asked about files of every kind.
+#[test]
+fn a_release_says_how_a_program_stands() {
+    let say = |listed: &[[u8; 32]], tolerated: &[[u8; 32]], unknown| {
+        let policy = Policy {
+            sanctioned: listed.to_vec(),
+            tolerated: tolerated.to_vec(),
+            unknown,
+            ..release(Mode::Enforce).body.policy.clone()
+        };
+        Programs::of(&policy, &Manifests::default())
+    };
+    let of = say(&[[3; 32], [4; 32]], &[[4; 32], [5; 32]], None);
+    assert_eq!(of.standing(&[3; 32]), ProgramStanding::Sanctioned);
+    assert_eq!(of.standing(&[4; 32]), ProgramStanding::Tolerated, "the narrower of both");
+    assert_eq!(of.standing(&[5; 32]), ProgramStanding::Tolerated);
+    assert_eq!(of.standing(&[6; 32]), ProgramStanding::Unlisted);
+    let blocking = || Arc::new(say(&[[3; 32]], &[], Some(UnknownBlocked)));
+    assert_eq!(blocking().standing(&[6; 32]), ProgramStanding::Blocked);
+
+    let mut script = view(Mode::Enforce);
+    script.releases[0].programs = blocking();
+    assert_eq!(ask(&script, "search").decision, Decision::Permit);
+    let by = Program { file: [3; 32], run_by: vec![[6; 32]] };
+    let link = chain().links()[0].clone().by(by);
+    task(&mut script).chain = Chain::new(vec![link]).unwrap();
+    let verdict = ask(&script, "search");
+    assert_eq!((verdict.decision, verdict.rule.as_str()), (Decision::Deny, "manifest"));
+    assert!(verdict.why.contains(&"06".repeat(32)), "it names the interpreter: {}", verdict.why);
+}
+
+/// Goal: a program that was swapped on disk, or whose interpreter was, may not act on where that is
+/// enforced, also when that is seen only at the second look. Method: each finding in each mode.
+#[test]
+fn a_swapped_program_may_not_act() {
+    let same_file = Program { file: [3; 32], run_by: vec![[6; 32]] };
+    let found = [
+        OnDisk::Changed(Program::of([8; 32])),
+        OnDisk::Changed(same_file),
+        OnDisk::Gone("no such file".into()),
+    ];
+    for on_disk in found {
+        let mut swapped = view(Mode::Enforce);
+        task(&mut swapped).on_disk = on_disk.clone();
+        let verdict = ask(&swapped, "search");
+        assert_eq!((verdict.decision, verdict.rule.as_str()), (Decision::Deny, "manifest"));
+        let before = view(Mode::Enforce);
+        let said = Said {
+            verdict: decide(&before, &act("search"), NOW),
+            by: before.judges(Action::Tool, NOW),
+        };
+        assert_eq!(look_again(&swapped, &act("search"), &said, NOW).decision, Decision::Deny);
+        let mut observed = view(Mode::Observe);
+        task(&mut observed).on_disk = on_disk;
+        assert_eq!(ask(&observed, "search").would_deny.as_deref(), Some("manifest"));
+    }
+}
+
+/// Goal: a stranger under an agent's name gets what anybody gets, nothing that is granted to the
+/// name, and nothing that is forbidden to it; in observe mode that is recorded. Method: one rule of
+/// each kind, asked by the agent and by the stranger.
+#[test]
+fn a_stranger_inherits_nothing_by_a_name() {
+    const BY_NAME: &str = r#"
+        @id("all") permit (principal, action, resource == Belay::Target::"open");
+        @id("hers") permit (principal == Belay::Agent::"spiffe://gate.belay/agent/planner", action,
+            resource == Belay::Target::"search");
+        @id("not-hers") forbid (principal == Belay::Agent::"spiffe://gate.belay/agent/planner",
+            action, resource == Belay::Target::"shell");
+        @id("others") permit (principal, action, resource == Belay::Target::"shell");
+    "#;
+    let by = |mode, lineage| {
+        let mut view = view(mode);
+        let policy = view.releases[0].body.policy.clone();
+        let rules = Rules::load(BY_NAME).unwrap();
+        view.releases[0].body = Arc::new(Body { bytes: Vec::new(), policy, rules });
+        task(&mut view).lineage = lineage;
+        view
+    };
+    let broken = Lineage::Broken { was: [3; 32], now: [4; 32] };
+    let own = by(Mode::Enforce, Lineage::Unbroken);
+    let stranger = by(Mode::Enforce, broken);
+    assert_eq!(ask(&own, "search").rule, "hers");
+    assert_eq!((ask(&own, "open").rule, ask(&stranger, "open").rule), ("all".into(), "all".into()));
+    let no = ask(&stranger, "search");
+    assert_eq!((no.decision, no.rule.as_str()), (Decision::Deny, "lineage"));
+    assert!(no.why.contains("hers") && no.why.contains(&"03".repeat(8)), "{}", no.why);
+    let no = ask(&stranger, "shell");
+    assert_eq!((no.decision, no.rule.as_str()), (Decision::Deny, "not-hers"));
+    assert_eq!(ask(&by(Mode::Observe, broken), "search").would_deny.as_deref(), Some("lineage"));
 }

@@ -3,9 +3,12 @@
 //! The number counts changes of orders, releases, leases and own credentials, nothing else. It is a
 //! shortcut for "nothing changed", never a reason to refuse.
 
+use super::Programs;
 use super::policy::Origin;
+use crate::input::OnDisk;
 use crate::known::Body;
 use crate::lease::Lease;
+use crate::lineage::Lineage;
 use crate::time::{Clock, Interval, Now};
 use belay_crdt::orders::Cut;
 use belay_identity::body::{Action, Modes, ReleaseVersion};
@@ -42,6 +45,10 @@ pub struct GateTask {
     pub tools: Option<Vec<String>>,
     /// Whether it was told to end.
     pub ending: bool,
+    /// What its program's files hold now, as far as they were looked at.
+    pub on_disk: OnDisk,
+    /// Whether it continues the name that it bears.
+    pub lineage: Lineage,
     /// How far its delegator lets it run.
     pub(crate) lent: Lease,
     /// Whether it came from another device.
@@ -57,8 +64,7 @@ pub struct GateRelease {
     /// Until when it judges on beside its successor; none where it is nobody's predecessor.
     pub(crate) before_ms: Option<u64>,
     pub(crate) modes: Modes,
-    pub(crate) sanctioned: Vec<[u8; 32]>,
-    pub(crate) tolerated: Vec<[u8; 32]>,
+    pub(crate) programs: Arc<Programs>,
     pub(crate) body: Arc<Body>,
 }
 
@@ -104,7 +110,9 @@ impl GateView {
 
     /// True when nothing but the generation tells the two apart.
     pub(crate) fn same(&self, other: &Self) -> bool {
-        let releases = |view: &Self| view.releases.iter().map(|r| r.id).collect::<Vec<_>>();
+        let releases = |view: &'_ Self| {
+            view.releases.iter().map(|r| (r.id, r.programs.clone())).collect::<Vec<_>>()
+        };
         self.device == other.device
             && self.tasks == other.tasks
             && self.leases == other.leases

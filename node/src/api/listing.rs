@@ -1,9 +1,11 @@
 //! Devices, agents and tasks, in the doors' words.
 
+use super::programs::ProgramSaid;
 use super::standing::StandingOrderSaid;
 use super::why::DecidedSaid;
 use crate::shell::reach_said;
 use belay_identity::key::hex;
+use belay_mesh::lineage::Lineage;
 use belay_mesh::listing::{AgentReport, DeviceReach, DeviceReport, TaskReport, TaskState};
 use serde::{Deserialize, Serialize};
 
@@ -34,10 +36,21 @@ pub(crate) struct AgentSaid {
     pub(crate) projects: Vec<String>,
     pub(crate) classes: Vec<String>,
     pub(crate) manifests: Vec<String>,
+    #[serde(default)]
+    pub(crate) programs: Vec<ProgramSaid>,
+    #[serde(default)]
+    pub(crate) strangers: Vec<StrangerSaid>,
     pub(crate) tasks: Vec<WorkSaid>,
     pub(crate) delegates: Vec<String>,
     pub(crate) orders: Vec<StandingOrderSaid>,
     pub(crate) decisions: Vec<DecidedSaid>,
+}
+
+/// A program that bore an agent's name without being of its lineage.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StrangerSaid {
+    pub(crate) was: String,
+    pub(crate) now: String,
 }
 
 /// One piece of work.
@@ -91,6 +104,13 @@ impl From<&DeviceReport> for DeviceReportSaid {
     }
 }
 
+fn stranger(lineage: &Lineage) -> Option<StrangerSaid> {
+    match lineage {
+        Lineage::Unbroken => None,
+        Lineage::Broken { was, now } => Some(StrangerSaid { was: hex(was), now: hex(now) }),
+    }
+}
+
 impl From<&AgentReport> for AgentSaid {
     fn from(report: &AgentReport) -> Self {
         Self {
@@ -99,6 +119,8 @@ impl From<&AgentReport> for AgentSaid {
             projects: report.projects.iter().cloned().collect(),
             classes: report.classes.iter().cloned().collect(),
             manifests: report.manifests.iter().map(|hash| hex(hash)).collect(),
+            strangers: report.strangers.iter().filter_map(stranger).collect(),
+            programs: report.programs.iter().map(Into::into).collect(),
             tasks: report.tasks.iter().map(Into::into).collect(),
             delegates: report.delegates.iter().cloned().collect(),
             orders: report.orders.iter().map(Into::into).collect(),

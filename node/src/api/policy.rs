@@ -2,7 +2,7 @@
 
 use super::{LeaseSaid, to_text};
 use crate::shell::reach_said;
-use belay_identity::body::{Action, Autonomy, DeviceKind, Profile};
+use belay_identity::body::{Action, Autonomy, DeviceKind, Policy, Profile};
 use belay_identity::key::hex;
 use belay_mesh::gate::RuleLine;
 use belay_mesh::policy_history::HistoryLine;
@@ -46,6 +46,8 @@ pub(crate) struct ReleaseSaidWhole {
     pub(crate) modes: Vec<(String, String)>,
     pub(crate) projects: Vec<String>,
     pub(crate) classes: Vec<String>,
+    #[serde(default)]
+    pub(crate) programs: ProgramsSaid,
     pub(crate) rules: Vec<RuleSaid>,
     /// The statements that carry the heads of the drafts it was made of.
     #[serde(default)]
@@ -75,6 +77,27 @@ pub(crate) struct HistorySaid {
     /// The drafts it was made of, by name.
     pub(crate) drafts: Vec<String>,
     pub(crate) whole: bool,
+}
+
+/// What a release says of programs: hashes of files and ids of manifests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProgramsSaid {
+    pub(crate) sanctioned: Vec<String>,
+    pub(crate) tolerated: Vec<String>,
+    /// `tolerated` or `blocked`.
+    pub(crate) unknown: String,
+}
+
+impl ProgramsSaid {
+    pub(crate) fn of(policy: &Policy) -> Self {
+        let list = |all: &[[u8; 32]]| all.iter().map(|entry| hex(entry)).collect();
+        let unknown = if policy.unknown.is_some() { "blocked" } else { "tolerated" };
+        Self {
+            sanctioned: list(&policy.sanctioned),
+            tolerated: list(&policy.tolerated),
+            unknown: unknown.to_owned(),
+        }
+    }
 }
 
 /// A device that can give leases.
@@ -227,6 +250,7 @@ impl From<&ReleaseReport> for ReleaseSaidWhole {
             modes: modes.unwrap_or_default(),
             projects: policy.map(|policy| policy.projects.clone()).unwrap_or_default(),
             classes: policy.map(|policy| policy.classes.clone()).unwrap_or_default(),
+            programs: policy.map(ProgramsSaid::of).unwrap_or_default(),
             rules: release.rules.iter().map(Into::into).collect(),
             drafts: header.drafts.iter().map(|id| id.to_hex()).collect(),
             reason: header.reason.clone().unwrap_or_default().0,

@@ -3,6 +3,7 @@
 use super::approval::WaitingSaid;
 use super::listing::WorkSaid;
 use super::policy::{RuleSaid, short_name};
+use super::programs::ProgramSaid;
 use super::standing::StandingOrderSaid;
 use belay_identity::key::hex;
 use belay_mesh::why::{Decided, Why, WhyAct, WhyDecision, WhyOrder};
@@ -38,6 +39,8 @@ pub(crate) struct WhyDecisionSaid {
     pub(crate) rule: Option<RuleSaid>,
     pub(crate) signed: Vec<String>,
     pub(crate) order: Option<StandingOrderSaid>,
+    #[serde(default)]
+    pub(crate) programs: Vec<ProgramSaid>,
     pub(crate) operators: Vec<String>,
 }
 
@@ -97,6 +100,7 @@ impl From<&WhyDecision> for WhyDecisionSaid {
             rule: why.rule.as_ref().map(Into::into),
             signed: why.signed.iter().map(|who| short_name(who)).collect(),
             order: why.order.as_ref().map(Into::into),
+            programs: why.programs.iter().map(Into::into).collect(),
             operators: why.operators.iter().map(|who| short_name(who)).collect(),
         }
     }

@@ -5,8 +5,8 @@ use crate::api::{Ask, RunAsk, RunSaid};
 use crate::cli::{Context, Run};
 use crate::door::DoorName;
 use crate::fault::{Fault, io};
+use crate::program::find;
 use crate::screen::talk;
-use crate::shell::resolve;
 use crate::warden;
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +14,8 @@ use std::process::ExitCode;
 pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
     let program = run.argv.first().cloned().unwrap_or_default();
     let missing = |why| Fault::wrong_use(why, "name a program that exists after --");
-    let path = resolve(&program).map_err(missing)?;
+    let search = std::env::var("PATH").unwrap_or_default();
+    let path = find(&program, &search).map_err(missing)?;
     let cwd = std::env::current_dir().map_err(io("this folder"))?;
     let env = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));

@@ -62,7 +62,14 @@ fn words(agent: &AgentSaid) -> String {
     line("owner", list(&agent.users));
     line("project", list(&agent.projects));
     line("class", list(&agent.classes));
-    line("manifest", list(&agent.manifests));
+    for program in &agent.programs {
+        line("manifest", format!("{}: {}", program.hash, program.words()));
+    }
+    for stranger in &agent.strangers {
+        let now = stranger.now.get(..16).unwrap_or(&stranger.now);
+        let was = stranger.was.get(..16).unwrap_or(&stranger.was);
+        line("lineage", format!("broken: {now} bore this name after {was}, and inherits nothing"));
+    }
     line("delegates", list(&agent.delegates));
     line(
         "runs",

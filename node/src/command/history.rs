@@ -12,7 +12,7 @@ use crate::cli::operators::Rollback;
 use crate::clock;
 use crate::door::DoorName;
 use crate::fault::Fault;
-use crate::policy_folder::Source;
+use crate::policy_folder::{NamedPrograms, NamedPrograms, Source};
 use crate::screen::{Shown, table};
 use belay_identity::body::Policy;
 use belay_identity::key::unhex;
@@ -66,7 +66,9 @@ pub(crate) fn rollback(context: &Context, asked: &Rollback) -> Result<ExitCode, 
         Fault::failed(format!("the policy of release {version} does not read here"), hint)
     })?;
     let (autonomy, profiles) = ((&old.autonomy).into(), profiles_of(&old.profiles));
-    let source = Source { policy, autonomy, profiles, beacons: None };
+    // Its policy carries ids and hashes already.
+    let programs = NamedPrograms::default();
+    let source = Source { policy, autonomy, profiles, beacons: None, programs };
     let message = match asked.message.as_str() {
         "" => format!("back to {version}"),
         why => format!("back to {version}: {why}"),

@@ -119,6 +119,13 @@ fn release_words(release: &ReleaseSaidWhole, said: &PolicySaid) -> String {
             + "  its policy has not arrived: until it is to be adopted the release before judges, \
                from then on nothing is permitted\n";
     }
+    let programs = &release.programs;
+    text += &format!(
+        "  programs: {} sanctioned, {} tolerated by name, all others {}\n",
+        programs.sanctioned.len(),
+        programs.tolerated.len(),
+        programs.unknown
+    );
     let here = |name: &str| {
         let spans = said.autonomy.as_ref().map(|all| all.spans());
         spans.into_iter().flatten().find(|(span, _)| *span == name).map(|(_, ms)| ms)

@@ -7,8 +7,11 @@
 
 use super::door;
 use super::operator::Operator;
+use super::programs::look_up;
 use crate::api::Ask;
-use crate::api::policy::{AutonomySaid, BeaconSaid, PolicySaid, ReleaseSaidWhole, profiles_said};
+use crate::api::policy::{
+    AutonomySaid, BeaconSaid, PolicySaid, ProgramsSaid, ReleaseSaidWhole, profiles_said,
+};
 use crate::cli::{Context, Publish, Signing};
 use crate::clock;
 use crate::door::DoorName;
@@ -85,9 +88,12 @@ pub(super) fn reason(message: &str) -> Result<Option<Reason>, Fault> {
 
 /// Signs the next release, or says yes to another operator's equal one.
 pub(super) fn release(context: &Context, asked: &Asked<'_>) -> Result<ExitCode, Fault> {
+    let mut door = door(context, DoorName::Operator)?;
+    let policy: PolicySaid = door.call(&Ask::Policy { agent: None })?;
+    let source = look_up(asked.source.clone(), &mut door, &policy.ring)?;
+    let (drafts, reason) = (asked.drafts.clone(), asked.reason.clone());
+    let asked = &Asked { source, drafts, reason, ..*asked };
     let source = &asked.source;
-    let policy: PolicySaid =
-        door(context, DoorName::Operator)?.call(&Ask::Policy { agent: None })?;
     check_expected(asked.expect, &policy)?;
     let givers = givers(source, &policy)?;
     let changes = changes(source, &givers, &policy)?;
@@ -293,6 +299,10 @@ fn changes(source: &Source, givers: &Givers, policy: &PolicySaid) -> Result<Chan
         let to = profile_words(&profiles_said(&source.profiles), kind.as_str());
         note(&format!("profiles.{kind}"), from, to);
     }
+    let programs = ProgramsSaid::of(&source.policy);
+    note("programs.sanctioned", old.programs.sanctioned.join(", "), programs.sanctioned.join(", "));
+    note("programs.tolerated", old.programs.tolerated.join(", "), programs.tolerated.join(", "));
+    note("programs.unknown", old.programs.unknown.clone(), programs.unknown);
     note("projects", old.projects.join(", "), source.policy.projects.join(", "));
     note("classes", old.classes.join(", "), source.policy.classes.join(", "));
     let names: Vec<String> = old.beacons.iter().map(|beacon| beacon.name.clone()).collect();

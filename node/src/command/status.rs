@@ -184,12 +184,23 @@ fn tasks(status: &StatusSaid) -> String {
             task.agent.clone(),
             task.phase.clone(),
             task.depth.to_string(),
+            program_words(task),
             place,
             short(&task.award),
         ]
     };
     let rows: Vec<Vec<String>> = status.tasks.iter().map(row).collect();
-    format!("\n{}", table(&["AGENT", "STATE", "LINKS", "ENCLOSURE", "AWARD"], &rows))
+    format!("\n{}", table(&["AGENT", "STATE", "LINKS", "PROGRAM", "ENCLOSURE", "AWARD"], &rows))
+}
+
+/// What runs, and the strictest verdict on any of its files.
+fn program_words(task: &crate::api::TaskSaid) -> String {
+    let Some(program) = task.programs.first() else { return "-".to_owned() };
+    let blocked = |verdict: &str| verdict == "blocked";
+    let verdicts = task.programs.iter().filter_map(|program| program.verdict.as_deref());
+    let verdict = verdicts.clone().find(|verdict| blocked(verdict)).or(program.verdict.as_deref());
+    let name = program.title().unwrap_or_else(|| short(&program.hash));
+    format!("{name}, {}", verdict.unwrap_or("not judged"))
 }
 
 fn orders(status: &StatusSaid) -> String {

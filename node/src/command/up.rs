@@ -112,6 +112,7 @@ fn found_here(path: &Path, up: &Up) -> Result<SecretKey, Fault> {
         Some(folder) => Source::read(folder)?,
         None => Source::starter()?,
     };
+    super::programs::none_named(&source)?;
     if source.beacons.is_some() {
         let what = "release.toml names beacons, and this device is its fleet's only one yet";
         let hint = "leave [beacons] out; `belay policy publish` names them once they have joined";

@@ -57,6 +57,10 @@ fn decision_words(why: &WhyDecisionSaid) -> String {
         };
         line("order", format!("{} on {} by {}: {reason}", order.kind, order.subject, order.author));
     }
+    for program in &why.programs {
+        let name = program.title().unwrap_or_else(|| program.hash.clone());
+        line("program", format!("{name}: {}", program.words()));
+    }
     line("inputs", inputs_words(decided));
     line("when", clock::rfc3339(decided.wall_ms));
     if !decided.hint.is_empty() {

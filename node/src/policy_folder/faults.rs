@@ -111,6 +111,8 @@ fn release(text: &str) -> Vec<FolderFault> {
             no_span.map(|one| wrong(one, "is no duration", "write a number and ms, s, m, h or d")),
         )
         .collect();
+    let programs = file.programs.wrong().into_iter();
+    found.extend(programs.map(|(name, word, problem, next)| wrong(&(name, word), problem, next)));
     found.extend(file.beacons.as_ref().and_then(|beacons| {
         let (at, what) = beacons.wrong()?;
         let next = "name each device once, 1 to all of them as quorum, and fewer liars than that";

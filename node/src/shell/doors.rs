@@ -3,12 +3,13 @@
 //! At the agents' door a caller is the task below whose warden it runs; at the operators' door a
 //! caller below any warden is refused. Refused here: believing what a caller says of itself.
 
-use super::perform::manifest_of;
+use super::programs::look;
 use super::{News, Shell, said};
 use crate::api::{self, Ask, OffloadAsk, RunAsk};
 use crate::door::{Caller, Door, DoorName, Refusal as DoorRefusal, Visit};
 use crate::fault::Fault;
 use crate::os;
+use crate::program::Remembered;
 use crate::subject;
 use belay_identity::body::{OnSilence, Payload};
 use belay_identity::principal::{DeviceId, TrustDomain};
@@ -17,6 +18,7 @@ use belay_mesh::gate::Act;
 use belay_mesh::input::{AnswerAt, AskId, Offload, Run};
 use belay_mesh::listing::TasksOf;
 use belay_mesh::output::{Answer, Refusal, RefusalKind};
+use belay_mesh::programs::ProgramsOf;
 use belay_mesh::why::WhyOf;
 use belay_mesh::{Input, Request};
 use serde_json::Value;
@@ -53,8 +55,8 @@ impl Asked {
 enum Asking {
     /// As it was asked.
     Plain(Ask),
-    /// A run, and the hash of its program on this disk.
-    Run(Box<RunAsk>, [u8; 32]),
+    /// A run, and its program as this disk has it.
+    Run(Box<RunAsk>, Box<Remembered>),
 }
 
 /// Where a caller stands: his own process, and every parent of it.
@@ -79,7 +81,7 @@ pub(super) struct Asks {
 
 struct Open {
     reply: oneshot::Sender<Reply>,
-    run: Option<(RunAsk, (u32, u64))>,
+    run: Option<(Ran, (u32, u64))>,
 }
 
 impl Shell {
@@ -94,10 +96,27 @@ impl Shell {
         Ok(())
     }
 
-    pub(super) fn on_visit(&mut self, mut asked: Asked) {
+    /// Somebody asks; before a task acts its program is looked at.
+    pub(super) fn on_visit(&mut self, mut asked: Box<Asked>) {
         if let Some(file) = self.to_seal(&mut asked) {
-            return self.seal(asked, file);
+            return self.seal(*asked, file);
         }
+        let acts = match &asked.ask {
+            Asking::Plain(Ask::Act { .. } | Ask::Offload(_)) => asked.door == DoorName::Agent,
+            Asking::Plain(_) | Asking::Run(..) => false,
+        };
+        let task = self.wardens.standing_below(&asked.caller.ancestry);
+        let ready = match task.filter(|_| acts) {
+            Some(task) => self.look_before(task, asked),
+            None => Some(asked),
+        };
+        if let Some(asked) = ready {
+            self.put(*asked);
+        }
+    }
+
+    /// Puts a question to the engine, or says why not.
+    pub(super) fn put(&mut self, asked: Asked) {
         let Asked { door, caller, ask, reply } = asked;
         let task = self.wardens.standing_below(&caller.ancestry);
         let run = match &ask {
@@ -167,7 +186,7 @@ impl Shell {
                 let hint = "run the command in a terminal of your own";
                 Err(Refusal::new(RefusalKind::Denied, why, hint))
             }
-            (DoorName::Run, Asking::Run(run, manifest)) => Ok(run_request(run, manifest)),
+            (DoorName::Run, Asking::Run(run, seen)) => Ok(run_request(*run, *seen)),
             (DoorName::Operator, Asking::Plain(ask)) => self.operator_request(ask),
             (DoorName::Run, Asking::Plain(_)) | (DoorName::Operator, Asking::Run(..)) => {
                 Err(wrong_door())
@@ -210,6 +229,11 @@ impl Shell {
             Ask::Draft { name } => Ok(Todo::ask(Request::Draft { name })),
             Ask::Statements { kind, author } => Ok(Todo::ask(Request::Statements { kind, author })),
             Ask::Statement { id } => Ok(Todo::ask(Request::Statement { id })),
+            Ask::Manifests => Ok(Todo::ask(Request::Manifests)),
+            Ask::Programs { named } => {
+                let of = named.map_or(ProgramsOf::All, ProgramsOf::Named);
+                Ok(Todo::ask(Request::Programs { of }))
+            }
             Ask::Policy { agent } => Ok(Todo::ask(Request::Policy { agent })),
             Ask::Down => Ok(Todo::Leave),
             Ask::Act { .. } => Err(below_no_warden()),
@@ -287,8 +311,11 @@ impl Shell {
     }
 }
 
+/// A run that was asked for, and its program as this disk has it.
+type Ran = (RunAsk, Remembered);
+
 enum Todo {
-    Ask(Box<Request>, Option<Box<RunAsk>>),
+    Ask(Box<Request>, Option<Box<Ran>>),
     Say(Value),
     Leave,
 }
@@ -310,15 +337,15 @@ fn wrong_door() -> Refusal {
     Refusal::new(RefusalKind::WrongUse, "asked at the wrong door", hint)
 }
 
-fn run_request(run: Box<RunAsk>, manifest: [u8; 32]) -> Todo {
+fn run_request(run: RunAsk, seen: Remembered) -> Todo {
     let request = Request::Run(Run {
         agent: run.agent.clone(),
         project: run.project.clone(),
         class: run.class.clone(),
         argv: run.argv.clone(),
-        manifest,
+        program: seen.identity(),
     });
-    Todo::Ask(Box::new(request), Some(run))
+    Todo::Ask(Box::new(request), Some(Box::new((run, seen))))
 }
 
 fn place_request(key: &str, class: u64) -> Result<Todo, Refusal> {
@@ -427,16 +454,16 @@ async fn asking(door: DoorName, ask: Ask) -> Result<Asking, DoorRefusal> {
         }
     };
     let program = run.program.clone();
-    let found = if Path::new(&program).is_absolute() {
-        tokio::task::spawn_blocking(move || manifest_of(&program)).await
-    } else {
-        Ok(Err(format!("{program}: not a whole path")))
-    };
-    let found = found.unwrap_or_else(|error| Err(error.to_string()));
     let hint = "name a program that exists after --";
-    found
-        .map(|manifest| Asking::Run(Box::new(run), manifest))
-        .map_err(|why| DoorRefusal::new("wrong-use", why, hint))
+    let refuse = |why: String, hint: &str| Err(DoorRefusal::new("wrong-use", why, hint));
+    if !Path::new(&program).is_absolute() {
+        return refuse(format!("{program}: not a whole path"), hint);
+    }
+    match tokio::task::spawn_blocking(move || look(&program)).await {
+        Ok(Ok(seen)) => Ok(Asking::Run(Box::new(run), Box::new(seen))),
+        Ok(Err(error)) => refuse(error.to_string(), error.hint()),
+        Err(error) => refuse(error.to_string(), hint),
+    }
 }
 
 async fn hold_seat(caller: &Caller, seat: crate::door::Seat) {

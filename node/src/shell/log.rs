@@ -5,6 +5,8 @@
 //! Refused here: secrets, payloads, and anything a machine should read (that is the audit log).
 
 use crate::{clock, screen};
+use belay_identity::key::hex;
+use belay_mesh::input::OnDisk;
 use belay_mesh::output::Event;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -57,6 +59,21 @@ impl Log {
                 return self.line(&format!("link with {key:?} refused: {why}"));
             }
             Event::Ordered(id) => format!("order {id} is held here"),
+            Event::LineageBroken { agent, was, now } => format!(
+                "agent {agent} is another program ({}) than bore its name first ({}): it inherits \
+                 nothing that rules grant to the name",
+                hex(now),
+                hex(was)
+            ),
+            Event::Swapped(award, OnDisk::AsStarted) => {
+                format!("the program of task {award} is on disk as it was started again")
+            }
+            Event::Swapped(award, OnDisk::Changed(now)) => {
+                format!("the program of task {award} was swapped on disk: now {}", hex(&now.file))
+            }
+            Event::Swapped(award, OnDisk::Gone(why)) => {
+                format!("the program of task {award} is no longer on disk: {why}")
+            }
             Event::Ending(award, cause) => format!("task {award} is told to end: {cause}"),
             Event::Ended(award, outcome) => format!("task {award} has ended: {outcome}"),
             Event::ResultDropped(award, why) => format!("result of task {award} dropped: {why}"),

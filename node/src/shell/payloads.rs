@@ -67,7 +67,7 @@ impl Shell {
     pub(super) fn on_sealed(&mut self, asked: Asked, sealed: Result<Payload, Refusal>) {
         self.payloads.sealing -= 1;
         match sealed {
-            Ok(payload) => self.on_visit(asked.with_payload(payload)),
+            Ok(payload) => self.on_visit(Box::new(asked.with_payload(payload))),
             Err(refusal) => asked.refuse(&refusal),
         }
     }

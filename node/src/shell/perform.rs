@@ -1,5 +1,7 @@
 //! One short function per output. No decisions.
 
+use super::programs::look;
+use super::wardens::Begin;
 use super::{News, Shell};
 use crate::clock;
 use crate::store::{self, Ack, AuditEntry};
@@ -9,9 +11,7 @@ use belay_mesh::input::WriteId;
 use belay_mesh::limits::DECISIONS_KEPT;
 use belay_mesh::output::{Output, Record, Urgency};
 use belay_mesh::wire::Lane;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 impl Shell {
@@ -55,8 +55,9 @@ impl Shell {
                 self.abandon(&award);
                 None
             }
-            Output::Start { award, argv, agent, until, lapse_grace_ms } => {
-                self.start_warden(award, &argv, &agent, until, lapse_grace_ms)
+            Output::Start { award, argv, agent, program, until, lapse_grace_ms } => {
+                let begin = Begin { argv: &argv, agent: &agent, program: &program, until };
+                self.start_warden(award, begin, lapse_grace_ms)
             }
             Output::Feed { award, until } => {
                 self.wardens.feed(&award, until);
@@ -179,8 +180,11 @@ impl Shell {
     fn inspect(&self, nonce: [u8; 16], program: String) {
         let news = self.news.clone();
         tokio::spawn(async move {
-            let found = tokio::task::spawn_blocking(move || manifest_of(&program)).await;
-            let found = found.unwrap_or_else(|error| Err(error.to_string()));
+            let looked = tokio::task::spawn_blocking(move || look(&program)).await;
+            let found = match looked {
+                Ok(found) => found.map(|seen| seen.identity()).map_err(|e| e.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
             // The node may have ended meanwhile.
             let _ = news.send(News::Inspected(nonce, found)).await;
         });
@@ -204,43 +208,6 @@ pub(super) fn kept_decisions(meta: &BTreeMap<String, Vec<u8>>) -> Vec<Vec<u8>> {
 
 /// A full disk is looked at again after this long.
 const RETRY_DISK_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// The hash of a program as this device's disk has it.
-pub(super) fn manifest_of(program: &str) -> Result<[u8; 32], String> {
-    let path = resolve(program)?;
-    let mut file = std::fs::File::open(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let mut hash = Sha256::new();
-    std::io::copy(&mut file, &mut HashWriter(&mut hash))
-        .map_err(|e| format!("{}: {e}", path.display()))?;
-    Ok(hash.finalize().into())
-}
-
-/// Where a program is: a path, or a name looked for on `PATH`.
-pub(crate) fn resolve(program: &str) -> Result<PathBuf, String> {
-    if program.contains('/') {
-        let path = Path::new(program);
-        // Not canonical: many programs choose what they are by the name of a link to them.
-        let absolute = std::path::absolute(path).map_err(|error| format!("{program}: {error}"))?;
-        let file = absolute.is_file();
-        return if file { Ok(absolute) } else { Err(format!("{program}: there is no such file")) };
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(program));
-    let mut found = found.filter(|path| path.is_file());
-    found.next().ok_or_else(|| format!("no program {program} on this device's PATH"))
-}
-
-struct HashWriter<'a>(&'a mut Sha256);
-
-impl std::io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 fn lane_out(lane: Lane) -> transport::Lane {
     match lane {

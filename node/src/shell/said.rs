@@ -6,6 +6,7 @@ use crate::api::authority::AuthoritySaid;
 use crate::api::draft::{DraftLineSaid, DraftSaid};
 use crate::api::listing::{AgentSaid, DeviceReportSaid, WorkSaid};
 use crate::api::policy::{HistorySaid, PolicySaid, ReleaseSaidWhole};
+use crate::api::programs::{ManifestSaid, ProgramSaid};
 use crate::api::standing::StandingSaid;
 use crate::api::statements::StatementsSaid;
 use crate::api::why::WhySaid;
@@ -44,6 +45,8 @@ pub(super) fn answer(shell: &Shell, answer: Answer) -> Value {
         Answer::Why(why) => json(WhySaid::from(&why)),
         Answer::Cancelled(id) => json(id.to_hex()),
         Answer::Standing(report) => json(StandingSaid::from(&*report)),
+        Answer::Manifests(all) => json(all.iter().map(ManifestSaid::from).collect::<Vec<_>>()),
+        Answer::Programs(all) => json(all.iter().map(ProgramSaid::from).collect::<Vec<_>>()),
         Answer::Policy(report) => json(PolicySaid::from(&*report)),
         Answer::History(all) => json(all.iter().map(HistorySaid::from).collect::<Vec<_>>()),
         Answer::Release(release) => json(ReleaseSaidWhole::from(&*release)),
@@ -87,6 +90,7 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
                 depth: task.depth,
                 wall: "none".to_owned(),
                 warden: shell.wardens.kind(&task.award).to_owned(),
+                programs: task.programs.iter().map(ProgramSaid::from).collect(),
             })
             .collect(),
         releases: status.releases.iter().map(release_said).collect(),

@@ -4,15 +4,17 @@
 //! is gone, its facts do, and if they do not, nobody does.
 
 use super::doors::Reply;
-use super::perform::resolve;
+use super::programs::look;
 use super::{News, Shell};
 use crate::api::{RunAsk, RunSaid};
 use crate::os::{self, Process};
+use crate::program::{Remembered, find};
 use crate::warden::{
     self, FromWarden, Seen as WardenSeen, TaskSpec, TaskStdio, ToWarden, channel, read_facts,
 };
 use belay_identity::StatementId;
 use belay_identity::body::Seen;
+use belay_identity::chain::Program;
 use belay_identity::key::hex;
 use belay_identity::limits::RESULT_TAIL_BYTES_MAX;
 use belay_mesh::input::TaskEvent;
@@ -46,6 +48,15 @@ struct Warden {
     process: Process,
     place: Place,
     to: mpsc::Sender<ToWarden>,
+}
+
+/// A task that is to begin in the background.
+pub(super) struct Begin<'a> {
+    pub(super) argv: &'a [String],
+    pub(super) agent: &'a str,
+    /// What was judged.
+    pub(super) program: &'a Program,
+    pub(super) until: BootTime,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,12 +132,10 @@ impl Shell {
     pub(super) fn start_warden(
         &mut self,
         award: StatementId,
-        argv: &[String],
-        agent: &str,
-        until: BootTime,
+        begin: Begin<'_>,
         lapse_grace_ms: u64,
     ) -> Option<Input> {
-        match self.try_start(award, argv, agent, until, lapse_grace_ms) {
+        match self.try_start(award, begin, lapse_grace_ms) {
             Ok(()) => None,
             Err(why) => Some(Input::Task { award, event: TaskEvent::NotStarted { why } }),
         }
@@ -135,17 +144,22 @@ impl Shell {
     fn try_start(
         &mut self,
         award: StatementId,
-        argv: &[String],
-        agent: &str,
-        until: BootTime,
+        begin: Begin<'_>,
         lapse_grace_ms: u64,
     ) -> Result<(), String> {
+        let Begin { argv, agent, program: judged, until } = begin;
         let folder = self.records_folder(&award)?;
         let cwd = self.task_folder(&award)?;
         let (program, args) = argv.split_first().ok_or("there is nothing to run")?;
         let path = std::env::var("PATH").unwrap_or_default();
+        let found = find(program, &path)?;
+        let seen = look(&found.display().to_string()).map_err(|error| error.to_string())?;
+        if seen.identity() != *judged {
+            return Err(format!("{program} was changed after it was judged; give the work again"));
+        }
         let spec = TaskSpec {
-            program: resolve(program)?,
+            program: found,
+            files: seen.files().to_vec(),
             args: args.to_vec(),
             env: vec![
                 ("PATH".to_owned(), path),
@@ -165,14 +179,16 @@ impl Shell {
         let process = os::find_process(pid).ok_or("the warden ended before it began")?;
         stream.set_nonblocking(true).map_err(|error| error.to_string())?;
         let stream = UnixStream::from_std(stream).map_err(|error| error.to_string())?;
-        self.keep(award, process, Place::Background, spec, until, Stream::Here(stream))
+        self.keep(award, process, Place::Background, spec, until, Stream::Here(stream))?;
+        self.programs.begin(award, seen);
+        Ok(())
     }
 
     /// A granted run: the calling process becomes its warden.
     pub(super) fn hand_over_run(
         &mut self,
         grant: &RunGrant,
-        ask: RunAsk,
+        (ask, seen): (RunAsk, Remembered),
         (pid, start_time): (u32, u64),
     ) -> Reply {
         let (award, news) = (grant.award, self.news.clone());
@@ -194,6 +210,7 @@ impl Shell {
         env.push(("BELAY_AWARD".to_owned(), grant.award.to_hex()));
         let spec = TaskSpec {
             program: PathBuf::from(ask.program),
+            files: seen.files().to_vec(),
             args: ask.argv.into_iter().skip(1).collect(),
             env,
             cwd: PathBuf::from(ask.cwd),
@@ -209,6 +226,7 @@ impl Shell {
         if let Err(why) = kept {
             return refuse(why);
         }
+        self.programs.begin(grant.award, seen);
         let said = RunSaid { award: grant.award.to_hex() };
         Reply::Handed(serde_json::to_value(said).unwrap_or_default(), take)
     }
@@ -281,6 +299,7 @@ impl Shell {
 
     /// A warden's stream has ended; if its task has not, nobody saw it end.
     fn on_warden_gone(&mut self, award: StatementId) {
+        self.programs.end(&award);
         let Some(warden) = self.wardens.all.remove(&award) else { return };
         if warden.place == Place::Background {
             let report = os::end_orphans(&self.wardens.pids());

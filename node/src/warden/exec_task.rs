@@ -7,6 +7,7 @@
 use super::launch::Place;
 use super::limits::{EXIT_REFUSED, USER_THREADS_MAX};
 use super::terminal::take_for_this_group;
+use crate::program::{self, Seen};
 use nix::errno::Errno;
 use nix::sys::signal::SigSet;
 use nix::unistd::close;
@@ -29,7 +30,8 @@ use std::process::{Command, ExitCode};
 /// The first descriptor that is not a standard stream.
 const FIRST_FREE: i32 = 3;
 
-/// Becomes the task named by `args`: the warden's pid, the place, the program, its arguments.
+/// Becomes the task named by `args`: the warden's pid, the place, what the program's files
+/// must hold, the program, its arguments.
 ///
 /// Only a warden starts it; returns only when the program could not be started, after telling the
 /// warden why.
@@ -50,6 +52,10 @@ fn become_task(warden: &UnixStream, args: impl Iterator<Item = OsString>) -> Str
     if let Err(error) = prepare(warden, &order) {
         return format!("the task's first process could not be prepared: {error}");
     }
+    if !order.files.is_empty() {
+        let program = order.program.to_string_lossy();
+        return program::begin(&program, &order.files, order.args);
+    }
     let error = Command::new(&order.program).args(&order.args).exec();
     format!(
         "cannot run {}: {error}; give a path, or a program on the task's own PATH",
@@ -60,6 +66,7 @@ fn become_task(warden: &UnixStream, args: impl Iterator<Item = OsString>) -> Str
 struct Order {
     warden: u32,
     place: Place,
+    files: Vec<Seen>,
     program: OsString,
     args: Vec<OsString>,
 }
@@ -69,6 +76,7 @@ impl Order {
         Some(Self {
             warden: args.next()?.to_str()?.parse().ok()?,
             place: Place::from_name(args.next()?.to_str()?)?,
+            files: serde_json::from_str(args.next()?.to_str()?).ok()?,
             program: args.next()?,
             args: args.collect(),
         })

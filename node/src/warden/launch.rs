@@ -77,6 +77,7 @@ impl Launch {
         command
             .arg(EXEC_TASK)
             .args([&std::process::id().to_string(), place.name()])
+            .arg(serde_json::to_string(&spec.files).map_err(io::Error::other)?)
             .arg(&spec.program)
             .args(&spec.args)
             .env_clear()

@@ -1,6 +1,7 @@
 //! What the node and a warden say to each other. The same records are the facts on disk, so names
 //! and fields are never reused for another meaning.
 
+pub use crate::program::Seen as FileSeen;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -11,6 +12,9 @@ pub struct TaskSpec {
     pub folder: PathBuf,
     /// A path, or a name that is looked for on the task's own `PATH`.
     pub program: PathBuf,
+    /// What its files must hold; where none are named, nobody judged it and whatever is there runs.
+    #[serde(default)]
+    pub files: Vec<FileSeen>,
     /// Its arguments, without the program's name.
     pub args: Vec<String>,
     /// Its whole environment; nothing is added.

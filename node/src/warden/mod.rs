@@ -33,7 +33,7 @@ pub use exec_task::exec_task;
 pub(crate) use facts::facts_in;
 pub use facts::{Fact, Facts, FactsError, read_facts};
 pub(crate) use launch::THIS_PROGRAM;
-pub use message::{FromWarden, Seen, TaskSpec, TaskStdio, ToWarden};
+pub use message::{FileSeen, FromWarden, Seen, TaskSpec, TaskStdio, ToWarden};
 
 use crate::os;
 use keeper::Keeper;

@@ -66,6 +66,7 @@ pub struct Task {
 
 pub fn spec(folder: &Path, script: &str) -> TaskSpec {
     TaskSpec {
+        files: Vec::new(),
         folder: folder.to_path_buf(),
         program: PathBuf::from("/bin/sh"),
         args: vec!["-c".to_owned(), script.to_owned()],

@@ -26,6 +26,7 @@ fn policy(rules: &str) -> Policy {
         tolerated: Vec::new(),
         projects: vec!["default".into()],
         classes: vec!["default".into()],
+        unknown: None,
     }
 }
 

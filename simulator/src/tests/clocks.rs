@@ -9,6 +9,7 @@ use crate::plan::{Hit, Plan, Set, Span, Step, Suspend};
 use crate::world::{NoAnswer, Stage};
 use belay_identity::StatementId;
 use belay_identity::body::{Body, Hold, Lift, Mode, Modes, Policy, Reason, Subject, Term};
+use belay_identity::chain::Program;
 use belay_identity::principal::AgentId;
 use belay_mesh::Request;
 use belay_mesh::input::Run;
@@ -56,8 +57,8 @@ fn on(plan: &str, seed: u64) -> Stage {
     let modes = Modes { local: all, tool: all, outward: all, work: all, motion: all };
     let rules = "@id(\"all\") permit (principal, action, resource);".to_owned();
     let (projects, classes) = (vec!["default".into()], vec!["default".into()]);
-    let (sanctioned, tolerated) = (Vec::new(), Vec::new());
-    let policy = Policy { rules, modes, sanctioned, tolerated, projects, classes };
+    let (sanctioned, tolerated, unknown) = (Vec::new(), Vec::new(), None);
+    let policy = Policy { rules, modes, sanctioned, tolerated, projects, classes, unknown };
     let plan = Plan::read(plan, None).unwrap();
     let mut stage = Stage::set(&plan, &policy, &[], seed, None).unwrap();
     stage.pass(Duration::from_secs(10));
@@ -70,7 +71,7 @@ fn run(stage: &mut Stage, node: usize, agent: &str) -> Result<StatementId, NoAns
         project: "default".into(),
         class: "default".into(),
         argv: vec!["work".into()],
-        manifest: [7; 32],
+        program: Program::of([7; 32]),
     };
     match stage.ask(node, Request::Run(run))? {
         Answer::Run(grant) => Ok(grant.award),

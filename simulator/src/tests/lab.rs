@@ -7,6 +7,7 @@
 use crate::fleet::{Fleet, RING};
 use crate::plan::Plan;
 use belay_identity::body::{OnSilence, Seen};
+use belay_identity::chain::Program;
 use belay_identity::{Body, Statement, StatementId, Verified};
 use belay_identity::{PublicKey, SecretKey, lease::Talk};
 use belay_mesh::gate::{Act, Verdict};
@@ -185,7 +186,9 @@ impl Lab {
             }
             Output::Inspect { nonce, .. } => match &mut self.devices[node].wanted {
                 Some(wanted) => wanted.push(nonce),
-                None => self.give(node, Input::Inspected { nonce, program: Ok([7; 32]) }),
+                None => {
+                    self.give(node, Input::Inspected { nonce, program: Ok(Program::of([7; 32])) })
+                }
             },
             Output::Fetch { award, payload, .. } => {
                 self.devices[node].fetching.push((award, payload.hash));

@@ -10,6 +10,7 @@ use crate::host::{Asked, Grow, Intent, ORDERS};
 use crate::limits::READ_EVERY;
 use crate::plan::Lend;
 use belay_identity::body::{Hold, Lift, OnSilence, Pause, Reason, Subject, Term};
+use belay_identity::chain::Program;
 use belay_identity::principal::Principal;
 use belay_identity::{Body, Scope, Statement, StatementId, sign};
 use belay_mesh::gate::{Act, Decision};
@@ -43,7 +44,7 @@ impl World {
             project: "default".into(),
             class: "default".into(),
             argv: vec!["work".into()],
-            manifest: [7; 32],
+            program: Program::of([7; 32]),
         };
         self.counts.runs += 1;
         self.ask(node, Asked::Grow(grow), Request::Run(run));

@@ -2,11 +2,11 @@
 
 use super::{agent, class, device, domain, fleet, id, key, operator, project, public, root, user};
 use belay_identity::body::{
-    Agent, Approve, Autonomy, Award, Body, Cancel, Cause, Change, Credential, Delegation,
+    Agent, Approve, Autonomy, Award, Body, Build, Cancel, Cause, Change, Credential, Delegation,
     DeviceKind, Draft, DraftName, Drill, Enrol, Founding, Generations, Hold, Invite, Lift, LogMark,
-    Made, Named, OnSilence, Operator, Outcome, Payload, Pin, Presence, Proof, Reason, Receipt,
-    Refused, Release, ReleaseVersion, Removal, Restore, Revoke, RingFloor, Role, Root, Seen,
-    Started, Subject, Term, Wall, Witness,
+    Made, Manifest, Named, OnSilence, Operator, Outcome, Payload, Pin, Presence, ProgramName,
+    Proof, Reason, Receipt, Refused, Release, ReleaseVersion, Removal, Restore, Revoke, RingFloor,
+    Role, Root, Seen, Started, Subject, Term, Wall, Witness,
 };
 use belay_identity::codec::{Bytes, Field, Value};
 use belay_identity::principal::Principal;
@@ -235,6 +235,7 @@ fn members() -> Vec<Body> {
         Body::User(Named { id: user("carol").into() }),
         Body::Project(Named { id: project("docs").into() }),
         Body::Class(Named { id: class("default").into() }),
+        manifest(Some(1_500)),
         Agent { agent: agent("scout") }.into(),
         credential(Some(id(0x7e))),
         presence(vec!["/ip4/192.0.2.1/udp/4433/quic-v1".into()], vec!["gpu".into(), "wasm".into()]),
@@ -270,7 +271,25 @@ pub(super) fn credential(tree: Option<belay_identity::StatementId>) -> Body {
         manifest: [0x3a; 32],
         device: device("laptop"),
         generations: Generations { agent: 1, user: 2, project: 3, class: 4, device: 5 },
+        run_by: if tree.is_some() { vec![[0x3b; 32]] } else { Vec::new() },
         tree,
+    }
+    .into()
+}
+
+fn manifest(stop_grace_ms: Option<u64>) -> Body {
+    let build = |platform: &str, byte| Build { platform: platform.into(), file: [byte; 32] };
+    let several = stop_grace_ms.is_some();
+    let mut builds = vec![build("linux/x86_64", 0x3a)];
+    builds.extend(several.then(|| build("linux/aarch64", 0x3c)));
+    Manifest {
+        name: ProgramName::new("crawler").expect(super::SOUND),
+        version: "1.2.0".into(),
+        publisher: "Ada & Sons".into(),
+        builds,
+        tools: if several { vec!["tool.call".into(), "local.*".into()] } else { Vec::new() },
+        stop_grace_ms,
+        rings: if several { vec!["main".into()] } else { Vec::new() },
     }
     .into()
 }
@@ -349,6 +368,7 @@ fn bare_bodies() -> Vec<Body> {
         release(None),
         enrol(None),
         invite(None),
+        manifest(None),
         credential(None),
         presence(Vec::new(), Vec::new()),
         award(None, None),

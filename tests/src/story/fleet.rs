@@ -61,7 +61,11 @@ pub trait Fleet: Authors {
     /// The operator answers every order on exactly this subject, on a device that knows them.
     fn resume(&mut self, at: &str, subject: &str) -> Result<(), Refused>;
     /// The operator publishes these rules, and the settings that stand; the version.
-    fn publish(&mut self, at: &str, rules: &str) -> Result<String, Refused>;
+    fn publish(&mut self, at: &str, rules: &str) -> Result<String, Refused> {
+        self.publish_for(at, rules, "")
+    }
+    /// The same with what it says of programs, as `release.toml` writes it.
+    fn publish_for(&mut self, at: &str, rules: &str, programs: &str) -> Result<String, Refused>;
     /// Names an operator whose key lies at a device, in the next root epoch.
     fn name_operator(&mut self, name: &str, at: &str, roles: &[Role]) -> Result<(), Refused>;
     /// Names the founder's roles anew, in the next root epoch: nothing else changes.

@@ -289,6 +289,11 @@ impl Nodes {
     /// Runs an agent in the foreground of a process of its own: it asks what the lines say, then
     /// writes every 50 ms. What is to be seen of it.
     pub fn agent(&mut self, node: &str, name: &str, lines: &str) -> Work {
+        self.agent_by(node, name, "/bin/sh", lines)
+    }
+
+    /// The same by a shell of the story's own.
+    pub fn agent_by(&mut self, node: &str, name: &str, shell: &str, lines: &str) -> Work {
         let mark = self.mark(name);
         let file = self.path(&format!("seen/{name}.log"));
         let keep = format!(
@@ -298,7 +303,7 @@ impl Nodes {
         );
         let script = self.script(name, &keep);
         let state = self.path(node);
-        let run = ["--state", &state, "agent", "run", "--name", name, "--", "/bin/sh", &script];
+        let run = ["--state", &state, "agent", "run", "--name", name, "--", shell, &script];
         // In a session of its own no terminal is lent to it.
         self.running.push(self.belay.start_by(&["setsid"], &run));
         Work { mark, files: vec![file.into()], exe: self.belay.exe().to_owned() }

@@ -67,6 +67,7 @@ fn read_journal(bytes: &[u8]) -> bool {
 #[test]
 fn warden() {
     let spec = TaskSpec {
+        files: Vec::new(),
         folder: PathBuf::from("/state/tasks/ab"),
         program: PathBuf::from("/bin/true"),
         args: vec!["-x".into()],

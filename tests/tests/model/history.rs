@@ -100,6 +100,7 @@ pub(super) fn probes() -> Vec<Chain> {
         project: ProjectId::new(&domain(), if agent == "gus" { "night" } else { "day" }).unwrap(),
         class: ClassId::new(&domain(), "default").unwrap(),
         manifest: Some([7; 32]),
+        run_by: Vec::new(),
         device: DeviceId::new(&domain(), on).unwrap(),
         generations: generation.map(|agent| Generations {
             agent,

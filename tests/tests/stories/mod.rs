@@ -24,6 +24,7 @@ mod no_warden;
 mod operators;
 mod operators_policy;
 mod operators_resume;
+mod programs;
 mod rotation;
 mod statements;
 mod told_twice;

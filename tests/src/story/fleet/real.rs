@@ -239,8 +239,10 @@ impl Fleet for Real {
         if done { Ok(()) } else { Err(refused(&answer)) }
     }
 
-    fn publish(&mut self, at: &str, rules: &str) -> Result<String, Refused> {
+    fn publish_for(&mut self, at: &str, rules: &str, programs: &str) -> Result<String, Refused> {
         let folder = self.nodes.path("policy");
+        let settings = format!("{SETTINGS}\n{programs}");
+        must(fs::write(format!("{folder}/release.toml"), settings), &folder);
         must(fs::write(format!("{folder}/policy.cedar"), rules), &folder);
         let answer = self.signed(at, &["policy", "publish", &folder]);
         match answer.exit {

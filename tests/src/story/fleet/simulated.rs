@@ -14,6 +14,7 @@ use belay_identity::body::{
     Approve, Hold, Lift, OnSilence, Policy, Reason, Release, ReleaseVersion, Restore, Revoke, Role,
     Subject, Term,
 };
+use belay_identity::chain;
 use belay_identity::key::{hex, unhex};
 use belay_identity::principal::{AgentId, ClassId, OperatorId, ProjectId, UserId};
 use belay_identity::{Body, SecretKey, StatementId};
@@ -98,7 +99,7 @@ impl Simulated {
             project: agent.project.clone(),
             class: agent.class.clone(),
             argv: vec!["work".into()],
-            manifest: hash(&manifest),
+            program: chain::Program::of(hash(&manifest)),
         };
         Work::Asked(self.stage.put(node(&task.device), Request::Run(run)))
     }
@@ -298,8 +299,8 @@ impl Fleet for Simulated {
         Ok(())
     }
 
-    fn publish(&mut self, at: &str, rules: &str) -> Result<String, Refused> {
-        let source = source(rules);
+    fn publish_for(&mut self, at: &str, rules: &str, programs: &str) -> Result<String, Refused> {
+        let source = source_for(rules, programs);
         let Answer::Status(status) = self.asked(at, Request::Status) else {
             panic!("{at} answers something else than its status")
         };
@@ -489,7 +490,12 @@ impl Fleet for Simulated {
 
 /// The stories' settings with these rules.
 fn source(rules: &str) -> Source {
-    let source = Source::read_texts("the stories' policy", rules, SETTINGS);
+    source_for(rules, "")
+}
+
+fn source_for(rules: &str, programs: &str) -> Source {
+    let settings = format!("{SETTINGS}\n{programs}");
+    let source = Source::read_texts("the stories' policy", rules, &settings);
     source.unwrap_or_else(|fault| panic!("{fault:?}"))
 }
 

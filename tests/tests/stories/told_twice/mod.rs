@@ -10,6 +10,7 @@ mod drafts;
 mod enrol;
 mod lease;
 mod policy;
+mod programs;
 mod races;
 mod restart;
 mod subjects;
@@ -52,6 +53,7 @@ told_twice! {
     restart::an_order_outlives_the_node_that_gave_it,
     policy::a_release_from_any_device_judges_everywhere,
     drafts::three_operators_write_one_release,
+    programs::what_a_release_blocks_ends_everywhere,
     subjects::an_order_is_obeyed_on_every_device,
     subjects::an_order_on_a_device_ends_what_runs_there,
     subjects::an_order_on_a_user_ends_all_of_his,

@@ -131,7 +131,7 @@ pub(super) fn an_order_on_a_user_ends_all_of_his(fleet: &mut dyn Fleet) {
     }
 }
 
-fn on_every_device(fleet: &mut dyn Fleet, agent: fn(&str) -> Agent) -> Vec<Task> {
+pub(super) fn on_every_device(fleet: &mut dyn Fleet, agent: fn(&str) -> Agent) -> Vec<Task> {
     DEVICES.iter().flat_map(|device| running(fleet, &agent(device), &[device])).collect()
 }
 
