@@ -345,6 +345,18 @@ enum Key {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Seal the keys of this state anew: to another unlock file, or by a passphrase.
+    Reseal(Reseal),
+}
+
+/// `belay key reseal`
+#[derive(Args)]
+pub(crate) struct Reseal {
+    /// The unlock file that opens them afterwards; a passphrase is asked for unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) unlock: Unlocking,
 }
 
 #[derive(Subcommand)]
@@ -454,6 +466,7 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Key(Key::List(unlock)) => command::keys::list(context, &unlock),
         Command::Key(Key::Rotate(rotate)) => command::rotate::run(context, &rotate),
         Command::Key(Key::UnlockFile { out }) => command::key::unlock_file(context, &out),
+        Command::Key(Key::Reseal(reseal)) => command::key::reseal(context, &reseal),
         Command::Node(NodeCommand::Run) => command::node::run(context),
     }
 }

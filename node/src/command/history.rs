@@ -12,7 +12,7 @@ use crate::cli::operators::Rollback;
 use crate::clock;
 use crate::door::DoorName;
 use crate::fault::Fault;
-use crate::policy_folder::{NamedPrograms, NamedPrograms, Source};
+use crate::policy_folder::{NamedPrograms, Source};
 use crate::screen::{Shown, table};
 use belay_identity::body::Policy;
 use belay_identity::key::unhex;

@@ -1,6 +1,6 @@
 //! Sealing and opening the three seeds of a state directory.
 //!
-//! A sealed file appears whole or not at all and is never replaced. The key's name is sealed in
+//! A sealed file appears whole or not at all, and is replaced only by one that opens the same. The key's name is sealed in
 //! with the seed, so files that were swapped do not open as each other.
 
 use std::fs::{self, DirBuilder, File};
@@ -56,6 +56,25 @@ impl Vault {
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Seals a seed in place of what is sealed under its name. The new file is whole, on disk and
+    /// seen to open before it takes the place of the old one, so at every moment one of the two
+    /// ways opens the key; on disk when this returns.
+    pub fn reseal(&self, name: KeyName, seed: &Seed32, unlock: &Unlock) -> Result<(), SealError> {
+        let path = self.path(name);
+        let sealed = seal(&content(name, seed), unlock).map_err(failed("seal", &path))?;
+        let mut file = NamedTempFile::new_in(&self.folder).map_err(failed("create", &path))?;
+        file.write_all(&sealed).map_err(failed("write", &path))?;
+        file.as_file().sync_all().map_err(failed("sync", &path))?;
+        let opened = open_sealed(file.path().to_owned(), name, unlock);
+        let same = opened.is_ok_and(|opened| opened.as_bytes() == seed.as_bytes());
+        if !same {
+            let why = io::Error::other("what was written does not open; the old file stays");
+            return Err(failed("check", &path)(why));
+        }
+        file.persist(&path).map_err(|error| failed("replace", &path)(error.error))?;
+        sync(&self.folder)
     }
 
     /// Opens the seed of that name.
@@ -119,6 +138,9 @@ pub enum KeyName {
 }
 
 impl KeyName {
+    /// Every key there can be.
+    pub const ALL: [Self; 3] = [Self::Device, Self::Operator, Self::Root];
+
     /// The file's name without its ending.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -4,8 +4,8 @@
 //! sealed by a passphrase or to an unlock file. `keys` seals and opens them, `rotation` lets one
 //! take another's place, `unlock` finds what opens them.
 //!
-//! Refused here: keeping a seed longer than its caller does, printing one, and replacing one that
-//! was not set aside.
+//! Refused here: keeping a seed longer than its caller does, printing one, and putting another in
+//! the place of one that was not set aside.
 
 mod error;
 mod keys;

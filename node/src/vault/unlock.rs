@@ -37,9 +37,14 @@ impl Unlock {
 
     /// The same for keys about to be made: a passphrase is asked for twice and must not be short.
     pub fn for_new_keys(unlock_file: Option<&Path>, prompt: &str) -> Result<Self, UnlockError> {
-        if let Some(unlock) = Self::from_files(unlock_file)? {
-            return Ok(unlock);
+        match Self::from_files(unlock_file)? {
+            Some(unlock) => Ok(unlock),
+            None => Self::for_new_passphrase(prompt),
         }
+    }
+
+    /// A passphrase for keys about to be made: asked for twice, and not short.
+    pub fn for_new_passphrase(prompt: &str) -> Result<Self, UnlockError> {
         let typed = ask(prompt)?;
         if typed.expose_secret().chars().count() < PASSPHRASE_CHARS_MIN {
             return Err(UnlockError::TooShort);

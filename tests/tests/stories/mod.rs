@@ -26,6 +26,7 @@ mod operators_policy;
 mod operators_resume;
 mod programs;
 mod rotation;
+mod secrets;
 mod statements;
 mod told_twice;
 mod up_again;

@@ -3,7 +3,8 @@
 use super::super::Process;
 use rustix::io::Errno;
 use rustix::process::{
-    DumpableBehavior, Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, set_dumpable_behavior,
+    DumpableBehavior, Pid, PidfdFlags, Resource, Rlimit, Signal, pidfd_open, pidfd_send_signal,
+    set_dumpable_behavior, setrlimit,
 };
 use rustix::thread::set_name;
 use std::ffi::CStr;
@@ -81,10 +82,12 @@ pub(crate) fn find_process(pid: u32) -> Option<Process> {
     read_stat(pid).map(|stat| stat.process)
 }
 
-/// Closes this process to debuggers and memory readers of the same user: a task must not be able
-/// to make its warden lie.
+/// Closes this process to debuggers and memory readers of the same user, and lets it leave no core
+/// dump: a task must not be able to make its warden lie, and no secret reaches a disk in the clear.
+/// The limit is inherited by whatever it starts.
 pub(crate) fn hide_memory() -> io::Result<()> {
-    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
 }
 
 /// What `/proc/PID/stat` says of a process.
