@@ -12,8 +12,8 @@
 //!
 //! Reading order: `input`, `output`, `engine`; then `stop`, `lease`, `task`; then work between
 //! devices, `offload` with `errand`, `candidates`, `standing_offers` and `presence` on the giver's
-//! side, `arriving` on the other; then `spread`, `gate`, `act`, `programs`, `lineage`. Below: `wire`,
-//! `clocks`, `time`, `chance`, `limits`.
+//! side, `arriving` on the other; then `spread`, `gate`, `act`, `programs`, `lineage`. Below:
+//! `wire`, `clocks`, `time`, `chance`, `limits`.
 
 mod act;
 pub mod approval;

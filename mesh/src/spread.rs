@@ -234,8 +234,8 @@ impl Engine {
             state.greeted = true;
         }
         self.weigh(link);
-        // Without the time no invite can be told from one that has ended, so the lobby keeps whoever
-        // came by one until members have told of it.
+        // Without the time no invite can be told from one that has ended, so the lobby keeps
+        // whoever came by one until members have told of it.
         let timeless = self.has_ended(u64::MAX, Action::Work);
         if !self.links.is_known(&link) && !timeless {
             let reason = self.why_stranger(chain);
@@ -303,8 +303,8 @@ impl Engine {
             return true;
         }
         let invite = statement.refs.first().and_then(|id| self.known.get(id));
-        // Who has just joined knows no time before a beacon has answered, and may meet another member
-        // first.
+        // Who has just joined knows no time before a beacon has answered, and may meet another
+        // member first.
         let live = |end_ms| match self.is_newcomer() {
             true => !self.is_surely_past(end_ms),
             false => !self.has_ended(end_ms, Action::Work),

@@ -44,7 +44,7 @@ pub(crate) enum Ask {
     /// May the calling task act?
     Act { action: String, target: String, args: Vec<(String, String)> },
     /// Give work to a device.
-    Offload(OffloadAsk),
+    Offload(Box<OffloadAsk>),
     /// How far an order has come.
     Progress { order: String },
     /// The case file of an order, in hex.

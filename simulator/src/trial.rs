@@ -19,6 +19,7 @@ use crate::dice::Dice;
 use crate::plan::Plan;
 use crate::world::{NoAnswer, Stage};
 use belay_identity::body::{Approve, Body, Hold, Lift, Reason, Subject, Term};
+use belay_identity::chain::Program;
 use belay_identity::principal::Principal;
 use belay_identity::{
     Class, Incarnation, PublicKey, Scope, SecretKey, Statement, StatementId, Verified, sign,
@@ -265,7 +266,7 @@ impl Court {
             project: "default".into(),
             class: "default".into(),
             argv: vec!["work".into()],
-            manifest: [7; 32],
+            program: Program::of([7; 32]),
         };
         match self.stage.ask(node, Request::Run(run)) {
             Ok(_) => Some(true),

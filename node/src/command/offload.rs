@@ -17,7 +17,7 @@ const WAIT_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 pub(crate) fn run(context: &Context, offload: &Offload) -> Result<ExitCode, Fault> {
     let program = offload.argv.first().map(String::as_str).unwrap_or_default();
-    let ask = Ask::Offload(OffloadAsk {
+    let ask = Ask::Offload(Box::new(OffloadAsk {
         device: offload.to.clone(),
         needs: offload.needs.clone(),
         agent: offload.name.clone().unwrap_or_else(|| name_of(Path::new(program))),
@@ -27,7 +27,7 @@ pub(crate) fn run(context: &Context, offload: &Offload) -> Result<ExitCode, Faul
         wait: offload.wait,
         send: offload.send.as_deref().map(whole_path).transpose()?,
         payload: None,
-    });
+    }));
     let mut door = giving_door(context)?;
     if offload.wait {
         door.wait_at_most(WAIT_MAX)?;

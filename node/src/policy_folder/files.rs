@@ -116,6 +116,9 @@ pub(crate) fn release_texts(release: &ReleaseSaidWhole) -> Option<BTreeMap<Strin
             line(format!("{key} = {:?}", span_text(ms)));
         }
     }
+    let programs = &release.programs;
+    line(format!("\n[programs]\nsanctioned = [{}]", words(&programs.sanctioned)));
+    line(format!("tolerated = [{}]\nunknown = {:?}", words(&programs.tolerated), programs.unknown));
     Some(BTreeMap::from([(RULES.to_owned(), policy.rules), (RELEASE.to_owned(), text)]))
 }
 
@@ -129,17 +132,22 @@ fn span_text(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::{read_files, release_texts, span_text, write_files};
-    use crate::api::policy::{AutonomySaid, BeaconSaid, ReleaseSaidWhole, profiles_said};
+    use crate::api::policy::{
+        AutonomySaid, BeaconSaid, ProgramsSaid, ReleaseSaidWhole, profiles_said,
+    };
     use crate::api::to_text;
     use crate::policy_folder::{Beacons, Source, span_ms};
-    use belay_identity::body::{Action, Autonomy, DeviceKind, Profile};
+    use belay_identity::body::{Action, Autonomy, DeviceKind, Profile, UnknownBlocked};
     use std::collections::BTreeMap;
 
     /// Goal: a draft begun from a release is the folder that it was published from; nothing of it
-    /// is lost. Method: a release with two beacons, a gateway and a profile, written and read.
+    /// is lost. Method: a release with two beacons, a gateway, a profile and programs, written
+    /// and read.
     #[test]
     fn a_release_reads_back_from_its_folder() {
-        let source = Source::starter().expect("the starter reads");
+        let mut source = Source::starter().expect("the starter reads");
+        source.policy.sanctioned = vec![[7; 32], [8; 32]];
+        source.policy.unknown = Some(UnknownBlocked);
         let autonomy = Autonomy { tool_ms: 61_000, ..source.autonomy.clone() };
         let profile = Profile {
             kind: DeviceKind::Robot,
@@ -172,6 +180,7 @@ mod tests {
             rules: Vec::new(),
             drafts: Vec::new(),
             reason: String::new(),
+            programs: ProgramsSaid::of(&source.policy),
             body: Some(to_text(&source.policy.to_bytes())),
         };
         let texts = release_texts(&release).expect("it is whole");

@@ -165,7 +165,7 @@ impl Shell {
             }
             (DoorName::Agent, Asking::Plain(Ask::Offload(ask))) => {
                 let parent = Some(task.ok_or_else(below_no_warden)?);
-                self.offload(parent, ask)
+                self.offload(parent, *ask)
             }
             (DoorName::Agent, Asking::Plain(Ask::Why { id })) => {
                 let asker = Some(task.ok_or_else(below_no_warden)?);
@@ -211,7 +211,7 @@ impl Shell {
             }
             Ask::Roots => Ok(Todo::ask(Request::Roots)),
             Ask::Addresses => Ok(Todo::Say(Value::from(self.addresses.clone()))),
-            Ask::Offload(ask) => self.offload(None, ask),
+            Ask::Offload(ask) => self.offload(None, *ask),
             Ask::Progress { order } => order_request(&order, |order| Request::Progress { order }),
             Ask::Case { order } => order_request(&order, |order| Request::Case { order }),
             Ask::Devices => Ok(Todo::ask(Request::Devices)),

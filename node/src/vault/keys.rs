@@ -1,7 +1,7 @@
 //! Sealing and opening the three seeds of a state directory.
 //!
-//! A sealed file appears whole or not at all, and is replaced only by one that opens the same. The key's name is sealed in
-//! with the seed, so files that were swapped do not open as each other.
+//! A sealed file appears whole or not at all, and is replaced only by one that opens the same. The
+//! key's name is sealed in with the seed, so files that were swapped do not open as each other.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};

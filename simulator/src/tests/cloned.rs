@@ -6,6 +6,7 @@
 
 use crate::fleet::{Fleet, RING};
 use crate::plan::Plan;
+use belay_identity::chain::Program;
 use belay_identity::lease::Talk;
 use belay_identity::{Body, LogId, PublicKey, SecretKey, Signed, Statement, StatementId};
 use belay_mesh::input::{AskId, Run};
@@ -87,7 +88,7 @@ impl Machine {
             project: "default".into(),
             class: "default".into(),
             argv: vec!["work".into()],
-            manifest: [7; 32],
+            program: Program::of([7; 32]),
         };
         let request = Box::new(Request::Run(run));
         self.give(fleet, Input::Ask { ask: AskId(self.asks), request });

@@ -105,5 +105,6 @@ fn policy() -> Policy {
         tolerated: Vec::new(),
         projects: Vec::new(),
         classes: Vec::new(),
+        unknown: None,
     }
 }
