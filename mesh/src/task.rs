@@ -7,7 +7,6 @@
 //! INV-TASK-1: a child never holds more than its parent (checked where delegations are made and
 //! where they arrive). INV-LEASE-1: no tree is fed beyond its leases.
 
-use crate::arriving::argv_hash;
 use crate::author::Words;
 use crate::engine::{Effect, Engine};
 use crate::errand::Offers;
@@ -19,7 +18,6 @@ use crate::limits::{
 };
 use crate::lineage::Lineage;
 use crate::output::{Answer, Output, Refusal, RefusalKind, RunGrant};
-use crate::payload::Cargo;
 use crate::time::BootTime;
 use belay_identity::body::{
     Award, Body, Cause, Credential, Generations, Made, OnSilence, Started, Term,
@@ -60,7 +58,7 @@ pub(crate) struct Task {
     /// The place that was kept here for it; none for work that was not offered.
     pub(crate) place: Option<[u8; 16]>,
     pub(crate) deadline_ms: Option<u64>,
-    pub(crate) cargo: Option<Cargo>,
+    pub(crate) cargo: Option<crate::payload::Cargo>,
     pub(crate) phase: Phase,
     /// What its program's files hold now, as far as they were looked at.
     pub(crate) on_disk: OnDisk,
@@ -257,7 +255,7 @@ impl Engine {
             delegation: None,
             executor,
             fence: 1,
-            argv: argv_hash(&run.argv),
+            argv: crate::arriving::argv_hash(&run.argv),
             on_silence: OnSilence::RunToDeadline,
             lease_ms,
             deadline_ms: None,
