@@ -38,9 +38,12 @@ fn voices(
     approvals.filter_map(|one| as_operator(authority, one, role)).collect()
 }
 
-/// How many operators an act of this epoch needs in this role.
+/// How many operators an act of this epoch needs in this role, by the lines of that epoch: whom an
+/// epoch beside it or a removal for cause takes away lowers no threshold.
 pub(crate) fn needed(authority: &Authority, role: Role, epoch: u64) -> usize {
-    authority.operators_at(role, epoch).len().clamp(1, OPERATORS_NEEDED)
+    let lines = authority.epoch(epoch).into_iter().flat_map(|epoch| &epoch.root.operators);
+    let holders = lines.filter(|line| line.roles.contains(&role)).map(|line| &line.id);
+    holders.collect::<BTreeSet<_>>().len().clamp(1, OPERATORS_NEEDED)
 }
 
 /// Checks that a lift or restore counts and has every yes it needs: of operators, or of the root.
