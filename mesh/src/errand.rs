@@ -14,7 +14,7 @@ use crate::input::{AnswerAt, AskId, Offload};
 use crate::limits::{OFFER_ANSWER_MS, OFFERS_AT_ONCE, REAWARD_WAIT_MS};
 use crate::offload::Over;
 use crate::output::{Answer, Ended, Event, How, Offloaded, Refusal, RefusalKind, Tried};
-use crate::task::{Draft, Papers};
+use crate::papers::{Draft, Papers};
 use crate::time::{BootTime, with_drift};
 use crate::wire::{self, Lane};
 use belay_identity::body::{Body, Cancel, Delegation, Outcome, Receipt};

@@ -47,6 +47,7 @@ pub mod names;
 mod neighbours;
 mod offload;
 pub mod output;
+mod papers;
 mod passing;
 mod payload;
 pub mod policy_history;

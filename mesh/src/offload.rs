@@ -21,8 +21,9 @@ use crate::limits::{
 };
 use crate::lineage::Lineage;
 use crate::output::{How, Refusal, RefusalKind};
+use crate::papers::Papers;
 use crate::payload::{check_payload, fetching_ms};
-use crate::task::{Papers, Task};
+use crate::task::Task;
 use crate::time::{BootTime, with_drift};
 use belay_identity::body::{Award, Body, Delegation, Made, OnSilence};
 use belay_identity::chain::{Link, Program, check_narrows, covers};
