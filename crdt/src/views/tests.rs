@@ -75,11 +75,11 @@ fn what_a_restore_names_is_waited_for_whatever_its_class() {
 
 /// Goal: a manifest names its files while its author's grant counts, and no longer; a faulty one
 /// never does; of two for one file the shorter stop grace counts; in whichever order all of it
-/// comes. Method: two operators sign, the second is held by the first; every step against the whole
-/// fold.
+/// comes. Method: two operators sign, the second is held by the first and a third; every step
+/// against the whole fold.
 #[test]
 fn a_manifest_stands_while_its_author_does() {
-    let mut world = World::new(&[Who::Anna(1), Who::Ben(1)]);
+    let mut world = World::new(&[Who::Anna(1), Who::Ben(1), Who::Cleo]);
     let manifest = |name: &str, files: &[u8], stop_grace_ms| {
         let build = |file: &u8| Build { platform: format!("linux/{file}"), file: [*file; 32] };
         Body::Manifest(Manifest {
@@ -96,6 +96,7 @@ fn a_manifest_stands_while_its_author_does() {
     let bea = world.one(Who::Ben(1), 1, &[], manifest("crawler-too", &[2], Some(400)));
     let bare = world.one(Who::Anna(1), 1, &[], manifest("nothing", &[], None));
     let cut = world.one(Who::Anna(1), 1, &[], hold(vec![Term::Operator(Who::Ben(1).line().id)]));
+    let yes = world.approval(Who::Cleo, &cut, 1);
     let fold = |held: &[&Held]| {
         let all: Vec<Held> = world.root.iter().chain(held.iter().copied()).cloned().collect();
         assert_followed(world.fleet, &all);
@@ -108,7 +109,7 @@ fn a_manifest_stands_while_its_author_does() {
     let both = fold(&[&anna, &bea, &bare]);
     assert_eq!(both.all().count(), 2, "a manifest of no file names nothing");
     assert_eq!((both.naming(&[2; 32]).count(), both.stop_grace_ms(&[2; 32])), (2, Some(400)));
-    let one = fold(&[&anna, &bea, &bare, &cut]);
+    let one = fold(&[&anna, &bea, &bare, &cut, &yes]);
     assert_eq!(one.all().map(|vouched| vouched.id).collect::<Vec<_>>(), [anna.id()]);
     assert_eq!(one.stop_grace_ms(&[2; 32]), Some(900));
 }

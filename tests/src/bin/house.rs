@@ -6,13 +6,12 @@
 use belay_node::demo::cast::WHOLE;
 use belay_tests::cargo::cargo;
 use belay_tests::{foreign, fuzz, golden, house, story};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | kills [TIMES] | \
-                     offload [TIMES] | payload [TIMES] | half-open [TIMES] | \
-                     blocked-udp [TIMES] | roaming [TIMES] | \
-                     fuzz [TARGET] [SECONDS] | foreign";
+const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | real-here [TIMES] | \
+                     kills [TIMES] | offload [TIMES] | payload [TIMES] | half-open [TIMES] | \
+                     blocked-udp [TIMES] | roaming [TIMES] | fuzz [TARGET] [SECONDS] | foreign";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -25,6 +24,8 @@ fn main() -> ExitCode {
             Ok(times) => real(times),
             Err(_no_number) => usage(),
         },
+        ["real-here"] => real_here(story::real::TIMES),
+        ["real-here", times] => times.parse().map_or_else(|_no_number| usage(), real_here),
         ["kills"] => kills(story::real::TIMES),
         ["kills", times] => times.parse().map_or_else(|_no_number| usage(), kills),
         ["offload"] => offload(story::lending::TIMES),
@@ -174,16 +175,29 @@ fn played(play: impl FnOnce() + std::panic::UnwindSafe) -> ExitCode {
 
 /// The long stories, and those that need root; each prints its figures.
 fn real(times: usize) -> ExitCode {
-    let missing = story::real::missing();
+    needing("real", &story::real::missing(), |belay| story::real::run(belay, times))
+}
+
+/// The same without the parts that make networks of their own.
+fn real_here(times: usize) -> ExitCode {
+    needing("real-here", &story::real::missing_here(), |belay| story::real::run_here(belay, times))
+}
+
+/// Plays parts of the real tier, or says what they lack here.
+fn needing(
+    word: &str,
+    missing: &[String],
+    play: impl FnOnce(&Path) + std::panic::UnwindSafe,
+) -> ExitCode {
     if !missing.is_empty() {
-        eprintln!("house real: nothing was run, this is missing: {}", missing.join("; "));
+        eprintln!("house {word}: nothing was run, this is missing: {}", missing.join("; "));
         return ExitCode::from(2);
     }
     let Some(belay) = build_belay() else {
-        eprintln!("house real: nothing was run, `cargo build -p belay-node` did not succeed");
+        eprintln!("house {word}: nothing was run, `cargo build -p belay-node` did not succeed");
         return ExitCode::from(2);
     };
-    played(|| story::real::run(&belay, times))
+    played(|| play(&belay))
 }
 
 /// Other people's programs, from the registries; says which versions it ran against.

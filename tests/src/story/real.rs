@@ -41,32 +41,63 @@ const DEMO_MAX: Duration = Duration::from_secs(120);
 /// Room for a new state with its reserve, and for little more.
 const SMALL_DISK: &str = "size=3m,mode=0700";
 
-/// What this tier lacks here; nothing when it can run.
-pub fn missing() -> Vec<String> {
+/// What the parts without networks lack here; nothing when they can run.
+pub fn missing_here() -> Vec<String> {
     let mut missing = Vec::new();
     if !rustix::process::geteuid().is_root() {
         missing.push("root, to mount a small disk and to make networks".to_owned());
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    for program in ["mount", "umount", "setsid", "sh", "ip", "sysctl"] {
-        if !std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
-            missing.push(format!("`{program}` on PATH"));
-        }
+    missing.extend(not_on_path(&["mount", "umount", "setsid", "sh"]));
+    missing
+}
+
+/// What this tier lacks here; nothing when it can run.
+pub fn missing() -> Vec<String> {
+    let mut missing = missing_here();
+    missing.extend(not_on_path(&["ip", "sysctl"]));
+    if missing.is_empty() && !makes_networks() {
+        missing.push("network namespaces of its own, with forwarding".to_owned());
     }
     missing
+}
+
+fn not_on_path(programs: &[&str]) -> Vec<String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there =
+        |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    programs.iter().filter(|one| !there(one)).map(|one| format!("`{one}` on PATH")).collect()
+}
+
+/// True when a network namespace can be made here, and told to forward; it is taken away again.
+fn makes_networks() -> bool {
+    let name = format!("belay-try-{}", std::process::id());
+    let done = |words: &[&str]| {
+        let out = Command::new("ip").args(words).output();
+        out.is_ok_and(|out| out.status.success())
+    };
+    let made = done(&["netns", "add", &name]);
+    let pair = ["-n", &name, "link", "add", "one", "type", "veth", "peer", "name", "other"];
+    let forwards = ["netns", "exec", &name, "sysctl", "-qw", "net.ipv4.ip_forward=1"];
+    let works = made && done(&pair) && done(&forwards);
+    (!made || done(&["netns", "delete", &name])) && works
 }
 
 /// Runs every part with this executable, and prints its figures; no part more often than `times`:
 /// with 5, each node of the demo is killed once, each at another phase; with 41 at every phase.
 pub fn run(exe: &Path, times: usize) {
-    full_disk(exe);
     roaming(exe, MOVES.min(times));
+    blocked_udp::run(exe, BLOCKED.min(times));
+    run_here(exe, times);
+}
+
+/// The parts that need no network of their own.
+pub fn run_here(exe: &Path, times: usize) {
+    full_disk(exe);
     orders(exe);
     blows(exe, Blow::Pause, "SIGSTOP of a node", PAUSES.min(times));
     blows(exe, Blow::KillGiver, "kill -9 of the giver and beacon", GIVER_KILLS.min(times));
     blows(exe, Blow::Kill, "kill -9 of a node", times);
     matrix::run(exe, &WHOLE, times);
-    blocked_udp::run(exe, BLOCKED.min(times));
     typed(exe);
     demos(exe, &[], DEMOS.min(times));
     demos(exe, &["--small"], DEMOS.min(times));

@@ -42,12 +42,18 @@ pub(super) fn signed(number: u64) -> Vec<u8> {
 
 /// A run of one small value.
 pub(super) fn run(count: u64, value: u64) -> Vec<u8> {
-    [signed(count), unsigned(value)].concat()
+    [times(count), unsigned(value)].concat()
+}
+
+/// How often the next value stands; a single one is written as a list of one, or the saved document
+/// has other bytes than the change.
+fn times(count: u64) -> Vec<u8> {
+    if count == 1 { vec![0x7f] } else { signed(count) }
 }
 
 /// Columns of `count` operations that each put nothing under the key `k` of the root.
 pub(super) fn puts(count: u64) -> Vec<(u64, Vec<u8>)> {
-    let key = [signed(count), vec![1, b'k']].concat();
+    let key = [times(count), vec![1, b'k']].concat();
     vec![
         (0x15, key),
         (0x34, unsigned(count)),
