@@ -88,8 +88,25 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// Bytes of lowercase or uppercase hex; nothing for anything else.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
+    // Digits alone: the standard library's readers of numbers take a sign as well.
+    let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>()?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let byte = |[high, low]: &[u32; 2]| u8::try_from(high * 16 + low).ok();
+    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{hex, unhex};
+
+    /// Goal: one text for one value, or two statements would differ in bytes and agree in what they
+    /// say. Method: both cases of digits, and what a reader of numbers would take besides.
+    #[test]
+    fn hex_is_digits_and_nothing_else() {
+        assert_eq!(unhex("00fF10").as_deref(), Some(&[0, 255, 16][..]));
+        assert_eq!(unhex(&hex(&[1, 2, 0xab])).as_deref(), Some(&[1, 2, 0xab][..]));
+        for odd in ["+e", "-1", " 1", "0x", "1", "é", "7e+e"] {
+            assert_eq!(unhex(odd), None, "{odd}");
+        }
     }
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
 }

@@ -4,9 +4,9 @@
 //! panics, its answer comes within a second of processor time, it holds no more than 64 MiB at any
 //! moment, and what it accepts is what it would write. Two ways to run the same targets:
 //!
-//! - `cargo test`: bolero bends accepted bytes, a fixed number of times each, about a second of
-//!   processor time: beside them run stories with deadlines, on the same two cores.
-//!   `BOLERO_RANDOM_ITERATIONS=1000000` goes on for longer.
+//! - `cargo test`: accepted bytes are bent a fixed number of times each, in the same ways in every
+//!   run, about a second of processor time: beside them run stories with deadlines, on the same
+//!   two cores. `BELAY_FUZZ_TRIES=1000000` goes on for longer.
 //! - `cargo house fuzz [TARGET] [SECONDS]`: libFuzzer searches, led by the edges that it reaches.
 //!
 //! Bytes that once broke something stand in `tests/broken/TARGET` and are tried first, always.
@@ -21,8 +21,8 @@ mod wire;
 
 use belay_identity::key::{hex, unhex};
 use bend::Form;
-use bolero::produce;
 use rustix::time::{ClockId, clock_gettime};
+use sha2::{Digest, Sha256};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
@@ -32,6 +32,8 @@ const PEAK_BYTES_MAX: u64 = 64 << 20;
 const ANSWER_NS_MAX: i64 = 1_000_000_000;
 /// Where `house fuzz` wants the seeds of a target.
 const SEEDS: &str = "BELAY_FUZZ_SEEDS";
+/// How often each target is tried in an ordinary run, instead of its own number.
+const TRIES: &str = "BELAY_FUZZ_TRIES";
 /// What libFuzzer is told; only then does it lead.
 const GUIDED: &str = "BOLERO_LIBFUZZER_ARGS";
 
@@ -81,24 +83,33 @@ impl Target {
             });
             return;
         }
-        let strokes = produce::<Vec<(u8, u32, u32)>>().with().len(1usize..6);
-        bolero::check!()
-            .with_iterations(tries)
-            .with_generator((produce::<u16>(), strokes))
-            .map(move |(which, strokes)| Shown(bend::bend(&good, form, which, &strokes)))
-            .for_each(move |bytes| {
-                hold(read, &bytes.0);
-            });
+        let tries = std::env::var(TRIES).ok().and_then(|tries| tries.parse().ok()).unwrap_or(tries);
+        for number in 0..tries {
+            let (which, strokes) = drawn(name, number);
+            let bytes = bend::bend(&good, form, which, &strokes);
+            if let Err(panic) = catch_unwind(|| hold(read, &bytes)) {
+                eprintln!("{name}, try {number}: {}", hex(&bytes));
+                resume_unwind(panic);
+            }
+        }
     }
 }
 
-/// Bytes that are shown in hex when they break something.
-struct Shown(Vec<u8>);
-
-impl std::fmt::Debug for Shown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex(&self.0))
-    }
+/// Where to bend and how, the same in every run of this try: a digest decides.
+fn drawn(name: &str, number: usize) -> (u16, Vec<(u8, u32, u32)>) {
+    let digest = |part: u8| {
+        let hash = Sha256::new().chain_update(name).chain_update(number.to_le_bytes());
+        hash.chain_update([part]).finalize()
+    };
+    let first = digest(0);
+    let count = 1 + first[2] % 5;
+    let stroke = |part: u8| {
+        let one = digest(part);
+        let number =
+            |at: usize| u32::from_le_bytes([one[at], one[at + 1], one[at + 2], one[at + 3]]);
+        (one[0], number(1), number(5))
+    };
+    (u16::from_le_bytes([first[0], first[1]]), (1..=count).map(stroke).collect())
 }
 
 /// What one reading took.
