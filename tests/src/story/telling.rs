@@ -20,6 +20,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const SCRIPT: &str = include_str!("../../../node/src/demo/scripts/agent.sh");
 const FILES: [&str; 3] = ["main.log", "ignores-terminate.log", "new-session.log"];
+/// What a node says that no beacon has answered since it started.
+const NO_TIME: &str = "no beacon has told this node the time since it started";
 /// A tree is frozen as soon as the kernel runs its warden; a busy machine takes its time.
 const SCHEDULING: Duration = Duration::from_millis(100);
 /// A tree that was told to end has this long before it is killed, whatever became of its node.
@@ -380,15 +382,18 @@ impl Told {
         self.relinked_ms = ms_between(self.struck.unwrap_or(UNIX_EPOCH), SystemTime::now());
     }
 
-    /// A node that was started anew starts work only once it has drawn a lease.
+    /// A node that was started anew starts work only once it has drawn a lease. Before that it lacks
+    /// even the time its policy ends by, and says so first; cut off, it never learns it.
     fn check_first_work(&self, node: &str) {
         let run = ["agent", "run", "--name", "probe", "--", "/bin/true"];
         let answer = self.nodes.ask(node, &run);
+        let untimed = answer.stderr.contains(NO_TIME);
         match self.is_cut_off(node) {
-            true => answer.refuses(3, &["lease"]),
+            true => answer.refuses(3, &[NO_TIME]),
             false if answer.exit == Some(0) => {
                 assert!(may_work(&self.nodes.status(node)), "it worked without a lease");
             }
+            false if untimed => answer.refuses(3, &[NO_TIME]),
             false => answer.refuses(3, &["lease"]),
         }
     }
