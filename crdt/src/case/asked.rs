@@ -59,11 +59,10 @@ impl Asked {
 }
 
 impl Givers {
-    /// True when no quorum is without one of these. Whoever is silenced freshens nobody who has
-    /// heard of it, and is not waited for.
+    /// True when no quorum is without one of these. Whoever is silenced is not waited for, and is
+    /// none of these: it goes on freshening whoever has not heard that it is silenced.
     fn suffice(&self, answered: &BTreeSet<PublicKey>) -> bool {
-        let silenced = self.beacons.len() - self.heeded.len();
-        let has = self.heeded.intersection(answered).count() + silenced;
+        let has = self.heeded.intersection(answered).count();
         let needed = self.beacons.len() as u128 + u128::from(self.liars);
         has as u128 + u128::from(self.quorum) > needed
     }

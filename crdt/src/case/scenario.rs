@@ -242,6 +242,12 @@ impl Scenario {
         self.olga(Frame::default(), Body::Approve(Approve { of }))
     }
 
+    /// The root says yes to it.
+    pub(crate) fn root_approves(&mut self, of: StatementId) -> StatementId {
+        let by_root = Principal::Root(domain());
+        self.say("root", by_root, Frame::default(), Body::Approve(Approve { of }))
+    }
+
     pub(crate) fn user(&mut self) -> Principal {
         let id = Principal::User(user());
         self.olga(Frame::default(), Body::User(Named { id: id.clone() }));

@@ -3,7 +3,7 @@
 use super::{Fleet, running};
 use crate::case::scenario::{Frame, Scenario, agent_term, secret};
 use crate::case::{BranchState, CaseFile, MissingWhy, verify};
-use belay_identity::body::{Approve, Autonomy, Lift, Reason, Release, ReleaseVersion};
+use belay_identity::body::{Approve, Autonomy, Lift, Reason, Release, ReleaseVersion, Term};
 use belay_identity::{Body, StatementId};
 
 /// Olga publishes who gives leases, and how many of them it takes.
@@ -112,6 +112,32 @@ fn a_case_waits_until_its_order_is_in_force() {
     assert!(case.complete && case.proven, "{:?}", case.branches);
     let file = CaseFile::of(&case, &fleet.scenario.set()).to_bytes();
     assert!(verify(&file, Some(fleet.scenario.fleet)).unwrap().case.complete);
+}
+
+/// Goal: a beacon that is silenced is not waited for, and is no answer either: whoever has not heard
+/// that it is silenced may still be freshened by it and by one that has not heard the order.
+/// Method: of three with a quorum of two one is silenced and one answers; then the third does.
+#[test]
+fn a_silenced_beacon_confirms_nothing() {
+    let mut fleet = running();
+    fleet.scenario.enrol("spare");
+    publish(&mut fleet.scenario, &["laptop", "robot", "spare"], 2);
+    let order = fleet.stop();
+    fleet.answer(order, &super::ALL);
+    fleet.scenario.none_ran("laptop", &[], order);
+    silence(&mut fleet.scenario, "spare");
+    let case = fleet.scenario.case(order);
+    let missing: Vec<_> = case.missing().map(|(branch, why)| (&branch.device, why)).collect();
+    let robot = Some(super::device("robot"));
+    assert_eq!(missing, [(&robot, &MissingWhy::Unconfirmed)]);
+    fleet.scenario.none_ran("robot", &[], order);
+    assert!(fleet.scenario.case(order).complete, "nobody is left who could be asked");
+}
+
+/// Olga's order on a device, which the root co-signs.
+fn silence(scenario: &mut Scenario, device: &str) {
+    let of = scenario.hold(vec![Term::Device(super::device(device))]);
+    scenario.root_approves(of);
 }
 
 /// Goal: a beacon that another one must freshen owes nothing of its own, and one that was left out
