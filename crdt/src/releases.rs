@@ -112,6 +112,19 @@ impl Releases {
         all
     }
 
+    /// True when the approvals that somebody holds, of those held here, are all that this release
+    /// needed to judge: with them he has heard of it.
+    pub fn reached_with(
+        set: &Set,
+        authority: &Authority,
+        release: &StatementId,
+        holds: impl Fn(&StatementId) -> bool,
+    ) -> bool {
+        let Some(held) = set.get(release) else { return false };
+        let Body::Release(header) = &held.body else { return false };
+        reached(set, authority, held, header, |yes| holds(&yes.id()))
+    }
+
     /// Who judges in this ring.
     pub fn judging(&self, ring: &str) -> Judging<'_> {
         match self.rings.get(ring).map_or(&[][..], |ring| ring.judging.as_slice()) {
@@ -159,7 +172,7 @@ fn candidate(
     let Body::Release(header) = &held.body else { return None };
     let named = authority.standing().is_some_and(|epoch| names(epoch, &held.id(), header));
     let stands = named || stands(set, authority, orders.cutters(), held, header);
-    let judges = stands || reached(set, authority, held, header);
+    let judges = stands || reached(set, authority, held, header, |_| true);
     let (id, expiry_ms) = (held.id(), held.expiry_ms);
     judges.then(|| ReleaseInForce { id, header: header.clone(), expiry_ms, stands })
 }
@@ -176,12 +189,19 @@ fn stands(set: &Set, authority: &Authority, cut: &Cutters, held: &Held, header: 
         && answers::operators(set, authority, cut, held, Role::Policy) >= need
 }
 
-/// It had its threshold in a valid epoch of any branch, whatever was sealed, forked or cut since.
-fn reached(set: &Set, authority: &Authority, held: &Held, header: &Release) -> bool {
+/// It had its threshold in a valid epoch of any branch, whatever was sealed, forked or cut since,
+/// by those approvals that `known` lets through.
+fn reached(
+    set: &Set,
+    authority: &Authority,
+    held: &Held,
+    header: &Release,
+    known: impl Fn(&Held) -> bool,
+) -> bool {
     let policy = |epoch: &Epoch, one: &Held| authority.held_in(one, Role::Policy, epoch);
     let yes: BTreeSet<&Principal> = set
         .approvals(&held.id())
-        .filter(|one| matches!(one.author, Principal::Operator(_)))
+        .filter(|one| matches!(one.author, Principal::Operator(_)) && known(one))
         .filter(|one| authority.any_epochs(one.epoch).any(|epoch| policy(epoch, one)))
         .map(|one| &one.author)
         .collect();
@@ -231,4 +251,34 @@ fn version(release: &ReleaseInForce) -> (u64, u64) {
 
 fn ring(release: &ReleaseInForce) -> String {
     release.header.ring.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Authority, Releases, Set, StatementId};
+    use crate::lattice::world::{Who, World, release};
+
+    /// Goal: whoever holds the yes of people without the role has not heard of a release. Method:
+    /// it has the yes of both policy operators, of somebody who is none, and of a key under
+    /// another's name; each two of them are held.
+    #[test]
+    fn only_approvals_that_count_make_a_release_known() {
+        let mut world = World::new(&[Who::Anna(1), Who::Ben(1)]);
+        let proposal = world.one(Who::Anna(1), 1, &[], release(1, 1, 5));
+        let yes = [Who::Anna(1), Who::Ben(1), Who::Cleo, Who::AnnaAsBen];
+        let said = world.approved(proposal.clone(), &yes, 1);
+        let mut set = Set::new(world.fleet);
+        for one in world.root.iter().chain(&said) {
+            set.insert(one.clone());
+        }
+        let authority = Authority::fold(&set);
+        let with = |held: [usize; 2]| {
+            let held: Vec<StatementId> = held.iter().map(|at| said[at + 1].id()).collect();
+            Releases::reached_with(&set, &authority, &proposal.id(), |id| held.contains(id))
+        };
+        assert!(with([0, 1]));
+        for short in [[0, 2], [1, 2], [2, 3], [0, 3], [0, 0]] {
+            assert!(!with(short), "{short:?}");
+        }
+    }
 }

@@ -9,14 +9,10 @@
 //! the order. Refused here: guessing.
 
 use crate::engine::Engine;
-use belay_crdt::releases::ReleaseInForce;
+use belay_crdt::releases::{ReleaseInForce, Releases};
 use belay_identity::body::Release;
-use belay_identity::principal::Principal;
 use belay_identity::{PublicKey, StatementId};
 use std::collections::BTreeSet;
-
-/// How many operators approve a release at most, where there are enough of them.
-const APPROVALS_NEEDED: usize = 2;
 
 impl Engine {
     /// True when no quorum can freshen a device without this order any more.
@@ -75,18 +71,11 @@ impl Engine {
         })
     }
 
-    /// True when this beacon has a release with its approvals on disk.
+    /// True when this beacon has a release on disk, with the approvals that made it judge.
     fn holds_release(&self, beacon: &PublicKey, release: &StatementId) -> bool {
-        let approvals = self.known.set.approvals(release);
-        let approvals = approvals.filter(|yes| matches!(yes.author, Principal::Operator(_)));
-        let (mut given, mut held) = (BTreeSet::new(), BTreeSet::new());
-        for approval in approvals {
-            given.insert(&approval.author);
-            if self.has_on_disk(beacon, &approval.id()) {
-                held.insert(&approval.author);
-            }
-        }
-        held.len() >= given.len().clamp(1, APPROVALS_NEEDED) && self.has_on_disk(beacon, release)
+        let (set, authority) = (&self.known.set, &self.known.authority);
+        let on_disk = |id: &StatementId| self.has_on_disk(beacon, id);
+        on_disk(release) && Releases::reached_with(set, authority, release, on_disk)
     }
 
     /// True when a beacon has this order on disk, as an answer of it or its receipt says: it signs
