@@ -63,7 +63,7 @@ impl Engine {
             }
             Request::Drafts => Ok(Answer::Drafts(self.draft_lines())),
             Request::Draft { name } => {
-                self.draft_report(&name).map(|report| Answer::Draft(Box::new(report)))
+                self.draft_named(&name).map(|draft| Answer::Draft(Box::new(draft)))
             }
             Request::Statements { kind, author } => {
                 Ok(Answer::Statements(self.statement_list(kind.as_deref(), author.as_deref())))

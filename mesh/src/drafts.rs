@@ -5,6 +5,9 @@
 //! are bounded per author before they are kept or passed on: a bucket of changes a second, and a
 //! room that no author outgrows (INV-NET-1). What counts, and in which order, `belay-crdt` says.
 //!
+//! The engine hands out which changes count; `read` makes a report of that on any thread, because
+//! Automerge takes a second over a large draft, and no order waits for it.
+//!
 //! Refused here: signing, and letting a draft decide anything; the gate reads releases only.
 
 use crate::engine::Engine;
@@ -228,14 +231,17 @@ impl Engine {
             }
         }
     }
+}
 
-    /// One draft as it reads.
-    pub(crate) fn draft_report(&self, name: &str) -> Result<DraftReport, Refusal> {
-        report(self.draft_named(name)?).map_err(|error| {
-            let hint = "begin a new one from the release in force: `belay policy draft new NAME`";
-            Refusal::new(RefusalKind::Failed, error.to_string(), hint)
-        })
-    }
+/// One draft as it reads: a function of the draft alone, which may take seconds.
+///
+/// # Errors
+/// When Automerge cannot open it at all.
+pub fn read(draft: Draft) -> Result<DraftReport, Refusal> {
+    report(draft).map_err(|error| {
+        let hint = "begin a new one from the release in force: `belay policy draft new NAME`";
+        Refusal::new(RefusalKind::Failed, error.to_string(), hint)
+    })
 }
 
 /// What is refused before it is kept: a change that no node would ever count.

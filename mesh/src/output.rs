@@ -2,7 +2,7 @@
 
 use crate::approval::Waiting;
 use crate::authority_report::AuthorityReport;
-use crate::drafts::{DraftLine, DraftReport};
+use crate::drafts::DraftLine;
 use crate::epoch::EpochDraft;
 use crate::gate::Verdict;
 use crate::input::{AskId, OnDisk, WriteId};
@@ -16,6 +16,7 @@ use crate::status::{Progress, Status};
 use crate::time::BootTime;
 use crate::why::Why;
 use crate::wire::{FrameKind, Lane};
+use belay_crdt::drafts::Draft;
 use belay_identity::body::{Cause, Outcome, Payload};
 use belay_identity::chain::Program;
 use belay_identity::principal::{DeviceId, OperatorId};
@@ -229,8 +230,8 @@ pub enum Answer {
     Release(Box<ReleaseReport>),
     /// Drafts of policy.
     Drafts(Vec<DraftLine>),
-    /// One draft as it reads.
-    Draft(Box<DraftReport>),
+    /// One draft: which changes count in it, for `drafts::read`.
+    Draft(Box<Draft>),
     /// Statements held here.
     Statements(StatementList),
     /// The original bytes of one statement.

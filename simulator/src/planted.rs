@@ -13,7 +13,7 @@ use belay_identity::body::Seen;
 use belay_identity::codec::Bytes;
 use belay_identity::lease::{Answer, Talk};
 use belay_identity::{Body, SecretKey, Signed, Statement, StatementId, Verified, sign};
-use belay_mesh::drafts::{ChangeReport, FileReport};
+use belay_mesh::drafts::{ChangeReport, DraftReport, FileReport};
 use belay_mesh::gate::{Decision, Verdict};
 use belay_mesh::input::{AskId, TaskEvent};
 use belay_mesh::output::{Answer as Reply, Record};
@@ -193,9 +193,6 @@ impl Wrapper {
                 });
                 self.arrived.extend(statements);
             }
-            (Some(Planted::ByArrival), Output::Answer { answer: Ok(answer), .. }) => {
-                self.last_to_come(answer)
-            }
             (Some(Planted::TakenUp), Output::Start { award, until, lapse_grace_ms, .. }) => {
                 self.started.push((*award, *until, *lapse_grace_ms));
             }
@@ -203,9 +200,12 @@ impl Wrapper {
         }
     }
 
-    /// Shows a draft as it was at the change that came last, as if that one had won.
-    fn last_to_come(&self, answer: &mut Reply) {
-        let Reply::Draft(report) = answer else { return };
+    /// A draft as its host shows it; by the defect as it was at the change that came last, as if
+    /// that one had won.
+    pub(crate) fn draft(&self, report: &mut DraftReport) {
+        if self.planted != Some(Planted::ByArrival) {
+            return;
+        }
         let came = |change: &&ChangeReport| {
             self.arrived.iter().position(|id| *id == change.statement).unwrap_or(0)
         };

@@ -11,6 +11,7 @@ use crate::fault::Fault;
 use crate::os;
 use crate::program::Remembered;
 use crate::subject;
+use belay_crdt::drafts::Draft;
 use belay_identity::body::{OnSilence, Payload};
 use belay_identity::principal::{DeviceId, TrustDomain};
 use belay_identity::{Class, PublicKey, Signed, Statement, StatementId, Verified};
@@ -303,12 +304,19 @@ impl Shell {
             (Ok(Answer::Run(grant)), Some((ask, warden))) => {
                 self.hand_over_run(&grant, ask, warden)
             }
-            (Ok(answer), _) => Reply::Said(Ok(said::answer(self, answer))),
+            (Ok(Answer::Draft(draft)), _) => return read_beside(*draft, open.reply),
+            (Ok(answer), _) => Reply::Said(said::answer(self, answer)),
             (Err(refusal), _) => Reply::Said(Err(api::refusal(&refusal))),
         };
         // Whoever asked may have gone; what was decided stays.
         drop(open.reply.send(reply));
     }
+}
+
+/// Reads a draft beside the loop: no order waits for Automerge.
+fn read_beside(draft: Draft, reply: oneshot::Sender<Reply>) {
+    // Whoever asked may have gone.
+    tokio::task::spawn_blocking(move || drop(reply.send(Reply::Said(said::draft(draft)))));
 }
 
 /// A run that was asked for, and its program as this disk has it.

@@ -1,6 +1,7 @@
 //! The engine's answers in the doors' words. Only translation.
 
 use super::Shell;
+use crate::api;
 use crate::api::approval::{EpochDraftSaid, WaitingSaid};
 use crate::api::authority::AuthoritySaid;
 use crate::api::draft::{DraftLineSaid, DraftSaid};
@@ -14,9 +15,12 @@ use crate::api::{
     BoundSaid, BranchSaid, DeviceSaid, EndedSaid, LeaseSaid, OffloadSaid, OrderSaid, PlaceSaid,
     ProgressSaid, ReleaseSaid, StatusSaid, TaskSaid, TriedSaid, VerdictSaid, to_text,
 };
+use crate::door::Refusal as DoorRefusal;
 use crate::transport::Used;
 use belay_crdt::case::{Branch, BranchState};
+use belay_crdt::drafts::Draft;
 use belay_identity::StatementId;
+use belay_mesh::drafts;
 use belay_mesh::gate::Verdict;
 use belay_mesh::output::{Answer, Offloaded, Place};
 use belay_mesh::status::{LeaseReach, Progress, ReleaseLine, Status};
@@ -24,9 +28,15 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// A draft as JSON; reading it may take seconds.
+pub(super) fn draft(draft: Draft) -> Result<Value, DoorRefusal> {
+    let report = drafts::read(draft).map_err(|refusal| api::refusal(&refusal))?;
+    Ok(json(DraftSaid::from(&report)))
+}
+
 /// Any answer as JSON.
-pub(super) fn answer(shell: &Shell, answer: Answer) -> Value {
-    match answer {
+pub(super) fn answer(shell: &Shell, answer: Answer) -> Result<Value, DoorRefusal> {
+    Ok(match answer {
         Answer::Status(status) => json(status_said(shell, &status)),
         Answer::Place(place) => json(place_said(shell, &place)),
         Answer::Roots(roots) => json(roots.iter().map(|root| to_text(root)).collect::<Vec<_>>()),
@@ -51,10 +61,10 @@ pub(super) fn answer(shell: &Shell, answer: Answer) -> Value {
         Answer::History(all) => json(all.iter().map(HistorySaid::from).collect::<Vec<_>>()),
         Answer::Release(release) => json(ReleaseSaidWhole::from(&*release)),
         Answer::Drafts(all) => json(all.iter().map(DraftLineSaid::from).collect::<Vec<_>>()),
-        Answer::Draft(report) => json(DraftSaid::from(&*report)),
+        Answer::Draft(found) => draft(*found)?,
         Answer::Statements(list) => json(StatementsSaid::from(&list)),
         Answer::Statement(bytes) => json(to_text(&bytes)),
-    }
+    })
 }
 
 fn json(value: impl Serialize) -> Value {

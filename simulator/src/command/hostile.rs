@@ -18,6 +18,7 @@ use belay_identity::{
     Class, FleetId, Incarnation, PublicKey, Scope, SecretKey, Statement, StatementId, Verified,
     codec, sign,
 };
+use belay_mesh::drafts;
 use belay_mesh::input::AskId;
 use belay_mesh::output::Answer;
 use belay_mesh::wire::{self, FrameKind, Hello, Lane};
@@ -248,12 +249,12 @@ impl Device {
     fn read(&mut self) -> (u64, u64, f64) {
         let began = Instant::now();
         let request = Box::new(Request::Draft { name: "flood".to_owned() });
-        let answer = self.give(Input::Ask { ask: AskId(1), request });
+        let report = match self.give(Input::Ask { ask: AskId(1), request }) {
+            Some(Answer::Draft(draft)) => drafts::read(*draft).ok(),
+            Some(_) | None => None,
+        };
         let ms = began.elapsed().as_secs_f64() * 1e3;
-        match answer {
-            Some(Answer::Draft(report)) => (report.line.changes, report.line.aside, ms),
-            Some(_) | None => (0, 0, ms),
-        }
+        report.map_or((0, 0, ms), |report| (report.line.changes, report.line.aside, ms))
     }
 }
 

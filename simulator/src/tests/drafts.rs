@@ -9,7 +9,7 @@ use belay_identity::body::{
 use belay_identity::principal::OperatorId;
 use belay_identity::{SecretKey, StatementId};
 use belay_mesh::Request;
-use belay_mesh::drafts::DraftReport;
+use belay_mesh::drafts::{self, DraftReport};
 use belay_mesh::epoch;
 use belay_mesh::output::Answer;
 use std::time::Duration;
@@ -91,7 +91,7 @@ fn edit(document: &mut Document, id: DocumentId, author: &SecretKey, text: &str)
 fn read(stage: &mut Stage, node: usize) -> DraftReport {
     let request = Request::Draft { name: "plan".to_owned() };
     match stage.ask(node, request).unwrap() {
-        Answer::Draft(report) => *report,
+        Answer::Draft(draft) => drafts::read(*draft).unwrap(),
         other => panic!("no draft: {other:?}"),
     }
 }

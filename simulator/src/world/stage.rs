@@ -22,6 +22,7 @@ use belay_identity::body::{Body, Policy};
 use belay_identity::principal::{DeviceId, NameError, Principal, TrustDomain};
 use belay_identity::{Class, Scope, SecretKey, Statement, StatementId, sign};
 use belay_mesh::Request;
+use belay_mesh::drafts;
 use belay_mesh::gate::Decision;
 use belay_mesh::output::{Answer, Refusal};
 use std::cmp::Reverse;
@@ -311,10 +312,14 @@ impl World {
                 let sight = Sight::CaseRead { order: progress.case.order, case: &progress.case };
                 self.checkers.see(self.now, &sight, &self.ledger);
             }
-            (Ok(Answer::Draft(report)), _) => {
-                let sight = Sight::DraftRead { node, report };
-                self.checkers.see(self.now, &sight, &self.ledger);
-            }
+            (Ok(Answer::Draft(draft)), _) => match drafts::read((**draft).clone()) {
+                Ok(mut report) => {
+                    self.hosts[node].wrapper.draft(&mut report);
+                    let sight = Sight::DraftRead { node, report: &report };
+                    self.checkers.see(self.now, &sight, &self.ledger);
+                }
+                Err(refusal) => self.counts.refuse(&refusal),
+            },
             (Err(refusal), _) => self.counts.refuse(refusal),
             (Ok(_), _) => {}
         }

@@ -177,20 +177,35 @@ fn no_bytes_break_the_scanner() {
     assert!(passed > 0, "some of them are changes still");
 }
 
-/// Goal: a change that Automerge breaks over costs its author's branch, nobody else's. Method: a
-/// change of an object that does not exist, under an honest one of another author.
+/// Goal: a change that Automerge breaks over costs its author's branch, nobody else's, wherever it
+/// stands among them. Method: a change of an object that does not exist, after none to six honest
+/// ones of another author and before more of them.
 #[test]
 fn a_broken_change_is_left_out() {
-    let mut desk = Desk::new(BASE);
-    let base = desk.held.clone();
+    for before in 0..7 {
+        let mut desk = Desk::new(BASE);
+        for edit in 0..before {
+            let seen = desk.held.clone();
+            desk.edit_on(Who::Cleo, &seen, &[("policy.cedar", &format!("{edit}\n"))]);
+        }
+        let base = desk.held.clone();
+        let broken = break_it(&mut desk);
+        desk.edit_on(Who::Cleo, &base, &[("policy.cedar", "cleo\n")]);
+        let seen: Vec<Held> = desk.held.iter().filter(|h| h.id() != broken).cloned().collect();
+        desk.edit_on(Who::Cleo, &seen, &[("policy.cedar", "cleo again\n")]);
+        let mut draft = desk.draft();
+        let texts = draft.open().expect("the rest opens").texts().expect("it reads");
+        assert_eq!(texts["policy.cedar"], "cleo again\n");
+        assert_eq!(draft.changes.len(), before + 3, "{:?}", draft.aside);
+        assert!(matches!(draft.why_aside(&broken), Some(Aside::Broken(_))), "{:?}", draft.aside);
+    }
+}
+
+/// Ben's change of an object that was never made.
+fn break_it(desk: &mut Desk) -> StatementId {
     // An object made by operation 9999 of actor 0, of which there is none.
     let mut columns = vec![(0x01, run(1, 0)), (0x02, run(1, 9_999))];
     columns.extend(puts(1));
-    let chunk = Chunk { columns, ..of_ben(&desk) };
-    let broken = desk.say(Who::Ben(1), chunk.write(), None);
-    desk.edit_on(Who::Cleo, &base, &[("policy.cedar", "cleo\n")]);
-    let mut draft = desk.draft();
-    let texts = draft.open().expect("the rest opens").texts().expect("it reads");
-    assert_eq!(texts["policy.cedar"], "cleo\n");
-    assert!(matches!(draft.why_aside(&broken.id()), Some(Aside::Broken(_))), "{:?}", draft.aside);
+    let chunk = Chunk { columns, ..of_ben(desk) };
+    desk.say(Who::Ben(1), chunk.write(), None).id()
 }

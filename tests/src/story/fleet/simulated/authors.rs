@@ -11,12 +11,13 @@ use belay_identity::body::{
 use belay_identity::principal::OperatorId;
 use belay_identity::{Body, SecretKey, StatementId};
 use belay_mesh::Request;
-use belay_mesh::drafts::DraftReport;
+use belay_mesh::drafts::{self, DraftReport};
 use belay_mesh::epoch::Change;
 use belay_mesh::output::Answer;
 use belay_mesh::policy_report::PolicyReport;
 use belay_mesh::why::{Why, WhyOf};
 use belay_node::policy_folder::Source;
+use belay_simulator::NoAnswer;
 
 const RULES: &str = "policy.cedar";
 const SETTINGS: &str = "release.toml";
@@ -43,7 +44,9 @@ impl Simulated {
     fn report(&mut self, device: &str, draft: &str) -> Result<DraftReport, Refused> {
         let request = Request::Draft { name: draft.to_owned() };
         match self.stage.ask(node(device), request).map_err(refused)? {
-            Answer::Draft(report) => Ok(*report),
+            Answer::Draft(draft) => {
+                drafts::read(*draft).map_err(|no| refused(NoAnswer::Refused(no)))
+            }
             other => panic!("{device} answers something else than a draft: {other:?}"),
         }
     }
