@@ -42,7 +42,8 @@ pub struct Orders {
     revived: Vec<Revived>,
     /// What revokes and restores name that is not held.
     awaited: BTreeSet<StatementId>,
-    any_ends: bool,
+    /// When standing orders end by themselves, ascending, Unix milliseconds.
+    ends: Vec<u64>,
     rules: Table,
 }
 
@@ -125,10 +126,11 @@ impl Orders {
         }
         let holds = index(&orders, &answered);
         let (awaited, rules) = (awaited(set), Table(*rules));
-        let ends = |order: &Order| order.until_ms.is_some() && !answered.contains_key(&order.id);
-        let any_ends = orders.values().any(ends);
+        let standing = orders.values().filter(|order| !answered.contains_key(&order.id));
+        let mut ends: Vec<u64> = standing.filter_map(|order| order.until_ms).collect();
+        ends.sort_unstable();
         let revived = revived(set, authority, &void);
-        Self { orders, void, answered, holds, lines, cutters, revived, awaited, any_ends, rules }
+        Self { orders, void, answered, holds, lines, cutters, revived, awaited, ends, rules }
     }
 
     /// True when this statement was looked for and not found: with it the fold may be another.
@@ -253,7 +255,12 @@ impl Orders {
 
     /// True when some standing order ends by its time.
     pub fn any_ends(&self) -> bool {
-        self.any_ends
+        !self.ends.is_empty()
+    }
+
+    /// How many standing orders have ended by themselves when it is surely this late.
+    pub fn ended_by(&self, early_ms: u64) -> usize {
+        self.ends.partition_point(|end| *end <= early_ms)
     }
 
     /// One order that counts, answered or not.

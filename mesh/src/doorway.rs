@@ -34,9 +34,10 @@ pub enum Strangers {
 }
 
 impl Engine {
-    /// Grows with everything that may change the doorway.
-    pub fn doorway_changes(&self) -> u64 {
-        self.known.authority_changes()
+    /// Another value whenever the doorway may be another: what was learnt, and what has ended by
+    /// its time.
+    pub fn doorway_changes(&self) -> (u64, usize) {
+        (self.known.authority_changes(), self.ended_orders())
     }
 
     /// The picture as of the last call: one look at every device.

@@ -245,6 +245,7 @@ impl Engine {
         self.write_again();
         self.draw_leases();
         self.repair_due();
+        self.weigh_ended();
         self.wind_down();
         self.tend_tasks();
         self.tend_presence();

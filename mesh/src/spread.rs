@@ -28,6 +28,8 @@ pub(crate) struct Links {
     pub(crate) wants: BTreeMap<StatementId, Want>,
     pub(crate) next_repair: BootTime,
     refused_by: Option<(PublicKey, String)>,
+    /// How many orders had ended by their time when the links were last weighed.
+    ended_orders: usize,
     /// When links to devices of the fleet ended; one entry for each device at most.
     gone: BTreeMap<PublicKey, BootTime>,
 }
@@ -89,7 +91,7 @@ impl Links {
     pub(crate) fn new(now: BootTime) -> Self {
         let next_repair = now.plus_ms(REPAIR_EVERY_MS);
         let (links, wants, gone) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { links, wants, next_repair, refused_by: None, gone }
+        Self { links, wants, next_repair, refused_by: None, ended_orders: 0, gone }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<BootTime> {
@@ -345,6 +347,14 @@ impl Engine {
     pub(crate) fn weigh_links(&mut self) {
         let links: Vec<PublicKey> = self.links.links.keys().copied().collect();
         links.into_iter().for_each(|link| self.weigh(link));
+    }
+
+    /// The same once an order has ended by its time.
+    pub(crate) fn weigh_ended(&mut self) {
+        let ended = self.ended_orders();
+        if std::mem::replace(&mut self.links.ended_orders, ended) != ended {
+            self.weigh_links();
+        }
     }
 
     fn on_statements(

@@ -138,9 +138,17 @@ impl Engine {
         self.work.task(award).is_some_and(|task| self.cut_of_task(task).is_some())
     }
 
+    /// True while an order on this device stands whose time is not surely past.
     pub(crate) fn device_cut(&self, device: &DeviceId) -> bool {
         let generation = self.known.orders.generation(&Term::Device(device.clone()));
-        self.known.orders.device_cut(device, generation).is_some()
+        // The one that lasts longest.
+        let cut = self.known.orders.device_cut(device, generation);
+        cut.is_some_and(|cut| cut.until_ms.is_none_or(|until| !self.is_surely_past(until)))
+    }
+
+    /// How many standing orders have ended by their time.
+    pub(crate) fn ended_orders(&self) -> usize {
+        self.passed_ms.map_or(0, |early_ms| self.known.orders.ended_by(early_ms))
     }
 
     /// Looks at everything that runs here again, after an order, a lift or a cancel.

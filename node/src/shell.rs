@@ -60,7 +60,7 @@ pub(crate) struct Shell {
     /// Members that the file names, and whether others are dialled too.
     named: BTreeMap<PublicKey, Vec<Multiaddr>>,
     dials: Dials,
-    doorway: Option<u64>,
+    doorway: Option<(u64, usize)>,
     payloads: payloads::Payloads,
     device: PublicKey,
     disk: String,

@@ -38,6 +38,23 @@ fn against(lab: &Lab, node: usize) -> (Subject, belay_identity::principal::Devic
     (subject, lab.fleet.devices[0].id.clone(), Reason("lost".into()))
 }
 
+/// Goal: a device that is held for a time is a member again when that time is over, without a
+/// lift. Method: a hold of a minute; work is offered within it and after it.
+#[test]
+fn a_device_held_for_a_time_is_a_member_again_afterwards() {
+    let mut lab = Lab::new(&[Some(&[]), Some(&[]), Some(&["camera"]), Some(&[])]);
+    let (subject, home, reason) = against(&lab, 2);
+    let until_ms = Some(crate::clock::WALL_AT_START_MS + lab.now_ms + 60_000);
+    order(&mut lab, Hold { subject, home, reason, until_ms, pause: None }.into());
+    let within = lab.offload(0, None, &["camera"]);
+    lab.run(10_000);
+    assert!(lab.offloaded(within).is_err());
+    lab.run(60_000);
+    let after = lab.offload(0, None, &["camera"]);
+    lab.settle();
+    assert!(lab.offloaded(after).is_ok(), "{:?}", lab.offloaded(after));
+}
+
 /// Goal: the link of a revoked device takes no work from the moment of the order, and is closed
 /// after its wind-down with a word that says why; the others stay. Method: a revoke, then virtual
 /// time on both sides of the end.
