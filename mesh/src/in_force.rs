@@ -38,6 +38,25 @@ impl Engine {
         unheard.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// When an order no longer waits, where it waits for beacons that only older releases name: the
+    /// end of the last of these releases, Unix milliseconds. None where one that judges waits too,
+    /// or one of them has no end.
+    pub(crate) fn waits_until_ms(&self, order: &StatementId) -> Option<u64> {
+        let on_disk = |beacon: &PublicKey| self.confirms(beacon, order);
+        let mut open = self.freshening();
+        open.retain(|release| !suffices(&release.header, on_disk));
+        let judging = self.named_judges().all();
+        if open.iter().any(|one| judging.iter().any(|judge| judge.id == one.id)) {
+            return None;
+        }
+        let before = self.known.releases.before(&self.config.ring).iter();
+        let waits = |older: &&ReleaseInForce| {
+            open.iter().any(|one| same_givers(&one.header, &older.header))
+        };
+        let ends: Option<Vec<u64>> = before.filter(waits).map(|older| older.expiry_ms).collect();
+        ends?.into_iter().max()
+    }
+
     /// Every beacon whose answer may still freshen some device.
     pub(crate) fn freshening_keys(&self) -> BTreeSet<PublicKey> {
         let freshen = self.freshening();

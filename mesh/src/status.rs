@@ -125,6 +125,8 @@ pub struct OrderLine {
     pub subject: String,
     /// True when it is in force.
     pub in_force: bool,
+    /// Devices that are their own beacons and have not confirmed it, by name: nothing bounds them.
+    pub unbounded: Vec<String>,
 }
 
 /// How far an order has come.
@@ -140,6 +142,8 @@ pub struct Progress {
     pub unconfirmed: Vec<String>,
     /// Those of them that need nobody's word to go on: nothing bounds them until they confirm it.
     pub unbounded: Vec<String>,
+    /// When it no longer waits for those, where only older releases name them, Unix milliseconds.
+    pub waits_until_ms: Option<u64>,
     /// What a device that is not sealed may run without contact, milliseconds; none where the
     /// release only observes work.
     pub bound_ms: Option<u64>,
@@ -231,7 +235,8 @@ impl Engine {
 
     fn order_line(&self, order: &belay_crdt::orders::Order) -> OrderLine {
         let in_force = self.in_force(&order.id);
-        OrderLine { id: order.id, subject: order.subject.to_string(), in_force }
+        let unbounded = self.unbounded_by(&order.id).iter().map(|key| self.name_of(key)).collect();
+        OrderLine { id: order.id, subject: order.subject.to_string(), in_force, unbounded }
     }
 
     /// The trust domain's name; empty before there is a root.
@@ -280,6 +285,7 @@ impl Engine {
             in_force_ms: self.stops.in_force_ms(&order).filter(|_| self.in_force(&order)),
             unconfirmed: missing.iter().map(name).collect(),
             unbounded: self.unbounded_by(&order).iter().map(name).collect(),
+            waits_until_ms: self.waits_until_ms(&order),
             bound_ms: self.fleet_bound_ms(),
         }
     }

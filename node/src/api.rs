@@ -187,6 +187,10 @@ pub(crate) struct ProgressSaid {
     pub(crate) proven: bool,
     pub(crate) in_force: bool,
     pub(crate) unconfirmed: Vec<String>,
+    /// Those of them that are their own beacons: nothing bounds them until they confirm.
+    pub(crate) unbounded: Vec<String>,
+    /// When the order waits for them no longer, where only releases before name them.
+    pub(crate) waits_until_ms: Option<u64>,
     pub(crate) bound_ms: Option<u64>,
     pub(crate) branches: Vec<BranchSaid>,
 }
@@ -294,6 +298,8 @@ pub(crate) struct OrderSaid {
     pub(crate) id: String,
     pub(crate) subject: String,
     pub(crate) in_force: bool,
+    /// Devices that are their own beacons and have not confirmed it: nothing bounds them.
+    pub(crate) unbounded: Vec<String>,
 }
 
 /// The word under which a kind of refusal travels; it chooses the exit code.

@@ -205,8 +205,12 @@ fn program_words(task: &crate::api::TaskSaid) -> String {
 
 fn orders(status: &StatusSaid) -> String {
     let row = |order: &crate::api::OrderSaid| {
-        let force = if order.in_force { "in force" } else { "not yet in force" };
-        vec![order.subject.clone(), force.to_owned(), order.id.clone()]
+        let force = match (order.in_force, order.unbounded.as_slice()) {
+            (true, _) => "in force".to_owned(),
+            (false, []) => "not yet in force".to_owned(),
+            (false, names) => format!("not yet in force; {} unbounded", names.join(", ")),
+        };
+        vec![order.subject.clone(), force, order.id.clone()]
     };
     let rows: Vec<Vec<String>> = status.orders.iter().map(row).collect();
     format!("\n{}", table(&["STOPPED", "STATE", "ORDER"], &rows))

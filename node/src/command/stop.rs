@@ -90,7 +90,7 @@ fn show_pause(context: &Context, given: &Given, p: &ProgressSaid) -> Result<Exit
         true => {
             format!("What runs as {} stands still{}.\n", given.subject, until.unwrap_or_default())
         }
-        false => format!("Not yet in force: unconfirmed by {}.\n", p.unconfirmed.join(", ")),
+        false => waits_words(p),
     };
     words += &format!("It goes on with: belay resume {id}\norder {}\n", given.order);
     let missing = p.unconfirmed.clone();
@@ -100,6 +100,8 @@ fn show_pause(context: &Context, given: &Given, p: &ProgressSaid) -> Result<Exit
         "in_force": p.in_force,
         "until_ms": given.until_ms,
         "unconfirmed": p.unconfirmed,
+        "unbounded": p.unbounded,
+        "waits_until_ms": p.waits_until_ms,
     });
     let schema = "belay.pause.run/1";
     Shown { schema, missing, data: &data, words }.show(context.format)?;
@@ -306,14 +308,72 @@ fn bound_words(progress: &ProgressSaid) -> String {
                          what is cut off: it ends when the order reaches it.\n"
                 .to_owned()
         }
-        (false, _) => format!(
-            "Not yet in force: unconfirmed by {}. Whatever has not heard of it may still begin \
-             what is not listed here.\n",
-            progress.unconfirmed.join(", ")
-        ),
+        (false, _) => {
+            waits_words(progress)
+                + "Whatever has not heard of it may still begin what is not listed here.\n"
+        }
     }
+}
+
+/// Whom an order waits for before it is in force, what that means, and what to do.
+fn waits_words(progress: &ProgressSaid) -> String {
+    let mut text =
+        format!("Not yet in force: unconfirmed by {}.\n", progress.unconfirmed.join(", "));
+    if !progress.unbounded.is_empty() {
+        let names = progress.unbounded.join(", ");
+        text +=
+            &format!("Their own beacons, so nothing bounds them until they confirm: {names}.\n");
+    }
+    match progress.waits_until_ms {
+        Some(until_ms) => {
+            let end = crate::clock::rfc3339(until_ms);
+            text += &format!(
+                "Only an older release names them as beacons: bring them online once, or wait for \
+                 its end, {end}.\n"
+            );
+        }
+        None => {
+            text +=
+                "Bring them online, or publish a release without them (`belay policy publish`).\n"
+        }
+    }
+    text
 }
 
 fn branch_name(branch: &BranchSaid) -> String {
     format!("{} on {}", branch.agent.as_deref().unwrap_or("unknown agent"), branch.device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ProgressSaid, waits_words};
+
+    fn waits(unbounded: &[&str], waits_until_ms: Option<u64>) -> String {
+        let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect();
+        waits_words(&ProgressSaid {
+            order: String::new(),
+            subject: String::new(),
+            fault: None,
+            complete: false,
+            proven: false,
+            in_force: false,
+            unconfirmed: names(&["gate", "old"]),
+            unbounded: names(unbounded),
+            waits_until_ms,
+            bound_ms: None,
+            branches: Vec::new(),
+        })
+    }
+
+    /// Goal: an order that waits says for whom, who is unbounded, and what to do. Method: beacons of
+    /// the release in force, and one that only an older release names.
+    #[test]
+    fn an_order_that_waits_says_for_whom_and_how_long() {
+        let now = waits(&[], None);
+        assert!(now.contains("unconfirmed by gate, old") && now.contains("belay policy publish"));
+        assert!(!now.contains("nothing bounds"), "{now}");
+        let lost = waits(&["old"], Some(1_800_000_000_000));
+        assert!(lost.contains("nothing bounds them until they confirm: old."), "{lost}");
+        assert!(lost.contains("wait for its end, 2027-01-15T08:00:00"), "{lost}");
+    }
 }

@@ -120,6 +120,7 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
                 id: order.id.to_hex(),
                 subject: order.subject.clone(),
                 in_force: order.in_force,
+                unbounded: order.unbounded.clone(),
             })
             .collect(),
         security_operators: status.security_operators,
@@ -219,6 +220,8 @@ fn progress_said(progress: &Progress) -> ProgressSaid {
         proven: case.reads_proven(),
         in_force: progress.in_force_ms.is_some(),
         unconfirmed: progress.unconfirmed.clone(),
+        unbounded: progress.unbounded.clone(),
+        waits_until_ms: progress.waits_until_ms,
         bound_ms: progress.bound_ms,
         branches: case.branches.iter().map(|branch| branch_said(branch, &parents)).collect(),
     }

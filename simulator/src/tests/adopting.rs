@@ -210,6 +210,8 @@ fn until_beacons_are_handed_over_an_order_is_in_force_under_both() {
         assert_eq!(shown.in_force_ms, None, "d0 may still freshen who has not heard");
         assert_eq!(shown.unconfirmed, ["d0"]);
         assert_eq!(shown.unbounded, ["d0"], "and goes on by itself");
+        // Only the release before names it, and ends at last.
+        assert_eq!(shown.waits_until_ms, Some(crate::fleet::RELEASE_EXPIRY_MS));
     }
     lab.cut.clear();
     lab.run(45_000);
@@ -217,6 +219,7 @@ fn until_beacons_are_handed_over_an_order_is_in_force_under_both() {
         let shown = progress(&mut lab, node, order);
         assert!(shown.in_force_ms.is_some(), "{:?}", shown.unconfirmed);
         assert!(shown.unbounded.is_empty());
+        assert_eq!(shown.waits_until_ms, None);
     }
     lab.cut.insert(0);
     let later = hold(&mut lab, 1, "scout");
