@@ -18,6 +18,7 @@ mod behaviour;
 mod carrier;
 mod dial;
 pub mod direct;
+mod ending;
 mod frame;
 mod handler;
 mod handshakes;

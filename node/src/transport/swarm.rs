@@ -23,7 +23,7 @@ use libp2p::{
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinError, JoinSet},
-    time::{sleep_until, timeout},
+    time::sleep_until,
 };
 
 use super::{
@@ -32,7 +32,7 @@ use super::{
     direct::{Direct, DirectNews, Doorway, Fetch, Source, split},
     handler::LaneNews,
     key::{DeviceKey, device_key},
-    limits::{Bound, CLOSE_WAIT, HANGUP_FLUSH},
+    limits::Bound,
     link::{Closing, Ended, Left, Link, Outlets, Side, TaskEnd},
     message::{Lane, NetCommand, NetEvent},
     net::Stamped,
@@ -504,7 +504,7 @@ impl Shell {
         }
     }
 
-    fn disconnect(&mut self, peer: &DeviceKey) {
+    pub(super) fn disconnect(&mut self, peer: &DeviceKey) {
         self.direct.disconnect(peer);
         if let Ok(peer) = super::key::peer_id(peer) {
             // A peer without connections is disconnected already.
@@ -547,41 +547,6 @@ impl Shell {
             }
         }
         Ok(())
-    }
-
-    /// Hangs up every link and waits for the peers to have read the last urgent frames, within
-    /// bounds.
-    async fn close(mut self) {
-        for link in self.links.values() {
-            link.mailbox.close();
-        }
-        let end = Instant::now() + HANGUP_FLUSH + CLOSE_WAIT;
-        while !self.links.is_empty() {
-            tokio::select! {
-                event = self.swarm.select_next_some() => self.on_closing(event),
-                news = self.direct.next() => {
-                    if let DirectNews::Closed { peer, .. } = news {
-                        self.links.remove(&peer);
-                    }
-                }
-                Some(task) = self.tasks.join_next() => {
-                    if let Ok(TaskEnd { peer, ended: Ended::Writer, .. }) = task {
-                        self.disconnect(&peer);
-                    }
-                }
-                () = sleep_until(end.into()) => break,
-            }
-        }
-        // Whoever does not hear the last words hears nothing for the idle time instead.
-        let _ = timeout(CLOSE_WAIT, self.direct.finish()).await;
-    }
-
-    fn on_closing(&mut self, event: SwarmEvent<LinksEvent>) {
-        if let SwarmEvent::ConnectionClosed { peer_id, num_established: 0, .. } = event
-            && let Some(peer) = device_key(&peer_id)
-        {
-            self.links.remove(&peer);
-        }
     }
 }
 
