@@ -15,6 +15,28 @@ pub enum UnlockError {
         /// The file.
         path: PathBuf,
     },
+    /// The service manager hands no credential over.
+    NoCredential {
+        /// Where it should be, if there is a folder of credentials at all.
+        path: Option<PathBuf>,
+    },
+    /// The credential is a folder, a link or a device.
+    NotAFile {
+        /// What it is called.
+        path: PathBuf,
+    },
+    /// The credential belongs to somebody else.
+    OtherOwner {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        uid: u32,
+    },
+    /// The credential holds nothing.
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// Others may read the unlock file.
     LooseMode {
         /// The file.
@@ -51,6 +73,14 @@ impl UnlockError {
         match self {
             Self::NoTerminal => "run it in a terminal, or give --unlock-file FILE".into(),
             Self::Missing { .. } => "check the path given with --unlock-file".into(),
+            Self::NoCredential { .. } | Self::NotAFile { .. } | Self::Empty { .. } => {
+                "name an unlock file in the unit: LoadCredential=belay:FILE; \
+                 `belay key unlock-file --out FILE` makes one"
+                    .into()
+            }
+            Self::OtherOwner { path, .. } => {
+                format!("let root or the service's own user own {}", path.display())
+            }
             Self::LooseMode { path, .. } => format!("chmod 600 {}", path.display()),
             Self::NotAnUnlockFile { .. } => {
                 "give the file with one line that starts with AGE-SECRET-KEY-1".into()
@@ -70,6 +100,19 @@ impl fmt::Display for UnlockError {
                 write!(f, "the keys are sealed, and there is no terminal and no unlock file")
             }
             Self::Missing { path } => write!(f, "there is no unlock file {}", path.display()),
+            Self::NoCredential { path: None } => f.write_str(
+                "the service manager hands no credential over: CREDENTIALS_DIRECTORY is not set",
+            ),
+            Self::NoCredential { path: Some(path) } => {
+                write!(f, "the service manager hands no credential {} over", path.display())
+            }
+            Self::NotAFile { path } => {
+                write!(f, "credential {} is no plain file", path.display())
+            }
+            Self::OtherOwner { path, uid } => {
+                write!(f, "credential {} belongs to user {uid}", path.display())
+            }
+            Self::Empty { path } => write!(f, "credential {} is empty", path.display()),
             Self::LooseMode { path, mode } => {
                 write!(f, "unlock file {} has mode {mode:o}: others can read it", path.display())
             }

@@ -126,6 +126,23 @@ pub fn open_sealed(path: PathBuf, name: KeyName, unlock: &Unlock) -> Result<Seed
     split(name, &content).ok_or(OpenError::OtherKey { path })
 }
 
+/// How a key lies on disk, as its file's header says; nothing is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sealed {
+    /// By a passphrase.
+    Passphrase,
+    /// To an unlock file, wherever that is handed over from.
+    UnlockFile,
+}
+
+/// How the sealed file there is sealed.
+pub(super) fn sealed_by(path: &Path) -> Result<Sealed, OpenError> {
+    let sealed = read_private(path)?;
+    let header = Decryptor::new_buffered(sealed.as_slice());
+    let header = header.map_err(|_| OpenError::Tampered { path: path.into() })?;
+    Ok(if header.is_scrypt() { Sealed::Passphrase } else { Sealed::UnlockFile })
+}
+
 /// Which of a node's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyName {
@@ -166,7 +183,7 @@ impl Seed32 {
     }
 }
 
-fn content(name: KeyName, seed: &Seed32) -> Zeroizing<Vec<u8>> {
+pub(super) fn content(name: KeyName, seed: &Seed32) -> Zeroizing<Vec<u8>> {
     let label = label(name);
     let mut content = Zeroizing::new(Vec::with_capacity(label.len() + 32));
     content.extend_from_slice(label.as_bytes());
@@ -187,7 +204,7 @@ fn label(name: KeyName) -> String {
     format!("belay.key/1 {}\n", name.as_str())
 }
 
-fn seal(content: &[u8], unlock: &Unlock) -> io::Result<Vec<u8>> {
+pub(super) fn seal(content: &[u8], unlock: &Unlock) -> io::Result<Vec<u8>> {
     let sealed = match &unlock.0 {
         Way::Passphrase(typed) => {
             let mut recipient = scrypt::Recipient::new(typed.clone());
@@ -227,7 +244,7 @@ fn wrong(error: DecryptError, unlock: &Unlock, path: &Path) -> OpenError {
     }
 }
 
-fn read_private(path: &Path) -> Result<Vec<u8>, OpenError> {
+pub(super) fn read_private(path: &Path) -> Result<Vec<u8>, OpenError> {
     let io = |source| OpenError::Io { path: path.into(), source };
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

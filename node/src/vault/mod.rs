@@ -8,6 +8,7 @@
 //! the place of one that was not set aside.
 
 mod error;
+mod kept;
 mod keys;
 mod limits;
 mod rotation;
@@ -16,7 +17,8 @@ mod tests;
 mod unlock;
 
 pub use error::{OpenError, SealError, UnlockError};
-pub use keys::{KeyName, Seed32, Vault, open_sealed};
+pub use kept::KeptError;
+pub use keys::{KeyName, Sealed, Seed32, Vault, open_sealed};
 pub use limits::{PASSPHRASE_CHARS_MIN, SEALED_BYTES_MAX, UNLOCK_FILE_BYTES_MAX};
 pub use rotation::Turn;
 pub use unlock::{Unlock, new_unlock_file};

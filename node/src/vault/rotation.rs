@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::error::{OpenError, SealError};
-use super::keys::{KeyName, Seed32, Vault, failed, open_sealed, sync};
+use super::keys::{KeyName, Sealed, Seed32, Vault, failed, open_sealed, sealed_by, sync};
 use super::unlock::Unlock;
 
 /// Which of the keys of one kind.
@@ -37,6 +37,11 @@ impl Vault {
     /// True when there is such a key.
     pub fn has_of(&self, name: KeyName, turn: Turn) -> bool {
         self.path_of(name, turn).exists()
+    }
+
+    /// How a key is sealed.
+    pub fn sealed_of(&self, name: KeyName, turn: Turn) -> Result<Sealed, OpenError> {
+        sealed_by(&self.path_of(name, turn))
     }
 
     /// Opens the seed of a key.

@@ -2,9 +2,10 @@
 //!
 //! An unlock file is an ordinary age identity (X25519), so opening costs no scrypt; it may come
 //! from `--unlock-file` or, under a service manager, as `$CREDENTIALS_DIRECTORY/belay`. Nothing
-//! here prints what it holds, and an unlock file that others can read is refused.
+//! here prints what it holds, and an unlock file that others can read is refused; so is a
+//! credential that is empty, no plain file, or of another user than this one and root.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -31,8 +32,13 @@ impl Unlock {
     pub fn from_choice(unlock_file: Option<&Path>, prompt: &str) -> Result<Self, UnlockError> {
         match Self::from_files(unlock_file)? {
             Some(unlock) => Ok(unlock),
-            None => ask(prompt).map(|typed| Self(Way::Passphrase(typed))),
+            None => Self::from_typed(prompt),
         }
+    }
+
+    /// Asks at the terminal.
+    pub fn from_typed(prompt: &str) -> Result<Self, UnlockError> {
+        ask(prompt).map(|typed| Self(Way::Passphrase(typed)))
     }
 
     /// The same for keys about to be made: a passphrase is asked for twice and must not be short.
@@ -65,18 +71,56 @@ impl Unlock {
         read(path, 0o077)
     }
 
-    fn from_files(given: Option<&Path>) -> Result<Option<Self>, UnlockError> {
+    /// Reads the credential that the service manager hands over.
+    pub fn from_credential() -> Result<Self, UnlockError> {
+        let path = credential().ok_or(UnlockError::NoCredential { path: None })?;
+        match read_credential(&path) {
+            Err(UnlockError::Missing { path }) => {
+                Err(UnlockError::NoCredential { path: Some(path) })
+            }
+            read => read,
+        }
+    }
+
+    /// The file given, else the service manager's credential if it hands one over.
+    pub fn from_files(given: Option<&Path>) -> Result<Option<Self>, UnlockError> {
         if let Some(path) = given {
             return Self::from_file(path).map(Some);
         }
-        let Some(folder) = std::env::var_os("CREDENTIALS_DIRECTORY") else { return Ok(None) };
-        // A service manager may open the file to its service by an access list, which shows as
-        // group bits; the folder itself is closed to everybody else.
-        match read(&PathBuf::from(folder).join("belay"), 0o007) {
+        let Some(path) = credential() else { return Ok(None) };
+        match read_credential(&path) {
             Err(UnlockError::Missing { .. }) => Ok(None),
             read => read.map(Some),
         }
     }
+}
+
+fn credential() -> Option<PathBuf> {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+    (!folder.is_empty()).then(|| PathBuf::from(folder).join("belay"))
+}
+
+fn read_credential(path: &Path) -> Result<Unlock, UnlockError> {
+    let meta = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(UnlockError::Missing { path: path.into() });
+        }
+        looked => looked.map_err(failed("look at", path))?,
+    };
+    let path_buf = || path.to_path_buf();
+    if !meta.is_file() {
+        return Err(UnlockError::NotAFile { path: path_buf() });
+    }
+    let own = rustix::process::geteuid().as_raw();
+    if meta.uid() != own && meta.uid() != 0 {
+        return Err(UnlockError::OtherOwner { path: path_buf(), uid: meta.uid() });
+    }
+    if meta.len() == 0 {
+        return Err(UnlockError::Empty { path: path_buf() });
+    }
+    // A service manager may open the file to its service by an access list, which shows as group
+    // bits; the folder itself is closed to everybody else.
+    read(path, 0o007)
 }
 
 /// Writes a fresh unlock file that only its owner may read; replaces nothing.

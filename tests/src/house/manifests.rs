@@ -28,6 +28,7 @@ const HANDS: &[&str] = &[
     "landlock",
     "libc",
     "libp2p",
+    "linux-keyutils-keyring-store",
     "nix",
     "quinn",
     "rand",
