@@ -2,6 +2,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod developers;
+pub(crate) mod keys;
 pub(crate) mod manifests;
 pub(crate) mod operators;
 pub(crate) mod statements;
@@ -125,7 +126,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "FOLDER", conflicts_with = "join")]
     pub(crate) policy: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) unlock: Unlocking,
+    pub(crate) opening: keys::Opening,
 }
 
 /// How sealed keys are opened.
@@ -345,6 +346,10 @@ enum Key {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Keep the device key in the kernel keyring too, so that `up` asks nobody after a logout.
+    Keep(Unlocking),
+    /// Take what `keep` kept out of the keyring again.
+    Forget,
     /// Seal the keys of this state anew: to another unlock file, or by a passphrase.
     Reseal(Reseal),
 }
@@ -466,6 +471,8 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Key(Key::List(unlock)) => command::keys::list(context, &unlock),
         Command::Key(Key::Rotate(rotate)) => command::rotate::run(context, &rotate),
         Command::Key(Key::UnlockFile { out }) => command::key::unlock_file(context, &out),
+        Command::Key(Key::Keep(unlock)) => command::key::keep(context, &unlock),
+        Command::Key(Key::Forget) => command::key::forget(context),
         Command::Key(Key::Reseal(reseal)) => command::key::reseal(context, &reseal),
         Command::Node(NodeCommand::Run) => command::node::run(context),
     }

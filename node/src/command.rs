@@ -20,6 +20,7 @@ mod living;
 pub(crate) mod manifest;
 pub(crate) mod node;
 pub(crate) mod offload;
+mod opening;
 mod operator;
 pub(crate) mod policy;
 mod programs;

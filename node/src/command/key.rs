@@ -1,12 +1,14 @@
-//! `belay key`: a file that opens sealed keys, and sealing them anew.
+//! `belay key`: a file that opens sealed keys, sealing them anew, and a keyring that opens one too.
 //!
 //! Refused here: a key in the clear on any disk. Keys are resealed one after the other; whoever is
 //! interrupted in between goes on with the same words, each key opens by the old way or by the new.
 
-use crate::cli::{Context, Reseal};
+use super::opening::not_kept;
+use super::operator::open_key;
+use crate::cli::{Context, Reseal, Unlocking};
 use crate::fault::{Fault, io};
 use crate::os;
-use crate::screen::Shown;
+use crate::screen::{Shown, talk};
 use crate::vault::{KeyName, OpenError, Seed32, Unlock, Vault, new_unlock_file};
 use serde_json::json;
 use std::path::Path;
@@ -41,6 +43,9 @@ pub(crate) fn reseal(context: &Context, ask: &Reseal) -> Result<ExitCode, Fault>
     // All of them open before any is touched.
     let opened = names.iter().map(|name| open_either(&vault, *name, &old, &new));
     let opened = opened.collect::<Result<Vec<Seed32>, Fault>>()?;
+    // What opened the keys before must open none afterwards.
+    let was_kept = vault.is_kept();
+    vault.forget_kept().map_err(not_kept)?;
     for (name, seed) in names.iter().zip(&opened) {
         vault.reseal(*name, seed, &new).map_err(|error| Fault::failed(&error, error.hint()))?;
     }
@@ -48,8 +53,41 @@ pub(crate) fn reseal(context: &Context, ask: &Reseal) -> Result<ExitCode, Fault>
     let way = ask.to.as_ref().map(|file| file.display().to_string());
     let by = way.clone().unwrap_or_else(|| "the new passphrase".to_owned());
     let words = format!("{} open by {by} now; the old way opens nothing.\n", all.join(", "));
+    if was_kept {
+        talk(
+            "belay: the kernel keyring opens the device key no more; keep it anew: belay key keep",
+        );
+    }
     let data = json!({ "keys": all, "file": way });
     Shown::whole("belay.key.reseal/1", &data, words).show(context.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Keeps a second sealed copy of the device key, which the kernel keyring opens.
+pub(crate) fn keep(context: &Context, unlock: &Unlocking) -> Result<ExitCode, Fault> {
+    let state = context.state()?;
+    let secret = open_key(&state, KeyName::Device, unlock)?;
+    let kept = Vault::at(&state).keep(&Seed32::new(*secret.seed()));
+    kept.map_err(not_kept)?;
+    let words = "The kernel keyring opens the device key now, until this device is started anew \
+                 or some days pass without a use. Any program of this user can do so too; \
+                 operators' and root keys stay sealed.\n";
+    Shown::whole("belay.key.keep/1", &json!({ "kept": true }), words.to_owned())
+        .show(context.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the copy away, and what opened it.
+pub(crate) fn forget(context: &Context) -> Result<ExitCode, Fault> {
+    let vault = Vault::at(&context.state()?);
+    let was = vault.is_kept();
+    vault.forget_kept().map_err(not_kept)?;
+    let words = match was {
+        true => "The kernel keyring opens the device key no more.\n",
+        false => "The kernel keyring opened no key of this state.\n",
+    };
+    let data = json!({ "kept": false, "was_kept": was });
+    Shown::whole("belay.key.forget/1", &data, words.to_owned()).show(context.format)?;
     Ok(ExitCode::SUCCESS)
 }
 

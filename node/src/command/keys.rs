@@ -1,4 +1,4 @@
-//! `belay key list`: the keys of this state, and whether the fleet knows them.
+//! `belay key list`: the keys of this state, how each is kept, and whether the fleet knows them.
 //!
 //! Refused here: saying more of a sealed key than it says when it is opened.
 
@@ -9,9 +9,10 @@ use crate::cli::{Context, Unlocking};
 use crate::door::DoorName;
 use crate::fault::Fault;
 use crate::screen::{Shown, table};
-use crate::vault::{KeyName, Turn, Vault};
+use crate::vault::{KeptError, KeyName, Sealed, Turn, Vault};
 use serde::Serialize;
 use serde_json::json;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// One key of this state.
@@ -21,6 +22,7 @@ struct Line {
     turn: &'static str,
     public: String,
     known_as: String,
+    kept: String,
     file: String,
 }
 
@@ -37,19 +39,53 @@ pub(crate) fn list(context: &Context, unlock: &Unlocking) -> Result<ExitCode, Fa
                 let public = open_turn(&vault, name, turn, &unlock)?.public().to_hex();
                 let known_as = known_as(&status, &authority, &public);
                 let file = vault.path_of(name, turn).display().to_string();
-                lines.push(Line { key: name.as_str(), turn: word(turn), public, known_as, file });
+                let (key, turn, kept) = (name.as_str(), word(turn), kept_words(&vault, name, turn));
+                lines.push(Line { key, turn, public, known_as, kept, file });
             }
         }
     }
     let row = |line: &Line| {
         let public = line.public.chars().take(16).collect();
         let (key, turn) = (line.key.to_owned(), line.turn.to_owned());
-        vec![key, turn, public, line.known_as.clone(), line.file.clone()]
+        vec![key, turn, public, line.known_as.clone(), line.kept.clone(), line.file.clone()]
     };
     let rows: Vec<Vec<String>> = lines.iter().map(row).collect();
-    let words = table(&["KEY", "STATE", "PUBLIC", "THE FLEET KNOWS IT AS", "FILE"], &rows);
+    let head = ["KEY", "STATE", "PUBLIC", "THE FLEET KNOWS IT AS", "KEPT", "FILE"];
+    let words = table(&head, &rows);
     Shown::whole("belay.key.list/1", &json!({ "keys": lines }), words).show(context.format)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// How a key in use is kept, for `status`.
+#[derive(Serialize)]
+pub(super) struct KeptLine {
+    pub(super) key: &'static str,
+    pub(super) kept: String,
+}
+
+/// How each key in use of this state is kept.
+pub(super) fn kept_lines(state: &Path) -> Vec<KeptLine> {
+    let vault = Vault::at(state);
+    let names = KeyName::ALL.into_iter().filter(|name| vault.has(*name));
+    let line =
+        |name: KeyName| KeptLine { key: name.as_str(), kept: kept_words(&vault, name, Turn::Now) };
+    names.map(line).collect()
+}
+
+fn kept_words(vault: &Vault, name: KeyName, turn: Turn) -> String {
+    let mut words = match vault.sealed_of(name, turn) {
+        Ok(Sealed::Passphrase) => "sealed by a passphrase".to_owned(),
+        Ok(Sealed::UnlockFile) => "sealed to an unlock file".to_owned(),
+        Err(error) => return format!("unreadable: {error}"),
+    };
+    if name == KeyName::Device && turn == Turn::Now && vault.is_kept() {
+        words += match vault.open_kept() {
+            Ok(_) => ", and the kernel keyring opens it",
+            Err(KeptError::Forgotten) => "; the kernel keyring has forgotten what opened it",
+            Err(_) => "; the kernel keyring does not open it",
+        };
+    }
+    words
 }
 
 fn word(turn: Turn) -> &'static str {

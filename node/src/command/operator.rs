@@ -196,16 +196,21 @@ pub(super) fn open_key(
 ) -> Result<SecretKey, Fault> {
     let vault = Vault::at(state);
     if !vault.has(name) {
-        let hint = match name {
-            KeyName::Operator | KeyName::Root => {
-                "name the sealed key with --key FILE; it lies in keys/operator.age of the state \
-                 of the operator's own device"
-            }
-            KeyName::Device => "found a fleet with `belay up`, or join with `belay up --join FILE`",
-        };
-        return Err(Fault::exit(4, format!("this state holds no {} key", name.as_str()), hint));
+        return Err(no_such_key(name));
     }
     open(name, unlock, |unlock| vault.open(name, unlock))
+}
+
+/// What to do where a key is asked for that does not lie in this state.
+pub(super) fn no_such_key(name: KeyName) -> Fault {
+    let hint = match name {
+        KeyName::Operator | KeyName::Root => {
+            "name the sealed key with --key FILE; it lies in keys/operator.age of the state \
+             of the operator's own device"
+        }
+        KeyName::Device => "found a fleet with `belay up`, or join with `belay up --join FILE`",
+    };
+    Fault::exit(4, format!("this state holds no {} key", name.as_str()), hint)
 }
 
 /// What opens every key of this state, asked for once.
@@ -222,9 +227,7 @@ pub(super) fn open_turn(
     turn: Turn,
     unlock: &Unlock,
 ) -> Result<SecretKey, Fault> {
-    let seed = vault.open_of(name, turn, unlock);
-    let seed = seed.map_err(|error| Fault::failed(&error, error.hint()))?;
-    Ok(SecretKey::from_seed(seed.as_bytes()))
+    secret(vault.open_of(name, turn, unlock))
 }
 
 /// Opens a sealed key that lies in another state.
@@ -259,6 +262,11 @@ fn open(
     let prompt = format!("Passphrase for the {} key: ", name.as_str());
     let unlock = Unlock::from_choice(unlock.unlock_file.as_deref(), &prompt)
         .map_err(|error| Fault::wrong_use(&error, error.hint()))?;
-    let seed = seed(&unlock).map_err(|error| Fault::failed(&error, error.hint()))?;
+    secret(seed(&unlock))
+}
+
+/// The key of an opened seed.
+pub(super) fn secret(opened: Result<Seed32, OpenError>) -> Result<SecretKey, Fault> {
+    let seed = opened.map_err(|error| Fault::failed(&error, error.hint()))?;
     Ok(SecretKey::from_seed(seed.as_bytes()))
 }

@@ -4,6 +4,7 @@
 //! Refused here: calling a device well that cannot write, is refused, or has no policy or contact.
 
 use super::door;
+use super::keys::{KeptLine, kept_lines};
 use crate::api::approval::WaitingSaid;
 use crate::api::authority::AuthoritySaid;
 use crate::api::listing::DeviceReportSaid;
@@ -26,6 +27,7 @@ struct Standing {
     peers: Vec<DeviceReportSaid>,
     authority: AuthoritySaid,
     waiting: Vec<WaitingSaid>,
+    keys: Vec<KeptLine>,
     health: Vec<Item>,
 }
 
@@ -50,7 +52,8 @@ pub(crate) fn run(context: &Context) -> Result<ExitCode, Fault> {
     health.extend(
         waiting.iter().filter(|waiting| waiting.act != ActKind::Silence.as_str()).map(waits),
     );
-    let standing = Standing { status, healthy, peers, authority, waiting, health };
+    let keys = kept_lines(&context.state()?);
+    let standing = Standing { status, healthy, peers, authority, waiting, keys, health };
     let words = words(&standing);
     Shown { schema: "belay.status.run/1", missing, data: &standing, words }.show(context.format)?;
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -74,6 +77,7 @@ fn words(standing: &Standing) -> String {
         text += &format!("release  {}  {}{half}\n", release.version, modes.join(", "));
     }
     text += &authority_words(&standing.authority);
+    text += &keys_words(&standing.keys);
     text += &format!("spread   {}\n", spread_words(peers));
     text += &format!("runs on  {}\n", run_words(status));
     text += &format!("clock    {}\n", clock_words(status));
@@ -129,6 +133,14 @@ fn authority_words(authority: &AuthoritySaid) -> String {
     let each: Vec<String> = each.collect();
     let eyes = super::authority::eyes_words(authority);
     format!("may act  {}\neyes     {eyes}\n", each.join(", "))
+}
+
+/// How each key of this state is kept.
+fn keys_words(keys: &[KeptLine]) -> String {
+    let mut so: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    keys.iter().for_each(|line| so.entry(&line.kept).or_default().push(line.key));
+    let each = so.iter().map(|(kept, keys)| format!("{} {kept}", keys.join(", ")));
+    format!("keys     {}\n", each.collect::<Vec<_>>().join("; "))
 }
 
 /// An act that lacks a yes.

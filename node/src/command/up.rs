@@ -4,7 +4,7 @@
 
 use super::listening::{dialled, doors};
 use super::living;
-use super::operator::open_key;
+use super::opening::{self, open_device};
 use super::status;
 use crate::api::{Ask, StatusSaid};
 use crate::cli::{Context, Unlocking, Up};
@@ -64,7 +64,7 @@ pub(crate) fn run(context: &Context, up: &Up) -> Result<ExitCode, Fault> {
             let hint = "name another state directory with --state DIR, one for each fleet";
             return Err(Fault::wrong_use("this state belongs to a fleet already", hint));
         }
-        (false, None) => open_key(&path, KeyName::Device, &up.unlock)?,
+        (false, None) => open_device(&path, &up.opening)?,
     };
     start(&path, &device)?;
     wait_until_member(context)?;
@@ -120,7 +120,7 @@ fn found_here(path: &Path, up: &Up) -> Result<SecretKey, Fault> {
     }
     os::hide_memory().map_err(io("closing this process's memory"))?;
     let state = open_state(path)?;
-    let unlock = unlock_new(&up.unlock)?;
+    let unlock = opening::unlock_new(&up.opening)?;
     let [root, operator, device] = [draw_key(), draw_key(), draw_key()];
     let domain = fleet_name(up)?;
     let bad = |error| Fault::wrong_use(error, "choose another with --device or --operator");
@@ -167,7 +167,7 @@ fn join(path: &Path, up: &Up, file: &Path) -> Result<SecretKey, Fault> {
         return Err(Fault::wrong_use("the invite has expired", hint));
     }
     let state = open_state(path)?;
-    let unlock = unlock_new(&up.unlock)?;
+    let unlock = opening::unlock_new(&up.opening)?;
     let device = draw_key();
     let domain = terms.owner.as_str().split('/').nth(2).unwrap_or_default();
     let bad = |error| Fault::wrong_use(error, "choose another with --device");
@@ -206,6 +206,7 @@ fn open_state(path: &Path) -> Result<StateDir, Fault> {
     StateDir::open(path).map_err(|error| Fault::wrong_use(&error, error.hint()))
 }
 
+/// What seals a key that another command makes.
 pub(super) fn unlock_new(unlock: &Unlocking) -> Result<Unlock, Fault> {
     Unlock::for_new_keys(
         unlock.unlock_file.as_deref(),
@@ -262,7 +263,9 @@ fn start(path: &Path, device: &SecretKey) -> Result<(), Fault> {
     let options = &mut std::fs::OpenOptions::new();
     let log = options.create(true).append(true).mode(0o600).open(&log_path);
     let log = log.map_err(io(log_path.display()))?;
+    // The node and what it starts need no way to the secret that opened its key.
     let mut child = Command::new(exe)
+        .env_remove("CREDENTIALS_DIRECTORY")
         .arg("--state")
         .arg(path)
         .args(["node", "run"])

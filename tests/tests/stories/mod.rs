@@ -16,6 +16,7 @@ mod developers;
 mod drafts;
 mod full_disk;
 mod invite_members;
+mod keys_kept;
 mod killed;
 mod leaves;
 mod lending;
