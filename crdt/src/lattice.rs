@@ -8,6 +8,7 @@
 //! A zero counts only if the properties can fail: wrong rules are planted, one at a time, in a copy
 //! of the table, and each must be found.
 
+mod held;
 mod members;
 mod people;
 mod planted;
@@ -17,7 +18,7 @@ mod sentences;
 pub(crate) mod world;
 
 use crate::authority::{Authority, Reach};
-use crate::orders::Orders;
+use crate::orders::{Orders, Timed};
 use crate::registry::Registry;
 use crate::releases::Releases;
 use crate::rules::Rules;
@@ -161,7 +162,7 @@ impl<'a> Lattice<'a> {
         let set = &self.sets[mask];
         planted::arrived(self.program.statements(mask, order));
         let authority = Authority::fold_by(set, &self.rules);
-        let orders = Orders::fold_by(set, &authority, &self.rules);
+        let orders = Orders::fold_by(set, &authority, &self.rules, Timed::AllBut(&BTreeSet::new()));
         let releases = Releases::fold_by(set, &authority, &orders, &self.rules);
         let registry = Registry::fold(set, &authority);
         see(self.program, set, &Folded { authority, orders, releases, registry })

@@ -31,7 +31,7 @@ pub mod tasks;
 pub mod views;
 
 pub use authority::{Authority, Reach, Void};
-pub use orders::{Cut, OperatorCut, Order, OrderKind, Orders, Revived};
+pub use orders::{Cut, OperatorCut, Order, OrderKind, Orders, Revived, TimedHold};
 pub use releases::{Judging, ReleaseInForce, Releases};
 pub use set::{Held, Inserted, Set};
 pub use views::Views;

@@ -2,7 +2,7 @@
 //!
 //! The second pass. An order counts by what its author ever held (`authority`); here it is matched
 //! against whole chains, ended by lifts that name it, and answered by restores that list it. An
-//! operator's grants are cut by co-signed orders; his orders never are.
+//! operator's grants are cut by orders on him; his orders never are.
 //!
 //! Refused here: time. A hold's end and a one-operator hold's window are handed out as data, and
 //! only the gate compares. A device that mints a generation nobody opened is caught as soon as any
@@ -13,8 +13,8 @@ mod budget;
 mod generations;
 mod operators;
 
-pub(crate) use operators::Cutters;
-pub use operators::{OperatorCut, Revived};
+pub(crate) use operators::{Cutters, Timed};
+pub use operators::{OperatorCut, Revived, TimedHold};
 
 use crate::authority::{Authority, Reach, Table, Void};
 use crate::limits::HOLDS_ASKED_MAX;
@@ -44,6 +44,8 @@ pub struct Orders {
     awaited: BTreeSet<StatementId>,
     /// When standing orders end by themselves, ascending, Unix milliseconds.
     ends: Vec<u64>,
+    /// Holds on operators that begin and end by time.
+    timed: Vec<TimedHold>,
     rules: Table,
 }
 
@@ -101,19 +103,31 @@ pub struct Cut {
 }
 
 impl Orders {
-    /// Folds the orders, lifts and restores of a set.
+    /// Folds the orders, lifts and restores of a set as they stand when every hold on an operator
+    /// that has a time is over.
     pub fn fold(set: &Set, authority: &Authority) -> Self {
-        Self::fold_by(set, authority, &Rules::OURS)
+        Self::fold_by(set, authority, &Rules::OURS, Timed::Over)
     }
 
-    pub(crate) fn fold_by(set: &Set, authority: &Authority, rules: &Rules) -> Self {
+    /// The same while all of those holds bind but the ones named.
+    pub fn fold_but(set: &Set, authority: &Authority, idle: &BTreeSet<StatementId>) -> Self {
+        Self::fold_by(set, authority, &Rules::OURS, Timed::AllBut(idle))
+    }
+
+    pub(crate) fn fold_by(
+        set: &Set,
+        authority: &Authority,
+        rules: &Rules,
+        timed: Timed<'_>,
+    ) -> Self {
         let nobody = Cutters::default();
         let none = BTreeMap::new();
         let sources = Sources { set, authority, cut: &nobody, rules, orders: &none };
         let (orders, mut void) = counted(&sources);
         let sources = Sources { orders: &orders, ..sources };
         let by_root = lifted(&sources, &mut void);
-        let cutters = operators::cutters(&sources, &by_root, &generations::of_operators(&sources));
+        let revoked = generations::of_operators(&sources);
+        let cutters = operators::cutters(&sources, &by_root, &revoked, timed);
         let sources = Sources { cut: &cutters, ..sources };
         let mut answered = lifted(&sources, &mut void);
         let (lines, fell) = generations::fold(&sources);
@@ -130,12 +144,25 @@ impl Orders {
         let mut ends: Vec<u64> = standing.filter_map(|order| order.until_ms).collect();
         ends.sort_unstable();
         let revived = revived(set, authority, &void);
-        Self { orders, void, answered, holds, lines, cutters, revived, awaited, ends, rules }
+        let timed = operators::timed(&orders, &answered);
+        Self {
+            orders,
+            void,
+            answered,
+            holds,
+            lines,
+            cutters,
+            revived,
+            awaited,
+            ends,
+            timed,
+            rules,
+        }
     }
 
     /// True when this statement was looked for and not found: with it the fold may be another.
     pub(crate) fn awaits(&self, id: &StatementId) -> bool {
-        self.awaited.contains(id)
+        self.awaited.contains(id) || self.cutters.awaits(id)
     }
 
     /// What cuts this chain: the order that lasts longest, then one that ends before one that
@@ -242,6 +269,21 @@ impl Orders {
         Some(OperatorCut { order: cut.order, from_ms, until_ms: cut.until_ms })
     }
 
+    /// The lowest order that holds this operator's grants in this fold.
+    pub fn grants_held(&self, operator: &OperatorId) -> Option<StatementId> {
+        self.cutters.holding(operator)
+    }
+
+    /// True when some operator's grants are held in this fold.
+    pub fn any_grants_held(&self) -> bool {
+        !self.cutters.is_empty()
+    }
+
+    /// The holds on operators that begin and end by time and that nobody has answered.
+    pub fn timed_on_operators(&self) -> &[TimedHold] {
+        &self.timed
+    }
+
     /// The orders that count no more because of a removal for cause, by id: whoever
     /// they named and no other order names acts again.
     pub fn revived(&self) -> &[Revived] {
@@ -330,13 +372,25 @@ impl Orders {
         self.cutters.grant_counts(authority, grant)
     }
 
+    /// The order that holds its author's grants, where it is that by which this one does not count.
+    pub fn holder_of(
+        &self,
+        authority: &Authority,
+        grant: &Verified<Statement>,
+    ) -> Option<StatementId> {
+        match self.grant_counts(authority, grant) {
+            Err(Void::Held(order)) => Some(order),
+            Err(_) | Ok(()) => None,
+        }
+    }
+
     pub(crate) fn cutters(&self) -> &Cutters {
         &self.cutters
     }
 }
 
 impl Cut {
-    fn by(order: &Order) -> Self {
+    pub(crate) fn by(order: &Order) -> Self {
         Self {
             order: order.id,
             kind: order.kind,

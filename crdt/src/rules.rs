@@ -84,6 +84,9 @@ pub(crate) struct Rules {
     pub(crate) may_hold_operator: fn(u64) -> bool,
     /// Whether a standing order silences a device as a beacon: by whether it is co-signed.
     pub(crate) silences: fn(bool) -> bool,
+    /// Whether a hold on an operator cuts a grant of his: by whether the grant is among what the
+    /// hold names as said before it, and whether the hold has a time.
+    pub(crate) holds_grant: fn(bool, bool) -> bool,
     /// What is left of an order on an operator once the root restored him in this epoch.
     pub(crate) after_restore: fn(Reach, u64) -> Reach,
     /// Whether the grants of a device's key count: it is the one of the enrolment that stands.
@@ -116,6 +119,7 @@ impl Rules {
         within_budget: |before| before < WIDE_ORDERS_PER_EPOCH_MAX,
         may_hold_operator: |before| before == 0,
         silences: |cosigned| cosigned,
+        holds_grant: |before, _| !before,
         after_restore: Reach::at_most,
         device_grants: |current| current,
     };

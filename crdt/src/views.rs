@@ -5,7 +5,10 @@
 //! few folded anew; membership is judged again only where authority is another one. Everything else
 //! is filed where it belongs. Equal to a fold of the whole set after every step.
 //!
-//! Refused here: taking a statement into the set, and acting on what is learnt.
+//! Refused here: taking a statement into the set, acting on what is learnt, and reading a clock:
+//! which holds on operators are over is handed in.
+
+mod let_in;
 
 use crate::authority::Authority;
 use crate::manifests::Manifests;
@@ -15,7 +18,8 @@ use crate::registry::Registry;
 use crate::releases::Releases;
 use crate::set::{Held, Inserted, Set};
 use crate::tasks::Tasks;
-use belay_identity::{Body, Class};
+use belay_identity::{Body, Class, StatementId};
+use std::collections::BTreeSet;
 
 /// Everything that is folded from one set.
 #[derive(Debug, Clone)]
@@ -34,6 +38,8 @@ pub struct Views {
     pub tasks: Tasks,
     /// What devices say of themselves.
     pub presences: Presences,
+    /// Holds on operators that have a time and do not bind now.
+    idle: BTreeSet<StatementId>,
 }
 
 /// What following a statement took.
@@ -46,15 +52,16 @@ pub enum Followed {
 }
 
 impl Views {
-    /// Folds a whole set.
+    /// Folds a whole set; every hold on an operator that has a time binds.
     pub fn fold(set: &Set) -> Self {
+        let idle = BTreeSet::new();
         let authority = Authority::fold(set);
-        let orders = Orders::fold(set, &authority);
+        let orders = Orders::fold_but(set, &authority, &idle);
         let releases = Releases::fold(set, &authority, &orders);
         let manifests = Manifests::fold(set, &authority, &orders);
         let registry = Registry::fold(set, &authority);
         let (tasks, presences) = (Tasks::fold(set), Presences::fold(set));
-        Self { authority, orders, releases, manifests, registry, tasks, presences }
+        Self { authority, orders, releases, manifests, registry, tasks, presences, idle }
     }
 
     /// Lets later copies share every member that is known now.
@@ -88,11 +95,25 @@ impl Views {
         if member { Followed::Judged } else { Followed::Filed }
     }
 
-    fn decide_again(&mut self, set: &Set, statement: &Held) {
-        let before = std::mem::replace(&mut self.authority, Authority::fold(set));
-        self.orders = Orders::fold(set, &self.authority);
+    /// Says which holds on operators have not begun or are over; true when that is news.
+    pub fn rest(&mut self, set: &Set, idle: BTreeSet<StatementId>) -> bool {
+        let news = self.idle != idle;
+        if news {
+            self.idle = idle;
+            self.weigh_orders(set);
+        }
+        news
+    }
+
+    fn weigh_orders(&mut self, set: &Set) {
+        self.orders = Orders::fold_but(set, &self.authority, &self.idle);
         self.releases = Releases::fold(set, &self.authority, &self.orders);
         self.manifests = Manifests::fold(set, &self.authority, &self.orders);
+    }
+
+    fn decide_again(&mut self, set: &Set, statement: &Held) {
+        let before = std::mem::replace(&mut self.authority, Authority::fold(set));
+        self.weigh_orders(set);
         if self.authority == before {
             self.registry.apply(&self.authority, statement);
         } else {

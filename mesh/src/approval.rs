@@ -108,6 +108,9 @@ impl Engine {
         let id = self.statement_named(digits)?;
         let waiting = self.waiting_of(&id).map(|waiting| vec![waiting]);
         waiting.ok_or_else(|| {
+            if let Some(held) = self.known.get(&id).and_then(|held| self.held_meanwhile(held)) {
+                return held;
+            }
             let kind = self.known.get(&id).map_or("", |held| held.body.kind());
             let why = format!("{id}, a statement of kind {kind}, waits for nobody's yes");
             let hint = "`belay approve` lists what does";

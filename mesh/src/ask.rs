@@ -121,6 +121,7 @@ impl Engine {
         let checked = self
             .may_submit(&statements)
             .and_then(|()| self.may_found(&statements))
+            .and_then(|()| self.may_grant(&statements))
             .and_then(|()| self.may_approve(&statements))
             .and_then(|()| self.may_draft(&statements))
             .and_then(|()| self.drafts_stand(&statements))

@@ -45,6 +45,8 @@ pub struct OperatorLine {
     pub orders: Vec<StandingOrder>,
     /// Orders on him that stand.
     pub held_by: Vec<StandingOrder>,
+    /// The one of them by which what he grants does not count now.
+    pub grants_held: Option<StatementId>,
 }
 
 /// One operator who is none now.
@@ -108,6 +110,7 @@ impl Engine {
                 wide_left: WIDE_ORDERS_PER_EPOCH_MAX.saturating_sub(given),
                 orders: self.orders_by(id),
                 held_by: self.orders_on(id),
+                grants_held: self.known.orders.grants_held(id),
                 keys,
             }
         };

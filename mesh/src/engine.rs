@@ -135,8 +135,10 @@ impl Engine {
         self.now = now;
         self.note_own_clock();
         self.note_passed();
+        self.weigh_holds();
         self.route(input);
         self.on_time();
+        self.weigh_holds();
         self.settle();
     }
 
@@ -207,6 +209,7 @@ impl Engine {
         engine.holder.trust_disk(&engine.known);
         engine.recover();
         engine.note_forks();
+        engine.weigh_holds();
         engine.settle();
         engine
     }

@@ -100,11 +100,27 @@ impl Known {
         }
         let names = matches!(statement.body, belay_identity::Body::Manifest(_));
         if names || statement.class == Class::AuthorityMinus {
-            let (manifests, bodies) = (&self.views.manifests, &self.bodies);
-            let programs = |body: &Body| Arc::new(Programs::of(&body.policy, manifests));
-            self.programs = bodies.iter().map(|(hash, body)| (*hash, programs(body))).collect();
+            self.weigh_programs();
         }
         inserted
+    }
+
+    /// Says which holds on operators do not bind now; true when that is news.
+    pub(crate) fn rest(&mut self, idle: BTreeSet<StatementId>) -> bool {
+        let news = self.views.rest(&self.set, idle);
+        if news {
+            self.beacons = Beacons::of(&self.views, &self.ring);
+            self.changes += 1;
+            self.authority_changes += 1;
+            self.weigh_programs();
+        }
+        news
+    }
+
+    fn weigh_programs(&mut self) {
+        let (manifests, bodies) = (&self.views.manifests, &self.bodies);
+        let programs = |body: &Body| Arc::new(Programs::of(&body.policy, manifests));
+        self.programs = bodies.iter().map(|(hash, body)| (*hash, programs(body))).collect();
     }
 
     /// Grows with everything that is learnt.

@@ -33,6 +33,7 @@ pub mod epoch;
 mod errand;
 mod fork;
 pub mod gate;
+mod held;
 mod in_force;
 pub mod input;
 mod invariant;

@@ -25,6 +25,8 @@ pub struct StandingReport {
     pub others: Vec<StandingOrder>,
     /// What a new revoke of each single term names in its refs.
     pub revoke_refs: Vec<StatementId>,
+    /// What a new hold names in its refs: of an operator the last that is known of his logs.
+    pub hold_refs: Vec<StatementId>,
     /// What a restore of each revoked subject must list.
     pub restore_refs: BTreeMap<Subject, Vec<StatementId>>,
     /// Answers to these orders that lack approvals.
@@ -80,7 +82,8 @@ impl Engine {
             [..] => Vec::new(),
         };
         let terms = subject.terms().iter().cloned().collect();
-        StandingReport { unknown, revoke_refs, ..self.standing_report(&asked, &terms) }
+        let hold_refs = self.refs_for_hold(subject.terms());
+        StandingReport { unknown, revoke_refs, hold_refs, ..self.standing_report(&asked, &terms) }
     }
 
     /// What stands of these orders, and beside them.
@@ -124,6 +127,7 @@ impl Engine {
             asked: asked.iter().map(|order| self.standing_order(order)).collect(),
             others: orders.standing().filter(beside).map(|o| self.standing_order(o)).collect(),
             revoke_refs: Vec::new(),
+            hold_refs: Vec::new(),
             restore_refs: restore_refs.collect(),
             pending: self.pending(&ids),
             fallen: self.fallen(&ids),

@@ -75,6 +75,11 @@ impl Engine {
             }
             _ => {}
         }
+        self.on_who_counts();
+    }
+
+    /// Looks at everything that orders and grants decide.
+    pub(crate) fn on_who_counts(&mut self) {
         self.sweep();
         self.weigh_links();
         self.ask_bodies_everywhere();
@@ -105,7 +110,7 @@ impl Engine {
         // A timed hold takes away until its end is surely past.
         let binds = |until_ms| !self.is_surely_past(until_ms);
         let mut cuts = self.known.orders.all_cuts(chain).into_iter();
-        cuts.find(|cut| cut.until_ms.is_none_or(binds))
+        cuts.find(|cut| cut.until_ms.is_none_or(binds)).or_else(|| self.let_in_cut(chain))
     }
 
     /// The lifts that let work of this chain begin, which its award names: the orders that they
@@ -144,6 +149,7 @@ impl Engine {
         // The one that lasts longest.
         let cut = self.known.orders.device_cut(device, generation);
         cut.is_some_and(|cut| cut.until_ms.is_none_or(|until| !self.is_surely_past(until)))
+            || self.known.let_in_cut(&self.known.set, device).is_some()
     }
 
     /// How many standing orders have ended by their time.

@@ -114,6 +114,16 @@ pub(super) fn all() -> Vec<Plant> {
             "operators",
             Rules { may_hold_operator: |_| true, ..ours },
         ),
+        plant(
+            "a day's hold cuts no grant",
+            "held",
+            Rules { holds_grant: |before, timed| !before && !timed, ..ours },
+        ),
+        plant(
+            "a hold cuts what came before it",
+            "held",
+            Rules { holds_grant: |_, _| true, ..ours },
+        ),
         plant("one alone silences a beacon", "principals", Rules { silences: |_| true, ..ours }),
         plant(
             "a restore reaches back",

@@ -126,6 +126,14 @@ fn denies(
     let fewer = now.grants.iter().all(|id| was.grants.contains(id) || own.contains(id));
     checked.hold("INV-SET-2 denying lets no further grant count", fewer)?;
     checked.hold("INV-SET-2 denying makes no release looser", stricter(was, now))?;
+    let lost = was.grants.iter().filter(|id| !now.grants.contains(id));
+    let named = |id: &StatementId| {
+        let holds = lattice.program.elements[element].held.iter();
+        let mut refs = holds.filter(|held| held.body.kind() == "hold").flat_map(|held| &held.refs);
+        refs.any(|named| leads_to(set, *named, id))
+    };
+    let left = lost.into_iter().all(|id| !named(id));
+    checked.hold("section 5: a hold on an operator leaves what it names", left)?;
     // A statement that closes a gap below a pin can show that the root had seen an order.
     let same = |id: &StatementId| now.orders.get(id) == was.orders.get(id) || sealed(set, id);
     let same = was.orders.keys().all(same);

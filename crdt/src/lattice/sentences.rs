@@ -24,6 +24,7 @@ pub(super) fn check(set: &Set, now: &Outcome, checked: &mut Checked) -> Result<(
     checked.hold("section 4: thresholds count principals, not keys", asked.principals())?;
     checked.hold("section 5: only two silence a beacon", asked.silenced())?;
     checked.hold("section 5: one operator holds another once in an epoch", asked.days())?;
+    checked.hold("section 5: nothing granted under a hold counts", asked.held())?;
     checked.hold("section 5: 32 wide orders of a log and epoch alone", asked.wide())?;
     checked.hold("section 5: what a revoked operator granted stays cut", asked.revoked())?;
     checked.hold("section 4: nothing granted counts from a fork on", asked.forked())?;
@@ -78,6 +79,23 @@ impl Asked<'_> {
             hold && matches!(terms, Some([Term::Operator(_)]))
         };
         self.alone(on_operator).values().all(|holds| *holds <= 1)
+    }
+
+    /// No grant counts of an operator on whom a hold stands, but what the hold names and what came
+    /// before that.
+    fn held(&self) -> bool {
+        let Self { set, now, .. } = self;
+        let standing = now.orders.iter().filter(|(id, _)| !now.answered.contains_key(id));
+        let mut holds = standing.filter_map(|(id, reach)| {
+            let hold = set.get(id).filter(|held| matches!(held.body, Body::Hold(_)))?;
+            let [Term::Operator(who)] = subject(hold)?.terms() else { return None };
+            Some((hold, Principal::Operator(who.clone()), reach.unwrap_or(u64::MAX)))
+        });
+        holds.all(|(hold, who, last)| {
+            let grants = now.grants.iter().filter_map(|id| set.get(id));
+            let mut his = grants.filter(|grant| grant.author == who && grant.epoch <= last);
+            his.all(|grant| hold.refs.iter().any(|id| leads_to(set, *id, &grant.id())))
+        })
     }
 
     fn wide(&self) -> bool {

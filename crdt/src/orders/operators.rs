@@ -5,18 +5,23 @@
 //! epoch says it, voids those above its pins, and `Revived` names them, so that nobody finds out
 //! by surprise what acts again.
 //!
+//! A hold names in its refs the last that was known of his logs: what he granted up to there goes on
+//! counting, or a fleet would lose its policy and its devices with one order. One that names nothing
+//! cuts all that he ever granted. A hold with a time is over when the caller says so; what he
+//! granted under it then counts, unless the root or a second operator has spoken.
+//!
 //! A revoke of an operator cuts what he granted up to the epoch in which the root restored him.
 //! Refused here: comparing a time.
 
 use super::generations::{Line, Sources};
 use super::{Order, OrderKind, answers, budget};
-use crate::authority::{Authority, Reach, Void};
+use crate::authority::{Authority, Reach, Table, Void};
 use crate::limits::OPERATOR_HOLD_MS;
 use crate::set::Held;
 use belay_identity::body::{Subject, Term};
 use belay_identity::principal::{OperatorId, Principal};
 use belay_identity::{Statement, StatementId, Verified};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What holds an operator's grants; never his orders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +51,53 @@ pub struct Revived {
     pub reason: String,
 }
 
-/// Operators whose grants are cut until somebody answers, by the lowest order that does it.
+/// A hold on an operator that begins and ends by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimedHold {
+    /// The order.
+    pub order: StatementId,
+    /// From when on, Unix milliseconds; nothing for always.
+    pub from_ms: Option<u64>,
+    /// Until when, Unix milliseconds.
+    pub until_ms: u64,
+}
+
+/// Which holds with a time bind.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Timed<'a> {
+    /// None: what they held counts once they are over.
+    Over,
+    /// All but those that have not begun or have ended.
+    AllBut(&'a BTreeSet<StatementId>),
+}
+
+impl Timed<'_> {
+    fn binds(self, order: &StatementId) -> bool {
+        match self {
+            Timed::Over => false,
+            Timed::AllBut(idle) => !idle.contains(order),
+        }
+    }
+}
+
+/// Operators whose grants are cut, by the lowest order that does it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Cutters(BTreeMap<OperatorId, Vec<(StatementId, Reach)>>);
+pub(crate) struct Cutters {
+    by_operator: BTreeMap<OperatorId, Vec<Cutter>>,
+    /// Links between what a hold names and what lies below that are not held.
+    gaps: BTreeSet<StatementId>,
+    rules: Table,
+}
+
+/// One order that cuts an operator's grants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Cutter {
+    order: StatementId,
+    reach: Reach,
+    timed: bool,
+    /// What it leaves alone: the statements that it names, and those before them in their logs.
+    left: BTreeSet<StatementId>,
+}
 
 impl Cutters {
     /// Whether a grant counts and its author's grants are not cut.
@@ -59,10 +108,70 @@ impl Cutters {
     ) -> Result<(), Void> {
         authority.grant_counts(grant)?;
         let Principal::Operator(author) = &grant.author else { return Ok(()) };
-        let mut cuts = self.0.get(author).into_iter().flatten();
-        match cuts.find(|(_, reach)| reach.covers(Some(grant.epoch))) {
-            Some((order, _)) => Err(Void::Held(*order)),
+        let id = grant.id();
+        let mut cutters = self.by_operator.get(author).into_iter().flatten();
+        let cuts = |cutter: &&Cutter| {
+            let left = cutter.left.contains(&id);
+            cutter.reach.covers(Some(grant.epoch)) && (self.rules.0.holds_grant)(left, cutter.timed)
+        };
+        match cutters.find(cuts) {
+            Some(cutter) => Err(Void::Held(cutter.order)),
             None => Ok(()),
+        }
+    }
+
+    /// The lowest order that holds what this operator grants now.
+    pub(super) fn holding(&self, operator: &OperatorId) -> Option<StatementId> {
+        self.by_operator.get(operator)?.first().map(|cutter| cutter.order)
+    }
+
+    /// True when nobody's grants are cut.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_operator.is_empty()
+    }
+
+    /// True when this statement was looked for below what a hold names, and not found.
+    pub(super) fn awaits(&self, id: &StatementId) -> bool {
+        self.gaps.contains(id)
+    }
+
+    fn add(&mut self, sources: &Sources<'_>, operator: &OperatorId, order: &Order, reach: Reach) {
+        let named = match order.kind {
+            OrderKind::Hold => sources.set.get(&order.id).map(|held| held.refs.as_slice()),
+            OrderKind::Revoke => None,
+        };
+        let mut left = BTreeSet::new();
+        for id in named.unwrap_or_default() {
+            self.walk(sources, operator, *id, &mut left);
+        }
+        let timed = order.until_ms.is_some();
+        let cutter = Cutter { order: order.id, reach, timed, left };
+        self.by_operator.entry(operator.clone()).or_default().push(cutter);
+    }
+
+    /// Adds a statement of this operator and all before it, along the hash links of its log.
+    fn walk(
+        &mut self,
+        sources: &Sources<'_>,
+        operator: &OperatorId,
+        from: StatementId,
+        left: &mut BTreeSet<StatementId>,
+    ) {
+        let his = |held: &&Held| held.author == Principal::Operator(operator.clone());
+        let mut at = Some(from);
+        let mut above: Option<&Held> = None;
+        while let Some(id) = at {
+            let Some(held) = sources.set.get(&id) else {
+                self.gaps.insert(id);
+                return;
+            };
+            let follows = |above: &Held| {
+                held.seq + 1 == above.seq && held.log(held.key()) == above.log(above.key())
+            };
+            if !his(&held) || !above.is_none_or(follows) || !left.insert(id) {
+                return;
+            }
+            (at, above) = (held.prev, Some(held));
         }
     }
 }
@@ -85,25 +194,39 @@ pub(super) fn check(sources: &Sources<'_>, held: &Held, order: &Order) -> Result
     }
 }
 
-/// Operators cut until answered; the answers to orders on operators are the root's, so this does
-/// not depend on whom the operators cut.
+/// Operators cut until answered, or for as long as a hold binds; the answers to orders on operators
+/// are the root's, so this does not depend on whom the operators cut.
 pub(super) fn cutters(
     sources: &Sources<'_>,
     answered: &BTreeMap<StatementId, StatementId>,
     lines: &BTreeMap<Term, Line>,
+    timed: Timed<'_>,
 ) -> Cutters {
-    let mut cutters = Cutters::default();
+    let mut cutters = Cutters { rules: Table(*sources.rules), ..Cutters::default() };
     let standing = sources.orders.values().filter(|order| !answered.contains_key(&order.id));
     for order in standing {
-        let lasting = order.kind == OrderKind::Revoke || order.cosigned;
-        if let ([term @ Term::Operator(id)], true, None) =
-            (order.subject.terms(), lasting, order.until_ms)
-        {
+        let [term @ Term::Operator(id)] = order.subject.terms() else { continue };
+        if order.until_ms.is_none() || timed.binds(&order.id) {
             let reach = left_after_restore(sources, order, lines.get(term));
-            cutters.0.entry(id.clone()).or_default().push((order.id, reach));
+            cutters.add(sources, id, order, reach);
         }
     }
     cutters
+}
+
+/// The holds on operators that begin and end by time and that nobody has answered.
+pub(super) fn timed(
+    orders: &BTreeMap<StatementId, Order>,
+    answered: &BTreeMap<StatementId, StatementId>,
+) -> Vec<TimedHold> {
+    let standing = orders.values().filter(|order| !answered.contains_key(&order.id));
+    let timed = standing.filter_map(|order| match (order.subject.terms(), order.until_ms) {
+        ([Term::Operator(_)], Some(until_ms)) => {
+            Some(TimedHold { order: order.id, from_ms: alone_from(order), until_ms })
+        }
+        _ => None,
+    });
+    timed.collect()
 }
 
 /// What the root's restores that stand leave of a revoke of an operator: what he granted up to the

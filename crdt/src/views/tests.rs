@@ -6,8 +6,9 @@ use super::Views;
 use crate::lattice;
 use crate::lattice::world::{Who, World, agent, hold, restore, revoke, user};
 use crate::set::{Held, Set};
-use belay_identity::body::{Build, Manifest, Named, ProgramName, Term};
-use belay_identity::{Body, FleetId};
+use belay_identity::body::{Build, DeviceKind, Enrol, Manifest, Named, ProgramName, Term};
+use belay_identity::codec::Bytes;
+use belay_identity::{Body, FleetId, SecretKey, StatementId};
 
 /// Follows the statements in this order and compares with the whole fold after each one.
 fn assert_followed(fleet: FleetId, statements: &[Held]) {
@@ -112,4 +113,44 @@ fn a_manifest_stands_while_its_author_does() {
     let one = fold(&[&anna, &bea, &bare, &cut, &yes]);
     assert_eq!(one.all().map(|vouched| vouched.id).collect::<Vec<_>>(), [anna.id()]);
     assert_eq!(one.stop_grace_ms(&[2; 32]), Some(900));
+}
+
+/// Goal: who is let in under a hold on the operator who does it is held like him; whom he let in
+/// before is not, another one's yes frees, and the end of the hold frees. Method: ben enrols two
+/// devices around anna's hold of a day; the enrolments are followed in both directions.
+#[test]
+fn who_is_let_in_under_a_hold_is_held() {
+    let mut world = World::new(&[Who::Anna(1), Who::Ben(1), Who::Cleo]);
+    let enrol = |device: &str, key: u8| {
+        let key = SecretKey::from_seed(&[key; 32]);
+        let id = lattice::world::device(device);
+        let words = Enrol::possession_words(&world.fleet.0, &key.public(), &id);
+        let possession = Bytes(key.sign(&words).to_vec());
+        let (site, kind, owner) = (None, DeviceKind::Laptop, user("ursula"));
+        Body::Enrol(Enrol { key: key.public(), device: id, site, kind, owner, possession })
+    };
+    let (early, late) = (enrol("early", 91), enrol("late", 92));
+    let mut ben = world.pen(Who::Ben(1), 1);
+    let (early, late) = (ben.write(&[], early), ben.write(&[], late));
+    let on_ben = vec![Term::Operator(Who::Ben(1).line().id)];
+    let day = lattice::world::hold_until(on_ben, Some(5));
+    let day = world.one(Who::Anna(1), 1, &[early.id()], day);
+    let yes = world.approval(Who::Cleo, &late, 1);
+    let held = |statements: &[&Held], idle: &[StatementId]| {
+        let all: Vec<Held> = world.root.iter().chain(statements.iter().copied()).cloned().collect();
+        assert_followed(world.fleet, &all);
+        let backwards: Vec<Held> = all.iter().rev().cloned().collect();
+        assert_followed(world.fleet, &backwards);
+        let mut set = Set::new(world.fleet);
+        all.into_iter().for_each(|held| _ = set.insert(held));
+        let mut views = Views::fold(&set);
+        views.rest(&set, idle.iter().copied().collect());
+        let cut = |name: &str| views.let_in_cut(&set, &lattice::world::device(name));
+        ["early", "late"].map(|name| cut(name).map(|cut| cut.order))
+    };
+    assert_eq!(held(&[&early, &late], &[]), [None, None]);
+    assert_eq!(held(&[&early, &late, &day], &[]), [None, Some(day.id())]);
+    assert_eq!(held(&[&late, &day], &[]), [None, Some(day.id())], "with a gap below it");
+    assert_eq!(held(&[&early, &late, &day, &yes], &[]), [None, None]);
+    assert_eq!(held(&[&early, &late, &day], &[day.id()]), [None, None], "it is over");
 }

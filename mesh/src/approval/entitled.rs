@@ -23,6 +23,9 @@ impl Engine {
                 let why = format!("nothing known here has the id {}", approve.of);
                 return Err(Refusal::new(RefusalKind::WrongUse, why, LIST));
             };
+            if let Some(held) = self.held_meanwhile(of) {
+                return Err(held);
+            }
             self.holds_what_it_takes(statement, of)?;
             self.has_not_said(statement, of)?;
             if near.is_none() {

@@ -26,6 +26,7 @@ pub(crate) struct OperatorSaid {
     pub(crate) wide_left: u64,
     pub(crate) orders: Vec<StandingOrderSaid>,
     pub(crate) held_by: Vec<StandingOrderSaid>,
+    pub(crate) grants_held: Option<String>,
 }
 
 /// One operator who is none now.
@@ -79,6 +80,7 @@ impl From<&OperatorLine> for OperatorSaid {
             wide_left: line.wide_left,
             orders: line.orders.iter().map(Into::into).collect(),
             held_by: line.held_by.iter().map(Into::into).collect(),
+            grants_held: line.grants_held.map(|order| order.to_hex()),
         }
     }
 }

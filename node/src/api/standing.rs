@@ -12,6 +12,7 @@ pub(crate) struct StandingSaid {
     pub(crate) asked: Vec<StandingOrderSaid>,
     pub(crate) others: Vec<StandingOrderSaid>,
     pub(crate) revoke_refs: Vec<String>,
+    pub(crate) hold_refs: Vec<String>,
     pub(crate) restore_refs: Vec<RestoreSaid>,
     pub(crate) pending: Vec<PendingSaid>,
     pub(crate) fallen: Vec<String>,
@@ -67,6 +68,7 @@ impl From<&StandingReport> for StandingSaid {
             asked: report.asked.iter().map(Into::into).collect(),
             others: report.others.iter().map(Into::into).collect(),
             revoke_refs: hexes(&report.revoke_refs),
+            hold_refs: hexes(&report.hold_refs),
             restore_refs: restores
                 .map(|(who, refs)| RestoreSaid { subject: who.to_string(), refs: hexes(refs) })
                 .collect(),

@@ -128,7 +128,11 @@ fn rows(said: &AuthoritySaid) -> String {
             line.keys.iter().map(short).collect::<Vec<_>>().join(", "),
             format!("{} left", line.wide_left),
             line.orders.len().to_string(),
-            if held.is_empty() { "-".to_owned() } else { held.join(", ") },
+            match (&line.grants_held, held.is_empty()) {
+                (Some(order), _) => short(order),
+                (None, true) => "-".to_owned(),
+                (None, false) => format!("{} (not now)", held.join(", ")),
+            },
         ]
     };
     let rows: Vec<Vec<String>> = said.operators.iter().map(row).collect();
@@ -157,6 +161,11 @@ fn operator_words(operator: &OperatorSaid) -> String {
     operator.keys.iter().for_each(|key| text += &format!("  key       {key}\n"));
     text += &format!("  budget    {} wide orders left in this epoch\n", operator.wide_left);
     operator.held_by.iter().for_each(|order| text += &order_line("held by", order));
+    text += match (&operator.grants_held, operator.held_by.as_slice()) {
+        (Some(_), _) => "  grants    held: what he grants now does not count; his orders do\n",
+        (None, []) => "",
+        (None, _) => "  grants    count: no order on him has begun, or its time is over\n",
+    };
     operator.orders.iter().for_each(|order| text += &order_line("ordered", order));
     text
 }

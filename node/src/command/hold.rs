@@ -8,14 +8,15 @@ use super::approve::{all, lacks, one_words};
 use super::operator::Operator;
 use super::stop::{Ahead, Meant, check_reason, meant};
 use crate::api::approval::WaitingSaid;
+use crate::api::id_from_text;
 use crate::cli::{Context, Signing};
 use crate::clock;
 use crate::fault::Fault;
 use crate::policy_folder::span_ms;
 use crate::screen::{Shown, talk};
 use belay_crdt::limits::OPERATOR_HOLD_MS;
-use belay_identity::Class;
 use belay_identity::body::{self, Body, Pause, Reason, Subject, Term};
+use belay_identity::{Class, StatementId};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -61,7 +62,7 @@ pub(super) struct Given {
 /// Signs a hold and hands it to the node.
 pub(super) fn give(context: &Context, ask: &Hold<'_>) -> Result<Given, Fault> {
     check_reason(ask.reason)?;
-    let Meant { subject, .. } = meant(context, ask.subject, ask.ahead)?;
+    let Meant { subject, standing } = meant(context, ask.subject, ask.ahead)?;
     let until_ms = until_ms(&ask.lasts, &subject)?;
     let mut operator = Operator::unlock(context, ask.signing)?;
     let mut place = operator.place(Class::AuthorityMinus)?;
@@ -72,12 +73,21 @@ pub(super) fn give(context: &Context, ask: &Hold<'_>) -> Result<Given, Fault> {
         until_ms,
         pause: (ask.meets == Meets::Freeze).then_some(Pause),
     };
-    let signed = operator.sign_next(&mut place, Body::Hold(hold), Vec::new(), None);
+    let refs = named_ids(&standing.hold_refs)?;
+    let signed = operator.sign_next(&mut place, Body::Hold(hold), refs, None);
     operator.propose(std::slice::from_ref(&signed))?;
     let order = signed.id().to_hex();
     talk(format_args!("belay: order {order} is given"));
     let waiting = all(operator.door())?.into_iter().find(|waiting| waiting.id == order);
     Ok(Given { order, subject, until_ms, waiting })
+}
+
+/// The statements that an order names, as the node said them.
+pub(super) fn named_ids(ids: &[String]) -> Result<Vec<StatementId>, Fault> {
+    let odd = |refusal: belay_mesh::output::Refusal| {
+        Fault::failed(refusal.why, "use `belay` of the version that runs the node")
+    };
+    ids.iter().map(|id| id_from_text(id).map(StatementId).map_err(odd)).collect()
 }
 
 /// Says what became of a hold that no task can prove: on an operator, or one that waits.
@@ -87,7 +97,8 @@ pub(super) fn show(context: &Context, schema: &str, given: &Given) -> Result<Exi
     let until = until.unwrap_or_else(|| " until the root answers".to_owned());
     let words = match waiting {
         None => format!(
-            "What {subject} grants does not count{until}; his orders stand.\norder {order}\n"
+            "What {subject} grants from now on does not count{until}; his orders stand.\n\
+             order {order}\n"
         ),
         Some(waiting) => format!("{}order {order}\n", one_words(waiting)),
     };

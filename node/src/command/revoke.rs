@@ -4,18 +4,17 @@
 
 use super::approve::all;
 use super::door;
-use super::hold::{self, Given, names_operator};
+use super::hold::{self, Given, named_ids, names_operator};
 use super::operator::Operator;
 use super::stop::{Ahead, Meant, check_reason, meant, wait_ms, watch};
 use crate::api::approval::WaitingSaid;
-use crate::api::id_from_text;
 use crate::cli::{Context, Revoke};
 use crate::door::DoorName;
 use crate::fault::{Fault, io};
 use crate::screen::talk;
 use crate::vault::KeyName;
+use belay_identity::Class;
 use belay_identity::body::{self, Body, Reason};
-use belay_identity::{Class, StatementId};
 use belay_mesh::approval::ActKind;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -28,11 +27,7 @@ pub(crate) fn run(context: &Context, ask: &Revoke) -> Result<ExitCode, Fault> {
     if !ask.yes {
         confirm(&subject.to_string())?;
     }
-    let refs = standing.revoke_refs.iter().map(|id| id_from_text(id).map(StatementId));
-    let odd = |refusal: belay_mesh::output::Refusal| {
-        Fault::failed(refusal.why, "use `belay` of the version that runs the node")
-    };
-    let refs = refs.collect::<Result<Vec<_>, _>>().map_err(odd)?;
+    let refs = named_ids(&standing.revoke_refs)?;
     // An operator is cut for ever by the threshold of the root alone.
     let name = if names_operator(&subject) { KeyName::Root } else { KeyName::Operator };
     let mut operator = Operator::unlock_as(context, &ask.signing, name)?;

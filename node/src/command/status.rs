@@ -126,7 +126,7 @@ fn is_reached(peer: &DeviceReportSaid) -> bool {
 /// Who may do what, with how much is left of it, and how many look before it counts.
 fn authority_words(authority: &AuthoritySaid) -> String {
     let each = authority.operators.iter().map(|operator| {
-        let held = if operator.held_by.is_empty() { "" } else { ", held" };
+        let held = if operator.grants_held.is_none() { "" } else { ", grants held" };
         let (name, roles) = (&operator.name, operator.roles.join(" "));
         format!("{name} ({roles}; {} wide orders left{held})", operator.wide_left)
     });

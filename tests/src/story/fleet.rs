@@ -147,6 +147,8 @@ pub struct Task {
 pub enum Order {
     /// A hold on `agent:NAME`, `user:NAME` and so on, up to three of them with `and` between.
     Stop(String),
+    /// A hold of so many seconds on one of them.
+    For(String, u64),
     /// A revoke of one of them: what carries it now never comes back.
     Revoke(String),
 }
@@ -155,7 +157,7 @@ impl Order {
     /// Whom it names.
     pub fn subject(&self) -> &str {
         match self {
-            Self::Stop(subject) | Self::Revoke(subject) => subject,
+            Self::Stop(subject) | Self::For(subject, _) | Self::Revoke(subject) => subject,
         }
     }
 }

@@ -228,7 +228,8 @@ impl Fleet for Real {
     }
 
     fn order(&mut self, at: &str, order: &Order) -> Result<String, Refused> {
-        given(&self.signed(at, &order_words(order)))
+        let words = order_words(order);
+        given(&self.signed(at, &words.iter().map(String::as_str).collect::<Vec<_>>()))
     }
 
     fn resume(&mut self, at: &str, subject: &str) -> Result<(), Refused> {
@@ -269,8 +270,8 @@ impl Fleet for Real {
     }
 
     fn order_by(&mut self, at: &str, order: &Order) -> Result<String, Refused> {
-        let answer = self.own(at, &order_words(order));
-        given(&answer)
+        let words = order_words(order);
+        given(&self.own(at, &words.iter().map(String::as_str).collect::<Vec<_>>()))
     }
 
     fn answer_by(&mut self, at: &str, subject: &str, _order: &str) -> Result<String, Refused> {
@@ -423,13 +424,17 @@ impl Answer {
     }
 }
 
-fn order_words(order: &Order) -> Vec<&str> {
+fn order_words(order: &Order) -> Vec<String> {
     let command = match order {
-        Order::Stop(_) => ["stop", "--ahead"],
-        Order::Revoke(_) => ["revoke", "--yes"],
+        Order::Stop(_) => vec!["stop".into(), "--ahead".into()],
+        Order::For(_, secs) => {
+            vec!["stop".into(), "--ahead".into(), "--for".into(), format!("{secs}s")]
+        }
+        Order::Revoke(_) => vec!["revoke".into(), "--yes".into()],
     };
     let how = ["--reason", "story", "--timeout", "1ms"];
-    command.into_iter().chain(order.subject().split(" and ")).chain(how).collect()
+    let rest = order.subject().split(" and ").chain(how).map(str::to_owned);
+    command.into_iter().chain(rest).collect()
 }
 
 /// The id of an order that was taken; whether it is proven by now does not matter.

@@ -157,13 +157,24 @@ impl Simulated {
     }
 
     /// What an order says, from a device.
-    fn words_of(&self, at: &str, order: &Order) -> (Body, Vec<StatementId>) {
+    fn words_of(&mut self, at: &str, order: &Order) -> (Body, Vec<StatementId>) {
+        let subject = self.subject(order.subject());
+        let Answer::Standing(standing) = self.asked(at, Request::Standing { subject }) else {
+            panic!("{at} answers something else than what stands")
+        };
+        let wall_ms = self.stage.wall_ms();
         let (subject, reason) = (self.subject(order.subject()), Reason("story".into()));
         let home = self.stage.device(node(at)).clone();
         match order {
             Order::Stop(_) => {
                 let (until_ms, pause) = (None, None);
-                (Body::Hold(Hold { subject, home, reason, until_ms, pause }), Vec::new())
+                let hold = Hold { subject, home, reason, until_ms, pause };
+                (Body::Hold(hold), standing.hold_refs)
+            }
+            Order::For(_, secs) => {
+                let (until_ms, pause) = (Some(wall_ms + secs * 1000), None);
+                let hold = Hold { subject, home, reason, until_ms, pause };
+                (Body::Hold(hold), standing.hold_refs)
             }
             Order::Revoke(words) => {
                 (Body::Revoke(Revoke { subject, home, reason }), self.restores_of(words))
@@ -217,6 +228,7 @@ impl Simulated {
             "project" => ProjectId::new(domain, name).map(Term::Project),
             "class" => ClassId::new(domain, name).map(Term::Class),
             "device" => Ok(Term::Device(self.stage.device(node(name)).clone())),
+            "operator" => Ok(Term::Operator(self.operator(name))),
             "manifest" => Ok(Term::Manifest(hash(name))),
             _ => panic!("“{word}” is no subject"),
         };

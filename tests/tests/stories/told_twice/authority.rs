@@ -8,6 +8,7 @@ use belay_tests::story::fleet::{
     Agent, DEVICES, FOUNDER, Fleet, GATEWAY, LAPTOP, Order, ROBOT, SOON, gone, ordered, run,
     running, until,
 };
+use std::time::Duration;
 
 /// Goal: two more operators are named, one orders, two restore; one is removed, orders no more,
 /// and his order stands; every device can say who signed what. Method: bob sits at the robot, carol
@@ -52,6 +53,64 @@ pub(super) fn several_hold_a_fleet(fleet: &mut dyn Fleet) {
     let late = fleet.order_by(ROBOT, &Order::Stop("agent:late".into()));
     assert!(late.is_err_and(|no| no.denied), "who is removed orders nothing more");
     assert_eq!(fleet.signers(GATEWAY, &owl).author, bob);
+}
+
+/// How long carol holds bob, seconds: what the story does under the hold takes a few of them.
+const HELD_SECS: u64 = 40;
+
+/// Goal: a security operator's hold takes from another one what he grants, also where he had not
+/// heard of it, and leaves his orders and what he granted before; when its time is over his word
+/// counts again. Method: bob restores one agent, is cut off with the robot and restores another,
+/// while carol holds him for a while; then he comes back.
+pub(super) fn an_operators_grants_are_held(fleet: &mut dyn Fleet) {
+    joined(fleet, &[ROBOT, GATEWAY]);
+    assert_eq!(fleet.name_operator("bob", ROBOT, &[Role::Security]), Ok(()));
+    assert_eq!(fleet.name_operator("carol", GATEWAY, &[Role::Security]), Ok(()));
+    everywhere(fleet, 3);
+    let [shrew, mole] = ["agent:shrew", "agent:mole"].map(|name| {
+        let work = running(fleet, &Agent::named(&name[6..]), &[LAPTOP]);
+        let order = fleet.order_by(LAPTOP, &Order::Revoke(name.into())).expect("the founder may");
+        gone(fleet, &work);
+        stands_everywhere(fleet, &order);
+        order
+    });
+    restored(fleet, "agent:shrew", &shrew);
+
+    fleet.cut(ROBOT);
+    let under = fleet.answer_by(ROBOT, "agent:mole", &mole).expect("he has heard of nothing");
+    let on_bob = Order::For("operator:bob".into(), HELD_SECS);
+    let hold = fleet.order_by(GATEWAY, &on_bob).expect("carol may for a day");
+    fleet.heal(ROBOT);
+    stands_everywhere(fleet, &hold);
+    until(fleet, "nobody can say yes to what bob signed under it", SOON, |fleet| {
+        fleet.approve_by(LAPTOP, &under).is_err_and(|no| no.why.contains(&hold)).then_some(())
+    });
+    refused_by_name(fleet, &Agent::named("mole"), LAPTOP, "agent:mole");
+    assert!(run(fleet, &Agent::named("shrew"), &[LAPTOP]).is_ok(), "granted before it");
+    let late = fleet.answer_by(ROBOT, "agent:mole", &mole);
+    assert!(late.is_err_and(|no| no.denied && no.why.contains(&hold)), "named at his door");
+    let owl = fleet.order_by(ROBOT, &Order::Stop("agent:owl".into())).expect("his orders count");
+    stands_everywhere(fleet, &owl);
+    refused_by_name(fleet, &Agent::named("owl"), GATEWAY, "agent:owl");
+
+    let over = Duration::from_secs(HELD_SECS) + SOON;
+    until(fleet, "the founder's yes once the hold is over", over, |fleet| {
+        fleet.approve_by(LAPTOP, &under).ok()
+    });
+    until(fleet, "the mole runs again", SOON, |fleet| {
+        run(fleet, &Agent::named("mole"), &[LAPTOP]).ok()
+    });
+    refused_by_name(fleet, &Agent::named("owl"), GATEWAY, "agent:owl");
+}
+
+/// Bob restores a subject at the robot, the founder says yes, and it runs.
+fn restored(fleet: &mut dyn Fleet, subject: &str, order: &str) {
+    let answer = fleet.answer_by(ROBOT, subject, order).expect("bob may");
+    until(fleet, "the founder's yes", SOON, |fleet| fleet.approve_by(LAPTOP, &answer).ok());
+    let name = subject.trim_start_matches("agent:");
+    until(fleet, &format!("{name} runs again"), SOON, |fleet| {
+        run(fleet, &Agent::named(name), &[LAPTOP]).ok()
+    });
 }
 
 /// Goal: a device that was cut off, and one that was off, while five epochs passed, come back by

@@ -58,6 +58,7 @@ told_twice! {
     subjects::an_order_on_a_device_ends_what_runs_there,
     subjects::an_order_on_a_user_ends_all_of_his,
     authority::several_hold_a_fleet,
+    authority::an_operators_grants_are_held,
     authority::epochs_are_slept_through,
     races::an_order_meets_a_tree_that_grows,
     races::an_order_in_the_middle_spares_what_is_above,
