@@ -145,19 +145,7 @@ impl Orders {
         ends.sort_unstable();
         let revived = revived(set, authority, &void);
         let timed = operators::timed(&orders, &answered);
-        Self {
-            orders,
-            void,
-            answered,
-            holds,
-            lines,
-            cutters,
-            revived,
-            awaited,
-            ends,
-            timed,
-            rules,
-        }
+        Self { orders, void, answered, holds, lines, cutters, revived, awaited, ends, timed, rules }
     }
 
     /// True when this statement was looked for and not found: with it the fold may be another.

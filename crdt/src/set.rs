@@ -255,6 +255,13 @@ impl Set {
         last.map_or((1, None), |(seq, at)| (seq.saturating_add(1), at.ids().next().copied()))
     }
 
+    /// True when nothing with a higher number is held of the log in which this stands.
+    pub(crate) fn is_last(&self, held: &Held) -> bool {
+        let log = self.logs.get(&held.log(held.key()));
+        let last = log.and_then(|log| log.places.last_key_value());
+        last.is_none_or(|(seq, _)| *seq <= held.seq)
+    }
+
     /// The lowest number of this log for which a proof is held that it was signed twice.
     pub fn proven(&self, log: &LogId) -> Option<u64> {
         self.proven.get(log).copied()

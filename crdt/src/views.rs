@@ -1,9 +1,10 @@
 //! The views of one set, kept in step with it.
 //!
 //! A statement can change what is folded of authority, orders and releases in three ways: it is of
-//! class A-, it forks a log, or a fold looked for its id and did not find it. Only then are these
-//! few folded anew; membership is judged again only where authority is another one. Everything else
-//! is filed where it belongs. Equal to a fold of the whole set after every step.
+//! class A-, it forks a log, or a fold looked for its id and did not find it. Only then is something
+//! folded anew, and only from the first view that can have changed on (`Bears`); membership is
+//! judged again only where authority is another one. Everything else is filed where it belongs.
+//! Equal to a fold of the whole set after every step.
 //!
 //! Refused here: taking a statement into the set, acting on what is learnt, and reading a clock:
 //! which holds on operators are over is handed in.
@@ -80,10 +81,8 @@ impl Views {
             return Followed::Filed;
         }
         self.tasks.apply(statement);
-        let (id, forks) = (statement.id(), matches!(inserted, Inserted::Fork { .. }));
-        let awaited = self.authority.awaits(&id) || self.orders.awaits(&id);
-        if statement.class == Class::AuthorityMinus || forks || awaited {
-            self.decide_again(set, statement);
+        if let Some(bears) = self.bears(set, statement, inserted) {
+            self.decide_again(set, statement, bears);
             return Followed::Judged;
         }
         if matches!(statement.body, Body::Manifest(_)) {
@@ -105,19 +104,91 @@ impl Views {
         news
     }
 
+    /// What this statement can change; nothing for what only is filed.
+    fn bears(&self, set: &Set, statement: &Held, inserted: Inserted) -> Option<Bears> {
+        let id = statement.id();
+        let forks = matches!(inserted, Inserted::Fork { .. });
+        if forks || self.authority.awaits(&id) {
+            return Some(Bears::Authority);
+        }
+        let awaited = self.orders.awaits(&id);
+        if statement.class != Class::AuthorityMinus {
+            return awaited.then_some(Bears::Orders);
+        }
+        // What is missing below an order counts in its budget, until it is there.
+        let fills = !set.is_last(statement);
+        let at_least = if awaited || fills { Bears::Orders } else { Bears::Nothing };
+        Some(Bears::of(set, &statement.body).min(at_least))
+    }
+
+    fn decide_again(&mut self, set: &Set, statement: &Held, bears: Bears) {
+        match bears {
+            Bears::Authority => {
+                let before = std::mem::replace(&mut self.authority, Authority::fold(set));
+                self.orders = Orders::fold_but(set, &self.authority, &self.idle);
+                self.judge_grants(set);
+                if self.authority != before {
+                    return self.registry.judge_again(&self.authority, statement);
+                }
+            }
+            Bears::Orders => self.weigh_orders(set),
+            Bears::Releases => {
+                self.releases = Releases::fold(set, &self.authority, &self.orders);
+            }
+            Bears::Nothing => {}
+        }
+        self.registry.apply(&self.authority, statement);
+    }
+
     fn weigh_orders(&mut self, set: &Set) {
-        self.orders = Orders::fold_but(set, &self.authority, &self.idle);
+        let orders = Orders::fold_but(set, &self.authority, &self.idle);
+        let before = std::mem::replace(&mut self.orders, orders);
+        if self.orders.cutters() != before.cutters() {
+            self.judge_grants(set);
+        }
+    }
+
+    /// What rests on whose grants count.
+    fn judge_grants(&mut self, set: &Set) {
         self.releases = Releases::fold(set, &self.authority, &self.orders);
         self.manifests = Manifests::fold(set, &self.authority, &self.orders);
     }
+}
 
-    fn decide_again(&mut self, set: &Set, statement: &Held) {
-        let before = std::mem::replace(&mut self.authority, Authority::fold(set));
-        self.weigh_orders(set);
-        if self.authority == before {
-            self.registry.apply(&self.authority, statement);
+/// The first view that a statement of class A- can change; with it those after it may change too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Bears {
+    /// Root epochs, their approvals, and proofs.
+    Authority,
+    /// Orders, what answers them, and who approved either.
+    Orders,
+    /// Releases, and who approved them.
+    Releases,
+    /// None of them: a drill; and an approval whose proposal is not held is looked for when that
+    /// comes.
+    Nothing,
+}
+
+impl Bears {
+    fn of(set: &Set, body: &Body) -> Self {
+        if let Body::Approve(approve) = body {
+            let approved = set.get(&approve.of).map(|held| &held.body);
+            return approved.map_or(Self::Nothing, Self::of_proposal);
+        }
+        Self::of_proposal(body)
+    }
+
+    fn of_proposal(body: &Body) -> Self {
+        let orders =
+            matches!(body, Body::Hold(_) | Body::Revoke(_) | Body::Lift(_) | Body::Restore(_));
+        if matches!(body, Body::Root(_) | Body::Proof(_)) {
+            Self::Authority
+        } else if orders {
+            Self::Orders
+        } else if matches!(body, Body::Release(_)) {
+            Self::Releases
         } else {
-            self.registry.judge_again(&self.authority, statement);
+            Self::Nothing
         }
     }
 }
