@@ -1,7 +1,8 @@
 //! The node's log: one line per event on stderr, which `up` leads to `STATE/node.log`.
 //!
 //! Strangers can cause lines, so their number is bounded: the same words once a minute, and no more
-//! than a hundred lines in any. What this node did itself is never left out for them.
+//! than a hundred lines in any. What this node did itself is never left out for them, and what they
+//! say never looks like a line of its own.
 //! Refused here: secrets, payloads, and anything a machine should read (that is the audit log).
 
 use crate::{clock, screen};
@@ -104,5 +105,5 @@ impl Log {
 }
 
 fn say(now_ms: u64, text: &str) {
-    screen::talk(format_args!("{} {text}", clock::rfc3339(now_ms)));
+    screen::talk(format_args!("{} {}", clock::rfc3339(now_ms), screen::one_line(text)));
 }
