@@ -1,7 +1,8 @@
 //! The files of a policy folder as texts: read from a folder, written to one, made of a release.
 //!
 //! A draft holds `policy.cedar`, `release.toml` and what stands under `tests/`, and nothing else of
-//! a folder. Refused here: what is no text, a path that leaves the folder.
+//! a folder. Refused here: what is no text, and a path of any other file: other operators name
+//! them, and a file that some program obeys (`.git/config`, `.envrc`) is soon written.
 
 use crate::api::policy::ReleaseSaidWhole;
 use crate::fault::{Fault, io};
@@ -61,15 +62,30 @@ fn read_below(
     Ok(())
 }
 
-/// Writes files into a folder; what else stands there stays.
-pub(crate) fn write_files(folder: &Path, texts: &BTreeMap<String, String>) -> Result<(), Fault> {
-    for (path, text) in texts {
-        let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-        if !plain || path.is_empty() {
-            let hint =
-                "look at the draft with `belay policy draft show`; its author is named there";
-            return Err(Fault::failed(format!("“{path}” is no path inside a folder"), hint));
+/// True for the paths that `read_files` yields.
+fn is_of_a_policy(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    let plain = |part: Component<'_>| match part {
+        Component::Normal(name) => !name.as_encoded_bytes().starts_with(b"."),
+        Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => {
+            false
         }
+    };
+    let below_tests = parts.next() == Some(Component::Normal(TESTS.as_ref()))
+        && (1..=TESTS_DEPTH_MAX + 1).contains(&parts.clone().count())
+        && parts.all(plain);
+    path == RULES || path == RELEASE || below_tests
+}
+
+/// Writes the files of a policy into a folder, or none of them; what else stands there stays.
+pub(crate) fn write_files(folder: &Path, texts: &BTreeMap<String, String>) -> Result<(), Fault> {
+    if let Some(path) = texts.keys().find(|path| !is_of_a_policy(path)) {
+        let what =
+            format!("“{path}” is no file of a policy: {RULES}, {RELEASE}, or below {TESTS}/");
+        let hint = "look at the draft with `belay policy draft show`; its author is named there";
+        return Err(Fault::failed(what, hint));
+    }
+    for (path, text) in texts {
         let target = folder.join(path);
         let parent = target.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent).map_err(io(parent.display()))?;
@@ -193,8 +209,8 @@ mod tests {
         assert_eq!(read.beacons, Some(Beacons { devices, quorum: 2, liars: 1, gateways }));
     }
 
-    /// Goal: a folder comes back as it was written, tests included, and no path leads out of it.
-    /// Method: write, read; then a path with `..`.
+    /// Goal: a folder comes back as it was written, tests included, and no other file is written.
+    /// Method: write, read; then paths that lead out of it, hide, or are read as a word of a command.
     #[test]
     fn a_folder_comes_back_as_it_was_written() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -207,8 +223,28 @@ mod tests {
             texts.map(|(path, text)| (path.to_owned(), text.to_owned())).into();
         write_files(folder.path(), &texts).expect("written");
         assert_eq!(read_files(folder.path()).expect("read"), texts);
-        let out = BTreeMap::from([("../out".to_owned(), String::new())]);
-        assert_eq!(write_files(folder.path(), &out).expect_err("refused").exit, 1);
+        let others = [
+            "../out",
+            "/out",
+            "",
+            "+!id",
+            "-u",
+            ".git/config",
+            "tests",
+            "tests/",
+            "tests/.envrc",
+            "tests/../out",
+            "tests/a/b/c/d/e/f",
+            "notes.txt",
+        ];
+        for path in others {
+            let mut with = texts.clone();
+            with.insert(path.to_owned(), String::new());
+            let fresh = tempfile::tempdir().expect("a folder");
+            assert_eq!(write_files(fresh.path(), &with).expect_err(path).exit, 1);
+            let left = std::fs::read_dir(fresh.path()).expect("it is there").count();
+            assert_eq!(left, 0, "{path}: all or nothing");
+        }
     }
 
     /// Goal: a span reads back as it was. Method: spans of every unit.

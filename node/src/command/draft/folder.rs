@@ -84,13 +84,13 @@ pub(super) fn in_editor(said: &DraftSaid) -> Result<Texts, Fault> {
     let folder = tempfile::tempdir().map_err(io("a folder for the editor"))?;
     let texts = said.texts();
     write_files(folder.path(), &texts)?;
-    let ended =
-        Command::new(&editor).args(texts.keys()).current_dir(folder.path()).status().map_err(
-            |error| {
-                let what = format!("{}: {error}", editor.display());
-                Fault::wrong_use(what, "EDITOR names one program, without arguments")
-            },
-        )?;
+    // Whole paths: no name of a file is a word of the editor's command.
+    let files = texts.keys().map(|path| folder.path().join(path));
+    let mut command = Command::new(&editor);
+    let ended = command.args(files).current_dir(folder.path()).status().map_err(|error| {
+        let what = format!("{}: {error}", editor.display());
+        Fault::wrong_use(what, "EDITOR names one program, without arguments")
+    })?;
     if !ended.success() {
         let what = format!("{} ended with {ended}; nothing was changed", editor.display());
         return Err(Fault::failed(what, "edit again, and leave the editor as usual"));
