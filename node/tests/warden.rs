@@ -3,7 +3,7 @@
 mod support;
 
 use belay_node::os::{boot_id, boot_now_ns, parents_of};
-use belay_node::warden::{FromWarden, Seen, TaskStdio, ToWarden};
+use belay_node::warden::{FromWarden, Seen, TaskSpec, TaskStdio, ToWarden};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::time::{Duration, Instant};
 use support::{PATIENCE, SECOND_NS, Task, dead, eventually, hear_any, is_doubt};
@@ -393,7 +393,30 @@ fn the_first_process_dies_with_its_warden() {
     task.channel = None;
 }
 
-/// Goal: signals aimed at the warden do not end it.
+/// Goal: whoever started an agent in front ends it by ending its warden (a shell's `kill %1`, a
+/// `timeout`), also where it stands still and its main process is gone. Method: a tree that tidies
+/// up when it is asked; then one whose main process has left a child, frozen.
+#[test]
+fn a_foreground_warden_ends_its_tree_when_it_is_asked() {
+    let front = |spec: &mut TaskSpec| spec.stdio = TaskStdio::Inherit;
+    let script = "trap 'exit 9' TERM; touch ready; while :; do sleep 0.01; done";
+    let mut task = Task::running_shaped(script, front);
+    eventually("a trap", || task.path("ready").exists().then_some(()));
+    signal(task.warden, Signal::TERM);
+    assert_eq!(task.hear(), FromWarden::Exited { code: Some(9), signal: None });
+    assert!(matches!(task.hear(), FromWarden::Empty { .. }));
+
+    let script = format!("({TICKER}) & exit 0");
+    let mut task = Task::running_shaped(&script, front);
+    assert_eq!(task.hear(), FromWarden::Exited { code: Some(0), signal: None });
+    task.grows("ticks");
+    task.tell(&ToWarden::Freeze);
+    assert!(matches!(task.hear(), FromWarden::Frozen { .. }));
+    signal(task.warden, Signal::TERM);
+    assert!(matches!(task.hear_to_the_end().last(), Some(FromWarden::Empty { .. })));
+}
+
+/// Goal: signals aimed at a warden that the node started do not end it.
 #[test]
 fn a_warden_does_not_obey_signals() {
     let mut task = Task::running(TICKER);

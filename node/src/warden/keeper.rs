@@ -20,6 +20,7 @@ use crate::os::{
     BootTimer, Process, Sweep, Tree, become_subreaper, boot_id, boot_now_ns, find_process,
     hide_memory,
 };
+use belay_mesh::limits::STOP_GRACE_MS;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, WaitStatus, setsid, wait};
@@ -472,7 +473,10 @@ impl Keeper {
                 // The node wakes a suspended warden only to be heard.
                 Heard::Continue { sender } if Some(sender) == self.link.peer() => {}
                 Heard::Continue { .. } => self.go_on(),
-                Heard::Pause | Heard::Other => {}
+                Heard::End if self.spec.stdio == TaskStdio::Inherit => {
+                    self.end(STOP_GRACE_MS, boot_now_ns());
+                }
+                Heard::Pause | Heard::End | Heard::Other => {}
             }
         }
     }

@@ -13,6 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 pub(super) enum Heard {
     /// The terminal's user asked for a pause.
     Pause,
+    /// Somebody asked this process to end.
+    End,
     /// Somebody let this process go on.
     Continue {
         /// Who.
@@ -52,6 +54,8 @@ impl Signals {
 fn heard(number: u32, sender: u32) -> Heard {
     if number == Signal::SIGTSTP as u32 {
         Heard::Pause
+    } else if number == Signal::SIGTERM as u32 {
+        Heard::End
     } else if number == Signal::SIGCONT as u32 {
         Heard::Continue { sender }
     } else {
