@@ -1,10 +1,10 @@
 //! The views of one set, kept in step with it.
 //!
 //! A statement can change what is folded of authority, orders and releases in three ways: it is of
-//! class A-, it forks a log, or a fold looked for its id and did not find it. Only then is something
-//! folded anew, and only from the first view that can have changed on (`Bears`); membership is
-//! judged again only where authority is another one. Everything else is filed where it belongs.
-//! Equal to a fold of the whole set after every step.
+//! class A-, it forks a log, or a fold looked for its id and did not find it. Only then is
+//! something folded anew, and only from the first view that can have changed on (`Bears`);
+//! membership is judged again only where authority is another one. Everything else is filed where
+//! it belongs. Equal to a fold of the whole set after every step.
 //!
 //! Refused here: taking a statement into the set, acting on what is learnt, and reading a clock:
 //! which holds on operators are over is handed in.

@@ -1,5 +1,5 @@
-//! Operators whose grants are held: when a hold with a time binds, what a new one names, and what is
-//! refused at the door meanwhile.
+//! Operators whose grants are held: when a hold with a time binds, what a new one names, and what
+//! is refused at the door meanwhile.
 //!
 //! A hold takes away: it begins as soon as its day may have begun, and is over only when its end is
 //! surely past. While nobody has said the time it binds. Refused here: touching his orders, and the

@@ -5,10 +5,10 @@
 //! epoch says it, voids those above its pins, and `Revived` names them, so that nobody finds out
 //! by surprise what acts again.
 //!
-//! A hold names in its refs the last that was known of his logs: what he granted up to there goes on
-//! counting, or a fleet would lose its policy and its devices with one order. One that names nothing
-//! cuts all that he ever granted. A hold with a time is over when the caller says so; what he
-//! granted under it then counts, unless the root or a second operator has spoken.
+//! A hold names in its refs the last that was known of his logs: what he granted up to there goes
+//! on counting, or a fleet would lose its policy and its devices with one order. One that names
+//! nothing cuts all that he ever granted. A hold with a time is over when the caller says so; what
+//! he granted under it then counts, unless the root or a second operator has spoken.
 //!
 //! A revoke of an operator cuts what he granted up to the epoch in which the root restored him.
 //! Refused here: comparing a time.

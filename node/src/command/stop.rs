@@ -365,8 +365,8 @@ mod tests {
         })
     }
 
-    /// Goal: an order that waits says for whom, who is unbounded, and what to do. Method: beacons of
-    /// the release in force, and one that only an older release names.
+    /// Goal: an order that waits says for whom, who is unbounded, and what to do. Method: beacons
+    /// of the release in force, and one that only an older release names.
     #[test]
     fn an_order_that_waits_says_for_whom_and_how_long() {
         let now = waits(&[], None);

@@ -210,7 +210,8 @@ mod tests {
     }
 
     /// Goal: a folder comes back as it was written, tests included, and no other file is written.
-    /// Method: write, read; then paths that lead out of it, hide, or are read as a word of a command.
+    /// Method: write, read; then paths that lead out of it, hide, or are read as a word of a
+    /// command.
     #[test]
     fn a_folder_comes_back_as_it_was_written() {
         let folder = tempfile::tempdir().expect("a folder");

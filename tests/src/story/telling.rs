@@ -382,8 +382,8 @@ impl Told {
         self.relinked_ms = ms_between(self.struck.unwrap_or(UNIX_EPOCH), SystemTime::now());
     }
 
-    /// A node that was started anew starts work only once it has drawn a lease. Before that it lacks
-    /// even the time its policy ends by, and says so first; cut off, it never learns it.
+    /// A node that was started anew starts work only once it has drawn a lease. Before that it
+    /// lacks even the time its policy ends by, and says so first; cut off, it never learns it.
     fn check_first_work(&self, node: &str) {
         let run = ["agent", "run", "--name", "probe", "--", "/bin/true"];
         let answer = self.nodes.ask(node, &run);

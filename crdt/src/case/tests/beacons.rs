@@ -114,8 +114,8 @@ fn a_case_waits_until_its_order_is_in_force() {
     assert!(verify(&file, Some(fleet.scenario.fleet)).unwrap().case.complete);
 }
 
-/// Goal: a beacon that is silenced is not waited for, and is no answer either: whoever has not heard
-/// that it is silenced may still be freshened by it and by one that has not heard the order.
+/// Goal: a beacon that is silenced is not waited for, and is no answer either: whoever has not
+/// heard that it is silenced may still be freshened by it and by one that has not heard the order.
 /// Method: of three with a quorum of two one is silenced and one answers; then the third does.
 #[test]
 fn a_silenced_beacon_confirms_nothing() {
