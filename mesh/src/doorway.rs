@@ -22,6 +22,17 @@ pub struct Doorway {
     pub cut: BTreeSet<PublicKey>,
     /// What becomes of a key that is neither.
     pub strangers: Strangers,
+    /// Whether this device relays.
+    pub circuits: Circuits,
+}
+
+/// Whether this device relays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Circuits {
+    /// A leaf relays for nobody.
+    Refused,
+    /// From member to member.
+    Given,
 }
 
 /// What becomes of a key that the registry does not know.
@@ -50,7 +61,8 @@ impl Engine {
             };
         }
         let strangers = if self.expects_somebody() { Strangers::Lobby } else { Strangers::Refused };
-        Doorway { members, cut, strangers }
+        let circuits = if self.is_leaf() { Circuits::Refused } else { Circuits::Given };
+        Doorway { members, cut, strangers, circuits }
     }
 
     /// True while an invite stands that nobody has used and that has not surely ended.

@@ -16,6 +16,7 @@ use crate::limits::WRITE_AGAIN_MS;
 use crate::neighbours::Neighbours;
 use crate::output::{Answer, Event, Output, Record, Refusal, Urgency};
 use crate::presence::Present;
+use crate::relays::Relays;
 use crate::spread::Links;
 use crate::stop::Stops;
 use crate::task::Work;
@@ -77,6 +78,7 @@ pub struct Engine {
     pub(crate) stops: Stops,
     pub(crate) present: Present,
     pub(crate) neighbours: Neighbours,
+    pub(crate) relays: Relays,
     pub(crate) decisions: Decisions,
     pub(crate) forks: Forks,
     pub(crate) rooms: Rooms,
@@ -189,6 +191,7 @@ impl Engine {
             stops: Stops::default(),
             present: Present::default(),
             neighbours: Neighbours::default(),
+            relays: Relays::default(),
             decisions: Decisions::default(),
             forks: Forks::default(),
             rooms,
@@ -227,7 +230,10 @@ impl Engine {
             Input::Inspected { nonce, program } => self.on_inspected(nonce, program),
             Input::Fetched { award, result } => self.on_fetched(award, result),
             Input::Present { load, addresses } => self.on_present(load, addresses),
-            Input::ChooseNeighbours { own } => self.choose_neighbours(&own),
+            Input::ChooseNeighbours { own, dialled } => {
+                self.choose_neighbours(&own);
+                self.choose_relays(&own, &dialled);
+            }
             Input::Deadline => {}
         }
     }

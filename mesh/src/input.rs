@@ -10,6 +10,7 @@ use belay_identity::body::{OnSilence, Payload, Seen, Subject};
 use belay_identity::chain::Program;
 use belay_identity::principal::DeviceId;
 use belay_identity::{Class, PublicKey, Statement, StatementId, Verified};
+use std::collections::BTreeSet;
 
 /// Ties an answer to its question at a local door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +100,8 @@ pub enum Input {
     ChooseNeighbours {
         /// Where this device listens.
         own: Vec<String>,
+        /// Members that this device is linked with after dialling them where they listen.
+        dialled: BTreeSet<PublicKey>,
     },
     /// The deadline that was asked for has come.
     Deadline,

@@ -55,6 +55,7 @@ pub mod policy_history;
 pub mod policy_report;
 mod presence;
 pub mod programs;
+mod relays;
 mod repair;
 mod spread;
 pub mod standing;

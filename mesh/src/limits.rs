@@ -104,6 +104,10 @@ pub const LOAD_MAX: u64 = 4_000;
 /// bytes on each link that lacks it: 300 bytes a second leave room for fifty busy devices a minute.
 pub const PRESENCE_EVERY_MS: u64 = 60_000;
 
+/// The same where an address has changed, milliseconds: who moves, or has just found a relay, is
+/// looked for there; an interface that comes and goes still says no more than six words a minute.
+pub const ADDRESSES_EVERY_MS: u64 = 10_000;
+
 /// Addresses and capabilities that a device says of itself, each: a statement of about 1 KiB.
 pub const PRESENCE_ITEMS_MAX: usize = 16;
 
@@ -233,6 +237,9 @@ pub const NEIGHBOUR_ANCHORS: usize = 2;
 /// Members of any kind that a device dials beside those, so that the links of a fleet stay one
 /// piece when beacons and anchors are gone.
 pub const NEIGHBOUR_OTHERS: usize = 2;
+
+/// Members at which a device keeps a place to be reached over them: one may be gone.
+pub const RELAYS_KEPT: usize = 2;
 
 /// Anchors that a leaf dials.
 pub const LEAF_NEIGHBOURS: usize = 3;

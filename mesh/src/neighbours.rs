@@ -77,7 +77,7 @@ impl Engine {
         with_addresses.filter(|(_, addresses)| !addresses.is_empty()).collect()
     }
 
-    fn is_kind(&self, device: &Device, kind: Kind) -> bool {
+    pub(crate) fn is_kind(&self, device: &Device, kind: Kind) -> bool {
         match kind {
             Kind::Beacon => self.is_beacon(&device.key),
             Kind::Anchor => matches!(device.kind, DeviceKind::Gateway | DeviceKind::Server),
@@ -85,26 +85,30 @@ impl Engine {
         }
     }
 
-    fn rank(&self, key: &PublicKey) -> [u8; 32] {
+    pub(crate) fn rank(&self, key: &PublicKey) -> [u8; 32] {
         let turn = self.now.boot.0 / 1_000_000 / NEIGHBOURS_TURN_MS;
         let hash = Sha256::new().chain_update(b"belay neighbour 1").chain_update(self.config.seed);
         hash.chain_update(turn.to_be_bytes()).chain_update(key.0).finalize().into()
     }
 }
 
+/// What is looked for in a member.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
+    /// It gives leases.
     Beacon,
+    /// It has a stable address.
     Anchor,
+    /// Nothing more.
     Any,
 }
 
 /// Only the machine itself is reached there.
-fn is_loopback(address: &str) -> bool {
+pub(crate) fn is_loopback(address: &str) -> bool {
     address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/")
 }
 
 /// A direct door, where only leaves come in.
-fn is_direct(address: &str) -> bool {
+pub(crate) fn is_direct(address: &str) -> bool {
     address.ends_with("/tls")
 }

@@ -59,6 +59,11 @@ pub enum Output {
         /// Whom.
         link: PublicKey,
     },
+    /// Keep a place at these members, to be reached over them, and at no others.
+    Reserve {
+        /// At which, best first.
+        relays: Vec<PublicKey>,
+    },
     /// Write these, answer with `Persisted` or `WriteFailed`.
     Persist {
         /// Names the write.

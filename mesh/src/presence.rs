@@ -1,14 +1,16 @@
 //! What this device says of itself: where it can be reached, what it can do, how busy it is.
 //!
 //! It is said once a device is a member and has been measured, and again when it has changed by a
-//! named step, never more often than a named interval: an idle fleet says nothing. The load is
+//! named step, never more often than a named interval, shorter where an address changed: an idle
+//! fleet says nothing. The load is
 //! rounded to the step, so that what is said is news. Refused here: measuring; the shell hands the
 //! figures in.
 
 use crate::author::Words;
 use crate::engine::Engine;
 use crate::limits::{
-    LOAD_MAX, LOAD_STEP, PRESENCE_CHARS_MAX, PRESENCE_EVERY_MS, PRESENCE_ITEMS_MAX,
+    ADDRESSES_EVERY_MS, LOAD_MAX, LOAD_STEP, PRESENCE_CHARS_MAX, PRESENCE_EVERY_MS,
+    PRESENCE_ITEMS_MAX,
 };
 use crate::time::BootTime;
 use belay_identity::Scope;
@@ -20,18 +22,19 @@ pub(crate) struct Present {
     measured: bool,
     load: u64,
     addresses: Vec<String>,
-    next: BootTime,
+    /// When it was last said, where it was.
+    said: Option<BootTime>,
 }
 
 impl Engine {
     /// Says anew what has changed, if that is due.
     pub(crate) fn tend_presence(&mut self) {
-        if self.now.boot < self.present.next {
+        let Some(presence) = self.news_of_itself() else { return };
+        if self.now.boot < self.due_to_say(&presence) {
             return;
         }
-        let Some(presence) = self.news_of_itself() else { return };
         self.outlive_own_presence();
-        self.present.next = self.now.boot.plus_ms(PRESENCE_EVERY_MS);
+        self.present.said = Some(self.now.boot);
         self.say(Words::new(Scope::Fleet, presence));
     }
 
@@ -47,7 +50,16 @@ impl Engine {
     }
 
     pub(crate) fn next_presence(&self) -> Option<BootTime> {
-        self.news_of_itself().map(|_| self.present.next)
+        self.news_of_itself().map(|presence| self.due_to_say(&presence))
+    }
+
+    /// When that may be said.
+    fn due_to_say(&self, presence: &Presence) -> BootTime {
+        let Some(said) = self.present.said else { return self.now.boot };
+        match self.known.presences.addresses_of(&self.key) == presence.addresses {
+            true => said.plus_ms(PRESENCE_EVERY_MS),
+            false => said.plus_ms(ADDRESSES_EVERY_MS),
+        }
     }
 
     /// What this device would say of itself now, where it differs from what the fleet holds of it.

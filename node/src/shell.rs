@@ -25,7 +25,7 @@ use crate::fault::{Fault, io};
 use crate::founding::DEFAULT_RING;
 use crate::store::{Ack, AuditHead, Replay, StateDir, Store};
 use crate::transport::direct::direct_socket;
-use crate::transport::{Net, NetConfig, NetEvent, NetEvents, NetHandle};
+use crate::transport::{Net, NetConfig, NetEvent, NetEvents, NetHandle, circuit};
 use crate::{clock, os};
 use belay_identity::body::Payload;
 use belay_identity::chain::Program;
@@ -234,6 +234,8 @@ impl Shell {
                 self.give(input);
             }
             NetEvent::Listening { address } => self.listens_at(address.to_string()),
+            NetEvent::NotListening { address } => self.listens_no_longer(&address.to_string()),
+            NetEvent::Punched { peer, result } => self.log.punched(&PublicKey(peer), result),
             NetEvent::ListenFailed { why } => self.log.line(&format!("listening failed: {why}")),
             NetEvent::Refused { peer, bound } => {
                 self.log.line(&format!("refused {peer:?}: over the bound {bound}"));
@@ -248,15 +250,33 @@ impl Shell {
         }
     }
 
-    /// Only this machine reaches its loopback, so whoever dials tries any other address first; and
-    /// only phones dial direct doors.
+    /// Only this machine reaches its loopback, so whoever dials tries any other address first; only
+    /// phones dial direct doors, and nobody goes over a relay who need not. Where that is news for
+    /// others it is said at once.
     fn listens_at(&mut self, address: String) {
         let loopback =
             |address: &str| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
+        if self.addresses.contains(&address) {
+            return;
+        }
+        let place = is_place(&address);
         self.addresses.push(address);
         let direct =
             |address: &str| address.parse().is_ok_and(|address| direct_socket(&address).is_some());
-        self.addresses.sort_by_key(|address| (loopback(address), direct(address)));
+        let rank = |address: &String| (is_place(address), loopback(address), direct(address));
+        self.addresses.sort_by_key(rank);
+        if place {
+            self.present();
+        }
+    }
+
+    /// Another relay is looked for at once where that was a place at one.
+    fn listens_no_longer(&mut self, address: &str) {
+        self.addresses.retain(|one| one != address);
+        self.present();
+        if is_place(address) {
+            self.choose_neighbours();
+        }
     }
 
     fn check(&self, link: PublicKey, lane: Lane, kind: u8, body: &[u8]) -> Input {
@@ -265,6 +285,11 @@ impl Shell {
             Err(why) => Input::Malformed { link, why },
         }
     }
+}
+
+/// True for a place at a relay.
+fn is_place(address: &str) -> bool {
+    address.parse().is_ok_and(|address| circuit::relay_of(&address).is_some())
 }
 
 /// The secret below which every task's facts are sealed: of this device's key, so that it is the

@@ -33,6 +33,7 @@ impl Trace {
             | Output::Hangup { .. }
             | Output::Dial { .. }
             | Output::Forget { .. }
+            | Output::Reserve { .. }
             | Output::Answer { .. }
             | Output::Inspect { .. }
             | Output::Fetch { .. }

@@ -109,7 +109,11 @@ fn peers(status: &StatusSaid, given: &[String], named: &[String]) -> Result<Vec<
             None => peers.push(Peer { key, addresses }),
         }
     }
-    peers.iter_mut().for_each(|peer| peer.addresses.truncate(DIAL_ADDRESSES_MAX));
+    for peer in &mut peers {
+        // Relays lead members alone, so a place at one is of no use to a newcomer.
+        peer.addresses.retain(|address| !address.ends_with("/p2p-circuit"));
+        peer.addresses.truncate(DIAL_ADDRESSES_MAX);
+    }
     for address in peers.iter().flat_map(|peer| &peer.addresses) {
         address.parse::<libp2p::Multiaddr>().map_err(|error| {
             let hint = "write /ip4/192.0.2.7/udp/7411/quic-v1";

@@ -4,7 +4,7 @@
 
 use super::Shell;
 use crate::transport::NetCommand;
-use crate::transport::direct::{Doorway, Strangers};
+use crate::transport::direct::{Circuits, Doorway, Strangers};
 use belay_mesh::doorway;
 use std::collections::BTreeSet;
 
@@ -29,5 +29,9 @@ fn hung(picture: doorway::Doorway) -> Doorway {
         doorway::Strangers::Lobby => Strangers::Lobby,
         doorway::Strangers::Refused => Strangers::Refused,
     };
-    Doorway { members: keys(picture.members), cut: keys(picture.cut), strangers }
+    let circuits = match picture.circuits {
+        doorway::Circuits::Given => Circuits::Given,
+        doorway::Circuits::Refused => Circuits::Refused,
+    };
+    Doorway { members: keys(picture.members), cut: keys(picture.cut), strangers, circuits }
 }

@@ -6,6 +6,7 @@
 //! Refused here: secrets, payloads, and anything a machine should read (that is the audit log).
 
 use crate::{clock, screen};
+use belay_identity::PublicKey;
 use belay_identity::key::hex;
 use belay_mesh::input::OnDisk;
 use belay_mesh::output::Event;
@@ -51,6 +52,14 @@ impl Log {
             return;
         }
         say(now_ms, text);
+    }
+
+    /// A path past a relay was tried.
+    pub(super) fn punched(&self, peer: &PublicKey, result: Result<(), String>) {
+        self.line(&match result {
+            Ok(()) => format!("the link with {peer:?} needs no relay any more"),
+            Err(why) => format!("the link with {peer:?} stays on its relay: {why}"),
+        });
     }
 
     pub(super) fn event(&self, event: &Event) {

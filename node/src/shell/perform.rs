@@ -39,6 +39,10 @@ impl Shell {
                 self.forget(link);
                 None
             }
+            Output::Reserve { relays } => {
+                self.keep_places(&relays);
+                None
+            }
             Output::Persist { write, records, urgency } => self.persist(write, records, urgency),
             Output::Answer { ask, answer } => {
                 self.answer(ask, answer);

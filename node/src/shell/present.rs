@@ -26,10 +26,15 @@ impl Shell {
     /// Looks, and tells the engine. What cannot be read is taken for idle: whoever is asked to take
     /// work too many still has his own bounds.
     pub(super) fn look(&mut self) {
+        self.present();
+        self.sweep_payloads();
+        self.choose_neighbours();
+    }
+
+    /// Tells the engine how busy this device is and where it listens.
+    pub(super) fn present(&mut self) {
         let load = os::load_thousandths().unwrap_or(0);
         let addresses = self.addresses.clone();
         self.give(Input::Present { load, addresses });
-        self.sweep_payloads();
-        self.choose_neighbours();
     }
 }

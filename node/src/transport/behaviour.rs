@@ -1,6 +1,9 @@
-//! What libp2p runs for us: connection limits with our numbers, and the lanes.
+//! What libp2p runs for us: connection limits with our numbers, the lanes, and what reaches devices
+//! that cannot be dialled.
 //!
-//! Refused here: every further libp2p protocol. The limits stand first, so that a refused
+//! That is relaying for members, places at relays, hole punching, and how a peer sees this device's
+//! address, without which there is nothing to punch. Refused here: every further libp2p protocol,
+//! and telling by identify where this device listens. The limits stand first, so that a refused
 //! connection never gets a handler.
 
 use std::{
@@ -12,14 +15,19 @@ use libp2p::{
     Multiaddr, PeerId,
     connection_limits::{self, ConnectionLimits, Exceeded},
     core::{Endpoint, transport::PortUse},
+    dcutr, identify,
+    identity::Keypair,
+    relay,
     swarm::{ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, ToSwarm},
 };
 
 use super::{
+    circuit,
+    direct::Porter,
     handler::{LaneHandler, LaneNews},
     limits::{
         Bound, CONNECTIONS_PER_PEER, ESTABLISHED_INCOMING, ESTABLISHED_OUTGOING, ESTABLISHED_TOTAL,
-        PENDING_INCOMING, PENDING_OUTGOING,
+        IDENTIFY_EVERY, PENDING_INCOMING, PENDING_OUTGOING,
     },
 };
 
@@ -27,13 +35,30 @@ use super::{
 #[derive(NetworkBehaviour)]
 pub(crate) struct Links {
     limits: connection_limits::Behaviour,
-    lanes: Lanes,
+    pub(crate) lanes: Lanes,
+    relay: relay::Behaviour,
+    places: relay::client::Behaviour,
+    punch: dcutr::Behaviour,
+    identify: identify::Behaviour,
 }
 
 impl Links {
-    /// The behaviours with our limits.
-    pub(crate) fn new() -> Self {
-        Self { limits: limits(), lanes: Lanes::default() }
+    /// The behaviours with our limits, relaying for whom the porter lets.
+    pub(crate) fn new(pair: &Keypair, porter: &Porter, places: relay::client::Behaviour) -> Self {
+        let own = pair.public().to_peer_id();
+        let identify = identify::Config::new("/belay/1".to_owned(), pair.public())
+            .with_agent_version("belay".to_owned())
+            .with_interval(IDENTIFY_EVERY)
+            .with_cache_size(0)
+            .with_hide_listen_addrs(true);
+        Self {
+            limits: limits(),
+            lanes: Lanes::default(),
+            relay: relay::Behaviour::new(own, circuit::terms(porter)),
+            places,
+            punch: dcutr::Behaviour::new(own),
+            identify: identify::Behaviour::new(identify),
+        }
     }
 }
 
@@ -79,6 +104,14 @@ pub(crate) struct LaneEvent {
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     news: VecDeque<LaneEvent>,
+    seen_at: VecDeque<Multiaddr>,
+}
+
+impl Lanes {
+    /// A member sees this device at that address: a path may be punched there.
+    pub(crate) fn seen_at(&mut self, address: Multiaddr) {
+        self.seen_at.push_back(address);
+    }
 }
 
 impl NetworkBehaviour for Lanes {
@@ -118,10 +151,9 @@ impl NetworkBehaviour for Lanes {
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<LaneEvent, std::convert::Infallible>> {
-        match self.news.pop_front() {
-            Some(event) => Poll::Ready(ToSwarm::GenerateEvent(event)),
-            None => Poll::Pending,
-        }
+        let seen_at = self.seen_at.pop_front().map(ToSwarm::NewExternalAddrCandidate);
+        let news = || self.news.pop_front().map(ToSwarm::GenerateEvent);
+        seen_at.or_else(news).map_or(Poll::Pending, Poll::Ready)
     }
 }
 

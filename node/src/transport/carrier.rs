@@ -1,6 +1,7 @@
-//! What carries a link's bytes: QUIC, and TCP with Noise and yamux where UDP is blocked.
+//! What carries a link's bytes: QUIC, TCP with Noise and yamux where UDP is blocked, and a circuit
+//! over a relay, with the same Noise from end to end, where neither reaches.
 //!
-//! Both give the same to whatever is above: a peer whose key is proven, and streams with bounded
+//! All give the same to whatever is above: a peer whose key is proven, and streams with bounded
 //! windows. Two things that QUIC does itself are set on the TCP socket: how much may stand in it
 //! before an urgent frame, and after how long a dead path shows. Refused here: any transport that
 //! does not prove the peer's key.
@@ -11,7 +12,7 @@ use libp2p::{
     Swarm, Transport as _,
     core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
     identity::{Keypair, PeerId},
-    noise, quic,
+    noise, quic, relay,
     swarm::{self, NetworkBehaviour},
     tcp,
 };
@@ -27,20 +28,23 @@ use super::{
 };
 use crate::os;
 
-/// A swarm that speaks QUIC and TCP with our windows and bounds, and `behaviour` on top. Fails when
-/// the key cannot sign a Noise handshake.
+/// A swarm that speaks QUIC, TCP and circuits with our windows and bounds, and `behaviour` on top,
+/// made of what circuits need of it. Fails when the key cannot sign a Noise handshake.
 pub(crate) fn swarm_of<B: NetworkBehaviour>(
     pair: &Keypair,
-    behaviour: B,
     gauges: Arc<Gauges>,
+    behaviour: impl FnOnce(relay::client::Behaviour) -> B,
 ) -> Result<Swarm<B>, noise::Error> {
+    let (circuits, client) = relay::client::new(pair.public().to_peer_id());
     let streams = usize::try_from(STREAMS_MAX).unwrap_or(usize::MAX);
     let config = swarm::Config::with_tokio_executor().with_max_negotiating_inbound_streams(streams);
-    Ok(Swarm::new(carriers(pair, gauges)?, behaviour, pair.public().to_peer_id(), config))
+    let carriers = carriers(pair, circuits, gauges)?;
+    Ok(Swarm::new(carriers, behaviour(client), pair.public().to_peer_id(), config))
 }
 
 fn carriers(
     pair: &Keypair,
+    circuits: relay::client::Transport,
     gauges: Arc<Gauges>,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
     let quic = quic::tokio::Transport::new(quic_config(pair))
@@ -53,7 +57,15 @@ fn carriers(
         .multiplex(Streams)
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
         .boxed();
-    let either = quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed();
+    let circuits = circuits
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(pair)?)
+        .multiplex(Streams)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .boxed();
+    let straight = quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed();
+    // First, because an address over a relay begins as one of the relay's own does.
+    let either = circuits.or_transport(straight).map(|either, _| either.into_inner()).boxed();
     Ok(Handshakes::of(either, gauges).boxed())
 }
 

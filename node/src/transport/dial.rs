@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error,
     fmt,
     time::{Duration, Instant},
 };
@@ -12,6 +13,7 @@ use std::{
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol, swarm::DialError};
 
 use super::{
+    circuit::is_relayed,
     key::{DeviceKey, NotADeviceKey, device_key, hex, peer_id},
     limits::{
         DIAL_ADDRESSES_MAX, DIAL_PEERS_MAX, PENDING_OUTGOING, REDIAL_FIRST, REDIAL_LONGEST,
@@ -217,13 +219,13 @@ impl Target {
 }
 
 /// Host by host as they were given, and of each host QUIC before TCP: where UDP is blocked, the
-/// next try reaches the same host another way.
+/// next try reaches the same host another way. What leads over a relay comes last.
 fn quic_first(mut addresses: Vec<Multiaddr>) -> Vec<Multiaddr> {
     let host = |address: &Multiaddr| address.iter().next().map(|part| part.to_string());
     let hosts: Vec<_> = addresses.iter().map(host).collect();
     addresses.sort_by_cached_key(|address| {
         let place = hosts.iter().position(|one| *one == host(address));
-        (place, !address.iter().any(|part| part == Protocol::QuicV1))
+        (is_relayed(address), place, !address.iter().any(|part| part == Protocol::QuicV1))
     });
     addresses
 }
@@ -266,8 +268,10 @@ pub(crate) fn plain_words(error: &DialError) -> String {
             format!("{address} is this device itself; give the other device's address")
         }
         DialError::Transport(tries) => {
-            let tries: Vec<_> =
-                tries.iter().map(|(address, error)| format!("{address} ({error})")).collect();
+            let tries: Vec<_> = tries
+                .iter()
+                .map(|(at, error)| format!("{at} ({})", to_the_bottom(error)))
+                .collect();
             format!("no answer at {}; is it on, and is the address right?", tries.join(", "))
         }
         DialError::Denied { cause } => format!("not dialled: {cause}"),
@@ -276,6 +280,18 @@ pub(crate) fn plain_words(error: &DialError) -> String {
             "the dial was given up because another connection was under way".to_owned()
         }
     }
+}
+
+/// An error with what caused it, each said once; libp2p's own layers say nothing themselves.
+fn to_the_bottom(error: &(dyn Error + 'static)) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    for words in causes.map(ToString::to_string) {
+        if !words.is_empty() && !said.iter().any(|before| before.contains(&words)) {
+            said.push(words);
+        }
+    }
+    said.join(": ")
 }
 
 #[cfg(test)]

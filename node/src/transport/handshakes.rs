@@ -25,7 +25,10 @@ use libp2p::{
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{
-    limits::{HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX},
+    circuit::is_relayed,
+    limits::{
+        HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, RELAYED_HANDSHAKE_TIMEOUT,
+    },
     usage::Gauges,
 };
 
@@ -72,8 +75,10 @@ where
         address: Multiaddr,
         options: DialOpts,
     ) -> Result<Self::Dial, TransportError<io::Error>> {
+        let within =
+            if is_relayed(&address) { RELAYED_HANDSHAKE_TIMEOUT } else { HANDSHAKE_TIMEOUT };
         let dial = self.inner.dial(address, options)?;
-        Ok(async move { timeout(HANDSHAKE_TIMEOUT, dial).await.map_err(|_| no_answer())? }.boxed())
+        Ok(async move { timeout(within, dial).await.map_err(|_| no_answer())? }.boxed())
     }
 
     fn poll(

@@ -4,7 +4,7 @@
 //! name, because a link that closes for no stated reason cannot be repaired by the people who run
 //! it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU32, time::Duration};
 
 use belay_mesh::limits::PRESENCE_ITEMS_MAX;
 
@@ -25,8 +25,9 @@ pub const LOBBY_PEERS_MAX: usize = 8;
 /// Links at once of devices that an order cuts: their orders and receipts take moments, and thirty
 /// of them must not fill the seats of the others.
 pub const CUT_PEERS_MAX: usize = 8;
-/// Streams a peer may open before it is admitted: three lanes, each reopened once, and two spare.
-pub const LOBBY_STREAMS_MAX: u32 = 8;
+/// Streams a peer may open before it is admitted: three lanes over a relay, three over each of the
+/// two paths that both sides may punch past it, and each once more.
+pub const LOBBY_STREAMS_MAX: u32 = 12;
 /// How long reading pauses at the lobby's last byte while an admission is still being decided: an
 /// admitting peer sends at once, and must not be cut because our own checks take a moment.
 pub const LOBBY_GRACE: Duration = Duration::from_secs(2);
@@ -56,8 +57,9 @@ pub const FIRST_EVENTS_QUEUED: usize = 256;
 pub const LATER_EVENTS_QUEUED: usize = 16;
 
 /// Connections to one peer: both sides may dial at once, and a newer one of either side replaces
-/// the older, which is closed only once the newer stands.
-pub const CONNECTIONS_PER_PEER: u32 = 3;
+/// the older, which is closed only once the newer stands; and both sides may have come over a relay
+/// before that.
+pub const CONNECTIONS_PER_PEER: u32 = 5;
 /// Inbound handshakes at once, over QUIC and TCP together; one more and the oldest of the busiest
 /// address gives way. An honest one takes a few round trips, a half-open one stays, so who floods
 /// pushes out himself. Each holds about 50 kB.
@@ -92,8 +94,8 @@ pub const REDIAL_LONGEST: Duration = Duration::from_secs(60);
 /// wire.
 pub const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// Streams that a peer may have open: three lanes, their successors while they are replaced, two
-/// spare.
-pub const STREAMS_MAX: u32 = 8;
+/// spare, two by which both sides tell how they see each other's address, and its circuits.
+pub const STREAMS_MAX: u32 = 8 + 2 + CIRCUITS_PER_PEER_MAX as u32;
 /// Unread bytes that a peer may send on one connection: all its streams together.
 pub const CONNECTION_WINDOW_BYTES: u32 = STREAMS_MAX * STREAM_WINDOW_BYTES;
 /// Streams over one TCP connection, those of both sides together, as yamux counts them.
@@ -101,6 +103,43 @@ pub const MUXED_STREAMS_MAX: usize = 2 * STREAMS_MAX as usize;
 /// Unread bytes that a peer may send over one TCP connection, all its streams together: the 256 KiB
 /// that yamux gives each stream, and never more.
 pub const MUXED_WINDOWS_BYTES: usize = MUXED_STREAMS_MAX * yamux::DEFAULT_CREDIT as usize;
+/// Members that a relay keeps a place for: as many as can be linked with it.
+pub const PLACES_MAX: usize = ESTABLISHED_TOTAL as usize;
+/// Places of one member at one relay: one for each connection that each side dialled.
+pub const PLACES_PER_PEER_MAX: usize = 2;
+/// How long a place is kept without being asked for anew: a member that is cut loses its place
+/// within it, and asking anew is one small exchange.
+pub const PLACE_TIME: Duration = Duration::from_secs(10 * 60);
+/// Relays at which a device keeps a place: when one dies the other is there.
+pub const PLACES_WANTED_MAX: usize = 2;
+/// Wait before a relay that refused a place, or lost it, is asked again.
+pub const PLACE_RETRY: Duration = Duration::from_secs(5);
+/// Circuits over one relay at once: each copies through two buffers of 8 KiB.
+pub const CIRCUITS_MAX: usize = 32;
+/// Circuits that begin or end at one member, so that nobody uses up a relay: a member links to few
+/// that it cannot dial.
+pub const CIRCUITS_PER_PEER_MAX: usize = 4;
+/// How long a circuit lasts: a link over it is then made anew, and a direct path tried again.
+pub const CIRCUIT_TIME: Duration = Duration::from_secs(60 * 60);
+/// Bytes over one circuit, both ways: an idle link needs 1 MiB in that time, a member that comes
+/// back after months some ten thousand statements of 1 KiB.
+pub const CIRCUIT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Places, or circuits, that a member may ask for in a row: a link that flickers is redialled each
+/// second for 30 s.
+pub const RELAY_ASKS_MAX: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
+/// How often it may ask once more.
+pub const RELAY_ASK_EVERY: Duration = Duration::from_secs(10);
+/// Addresses of a relay by which a circuit over it is dialled: a wired and a radio one, by QUIC and
+/// by TCP.
+pub const RELAY_ADDRESSES_MAX: usize = 4;
+/// How long a relayed connection stays once a direct one stands beside it: what was under way on it
+/// arrives.
+pub const RELAYED_DRAIN: Duration = Duration::from_secs(2);
+/// A handshake over a relay that is linked already: two more round trips, through both of its
+/// paths.
+pub const RELAYED_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(6);
+/// Between two words of a peer about how it sees this device's address, after the first.
+pub const IDENTIFY_EVERY: Duration = Duration::from_secs(10 * 60);
 /// Bytes that may wait in a TCP socket before an urgent frame: as much as one QUIC stream holds.
 pub const SOCKET_BYTES: usize = STREAM_WINDOW_BYTES as usize;
 /// Silence after which QUIC calls a connection dead. It counts anew from the first sign of life
@@ -172,10 +211,10 @@ impl Bound {
             Self::LobbyTime => "lobby: admission within 10 s",
             Self::LobbyPeers => "lobby: 8 peers at once",
             Self::CutPeers => "links of cut devices: 8 at once",
-            Self::LobbyStreams => "lobby: 8 streams before admission",
+            Self::LobbyStreams => "lobby: 12 streams before admission",
             Self::UrgentFrame => "urgent frame: 8 KiB",
             Self::BulkFrame => "bulk or repair frame: 80 KiB",
-            Self::ConnectionsPerPeer => "connections of one peer: 3",
+            Self::ConnectionsPerPeer => "connections of one peer: 5",
             Self::PendingIncoming => "inbound handshakes at once: 512",
             Self::PendingOutgoing => "outbound handshakes at once: 16",
             Self::EstablishedIncoming => "inbound connections: 64",

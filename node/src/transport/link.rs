@@ -1,7 +1,9 @@
 //! One peer's link: its connections, its lobby, its writer and its readers.
 //!
 //! Sending uses the newest connection: a peer that was started anew dials before QUIC has noticed
-//! that its old process is dead. Refused here: talking to libp2p, and telling the owner anything.
+//! that its old process is dead. But one between both devices goes before one over a relay, which
+//! ends soon after the other stands; one over a relay that comes later stays beside it, because the
+//! peer may have lost the other. Refused here: talking to libp2p, and telling the owner anything.
 
 use std::{
     sync::{Arc, atomic::AtomicUsize},
@@ -17,13 +19,14 @@ use tokio::{
 use super::{
     handler::Door,
     key::DeviceKey,
-    limits::{Bound, LOBBY_STREAMS_MAX, LOBBY_TIME},
+    limits::{Bound, LOBBY_STREAMS_MAX, LOBBY_TIME, RELAYED_DRAIN},
     message::Lane,
     net::Stamped,
     pulse::{Pulse, watch_link},
     queue::Mailbox,
     reader::{LaneReader, LobbyPass, RunningReader, read_lane},
     stream::Stream,
+    way::{Carrier, Way},
     writer::write_link,
 };
 
@@ -67,7 +70,7 @@ pub(crate) struct Link {
 
 /// Which side dialled a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
+pub enum Side {
     /// This one.
     Own,
     /// The peer.
@@ -87,8 +90,10 @@ pub(crate) enum Closing {
 
 struct Connection {
     id: ConnectionId,
-    side: Side,
+    way: Way,
     door: Option<Door>,
+    /// When it is closed in favour of a better one.
+    ends: Option<Instant>,
 }
 
 struct Lobby {
@@ -168,9 +173,11 @@ impl Link {
 
     /// A further connection, used once it is ready; the older one that it replaces, for closing: a
     /// peer that dials again has lost what it dialled before.
-    pub(crate) fn connected(&mut self, id: ConnectionId, side: Side) -> Option<ConnectionId> {
-        let older = self.connections.iter().find(|one| one.side == side).map(|one| one.id);
-        self.connections.push(Connection { id, side, door: None });
+    pub(crate) fn connected(&mut self, id: ConnectionId, way: Way) -> Option<ConnectionId> {
+        let kind = |way: &Way| (way.side, way.is_relayed());
+        let older = self.connections.iter().find(|one| kind(&one.way) == kind(&way));
+        let older = older.map(|one| one.id);
+        self.connections.push(Connection { id, way, door: None, ends: None });
         older
     }
 
@@ -178,30 +185,70 @@ impl Link {
     pub(crate) fn ready(&mut self, id: ConnectionId, door: Door) {
         if let Some(connection) = self.connections.iter_mut().find(|one| one.id == id) {
             connection.door = Some(door);
+            if !connection.way.is_relayed() {
+                let ends = Some(Instant::now() + RELAYED_DRAIN);
+                let relayed = self.connections.iter_mut().filter(|one| one.way.is_relayed());
+                relayed.for_each(|one| one.ends = one.ends.or(ends));
+            }
             self.choose_door();
         }
     }
 
-    /// A connection is gone; the link moves to the newest that is left.
+    /// When the next connection ends in favour of a better one.
+    pub(crate) fn next_end(&self) -> Option<Instant> {
+        self.connections.iter().filter_map(|one| one.ends).min()
+    }
+
+    /// Connections that end now in favour of a better one.
+    pub(crate) fn take_ended(&mut self, now: Instant) -> Vec<ConnectionId> {
+        let ended = self.connections.iter_mut().filter(|one| one.ends.is_some_and(|at| at <= now));
+        ended.map(|one| (one.ends.take(), one.id).1).collect()
+    }
+
+    /// How the connection that the link sends on reaches the peer.
+    pub(crate) fn way(&self) -> Option<Way> {
+        self.best().map(|one| one.way)
+    }
+
+    /// Whether this side dialled the peer where it listens, so that others may too.
+    pub(crate) fn is_dialled_straight(&self) -> bool {
+        let straight = |way: &Way| matches!(way.carrier, Carrier::Quic | Carrier::Tcp);
+        self.connections.iter().any(|one| one.way.side == Side::Own && straight(&one.way))
+    }
+
+    /// The way of one of its connections.
+    pub(crate) fn way_of(&self, id: ConnectionId) -> Option<Way> {
+        self.connections.iter().find(|one| one.id == id).map(|one| one.way)
+    }
+
+    fn best(&self) -> Option<&Connection> {
+        let ready = || self.connections.iter().rev().filter(|one| one.door.is_some());
+        ready().find(|one| !one.way.is_relayed()).or_else(|| ready().next())
+    }
+
+    /// A connection is gone; the link moves to the best that is left.
     pub(crate) fn disconnected(&mut self, id: ConnectionId) -> Left {
         self.connections.retain(|one| one.id != id);
         if self.connections.is_empty() {
             return Left::Nothing;
+        }
+        if self.connections.iter().all(|one| one.way.is_relayed()) {
+            self.connections.iter_mut().for_each(|one| one.ends = None);
         }
         self.choose_door();
         Left::Connections
     }
 
     fn choose_door(&self) {
-        let newest = self.connections.iter().rev().find_map(|one| one.door.clone());
+        let best = self.best().and_then(|one| one.door.clone());
         let (_, current) = self.mailbox.door();
-        let same = match (&newest, &current) {
-            (Some(newest), Some(current)) => newest.same_channel(current),
+        let same = match (&best, &current) {
+            (Some(best), Some(current)) => best.same_channel(current),
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
         if !same {
-            self.mailbox.set_door(newest);
+            self.mailbox.set_door(best);
         }
     }
 

@@ -21,7 +21,8 @@ use zeroize::Zeroizing;
 use super::{
     DeviceKey, Lane, Net, NetCommand, NetConfig, NetEvent, NetEvents, NetHandle,
     direct::{
-        Content, Doorway, Fetch, Pieces, Source, Strangers, direct_address, raw_client, raw_server,
+        Circuits, Content, Doorway, Fetch, Pieces, Source, Strangers, direct_address, raw_client,
+        raw_server,
     },
 };
 
@@ -148,6 +149,7 @@ impl Pair {
             members: [public(&PHONE)].into(),
             cut: [].into(),
             strangers: Strangers::Refused,
+            circuits: Circuits::Refused,
         };
         tell(&gateway.0, NetCommand::Know { doorway: known })?;
         let NetEvent::Listening { address } = event(&mut gateway.1).await? else {

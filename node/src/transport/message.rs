@@ -103,6 +103,13 @@ pub enum NetCommand {
         /// Members, those that are cut, and what becomes of strangers.
         doorway: Doorway,
     },
+    /// Keep a place at these members and at no others: whoever cannot
+    /// dial this device reaches it over them. A place is asked for once this side has dialled the
+    /// member, and again when it was lost.
+    Reserve {
+        /// The members, at most `PLACES_WANTED_MAX` of them, best first.
+        relays: Vec<DeviceKey>,
+    },
     /// This device has moved: direct links that it dialled go on from this address. It is noticed
     /// without being said, within half a second.
     Moved {
@@ -138,6 +145,18 @@ pub enum NetEvent {
     Listening {
         /// One local address; unspecified addresses are told once per interface.
         address: Multiaddr,
+    },
+    /// This device can be reached there no longer.
+    NotListening {
+        /// An address that was told as `Listening`.
+        address: Multiaddr,
+    },
+    /// A path between both devices was tried beside one over a relay.
+    Punched {
+        /// The device at the other end.
+        peer: DeviceKey,
+        /// It stands, or why not; the link over the relay stays.
+        result: Result<(), String>,
     },
     /// A listener failed; what it still answers is uncertain.
     ListenFailed {

@@ -9,13 +9,14 @@
 //! Read in this order: `message` (the words), `net` (the doors), `swarm` (the loop), `link`, then
 //! `writer`, `reader` and `pulse` (one task each), `queue`, `dial`; `handler` is all that libp2p
 //! needs of us above `carrier` (QUIC and TCP), `handshakes` (how many at once) and `muxer` (streams
-//! over TCP).
+//! over TCP). Who cannot be dialled is reached over a member that can: `relaying`, `circuit`, `way`.
 //!
 //! Refused here: who may join (the engine says `Admit`), what a frame means, sending again what was
 //! on a connection when it broke (repair heals), finding peers.
 
 mod behaviour;
 mod carrier;
+pub mod circuit;
 mod dial;
 pub mod direct;
 mod ending;
@@ -32,10 +33,12 @@ mod net;
 mod pulse;
 mod queue;
 mod reader;
+mod relaying;
 mod seats;
 mod stream;
 mod swarm;
 mod usage;
+mod way;
 mod writer;
 
 #[cfg(test)]
@@ -43,6 +46,8 @@ mod tests;
 
 pub use key::{DeviceKey, NotADeviceKey, device_key, peer_id};
 pub use limits::Bound;
+pub use link::Side;
 pub use message::{Lane, NetCommand, NetEvent};
 pub use net::{Net, NetConfig, NetError, NetEvents, NetHandle, Unsent};
 pub use usage::Used;
+pub use way::{Carrier, Way};

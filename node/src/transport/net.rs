@@ -26,8 +26,10 @@ use super::{
     limits::{COMMANDS_QUEUED, FIRST_EVENTS_QUEUED, LATER_EVENTS_QUEUED},
     message::{Lane, NetCommand, NetEvent},
     queue::LinkTable,
+    relaying::{Places, place_name},
     swarm::{Order, Shell},
     usage::Used,
+    way::Way,
 };
 
 /// What the links need to start.
@@ -52,11 +54,15 @@ impl Net {
     pub async fn start(config: NetConfig) -> Result<(NetHandle, NetEvents), NetError> {
         let pair = Keypair::ed25519_from_bytes(*config.secret).map_err(|_| NetError::Secret)?;
         let table = Arc::new(LinkTable::default());
-        let swarm = swarm_of(&pair, Links::new(), table.gauges.clone());
-        let mut swarm = swarm.map_err(|_| NetError::Secret)?;
         let (sockets, listen) = split(config.listen);
         let public = pair.public().try_into_ed25519().map_err(|_| NetError::Secret)?.to_bytes();
         let direct = Direct::start((&config.secret, &public), &sockets).map_err(no_direct)?;
+        let links = |circuits| Links::new(&pair, direct.porter(), circuits);
+        let swarm = swarm_of(&pair, table.gauges.clone(), links);
+        let mut swarm = swarm.map_err(|_| NetError::Secret)?;
+        if let Some(own) = place_name(&public) {
+            swarm.add_external_address(own);
+        }
         for address in listen {
             swarm.listen_on(address.clone()).map_err(|error| listen_error(address, error))?;
         }
@@ -74,6 +80,7 @@ impl Net {
             direct,
             doorway: Doorway::default(),
             dials,
+            places: Places::default(),
             orders,
             first,
             later,
@@ -132,6 +139,7 @@ impl NetHandle {
             NetCommand::Admit { peer } => Order::Admit { peer },
             NetCommand::Hangup { peer } => Order::Hangup { peer },
             NetCommand::Know { doorway } => Order::Know { doorway },
+            NetCommand::Reserve { relays } => Order::Reserve { relays },
             NetCommand::Moved { to } => Order::Moved { to },
             NetCommand::Fetch(order) => Order::Fetch(order),
             NetCommand::Abandon { ticket } => Order::Abandon { ticket },
@@ -154,6 +162,11 @@ impl NetHandle {
     /// Every bound of the links with what is used of it now.
     pub fn used(&self) -> Vec<Used> {
         self.table.gauges.read()
+    }
+
+    /// How every link that stands reaches its peer.
+    pub fn ways(&self) -> BTreeMap<DeviceKey, Way> {
+        self.table.ways()
     }
 
     /// Hangs up every link (urgent frames already queued still go), closes the sockets and returns:
@@ -213,7 +226,9 @@ impl NetEvents {
             }
             NetEvent::Frame { peer, .. } => self.up.get(peer) == Some(&stamped.link),
             NetEvent::Listening { .. }
+            | NetEvent::NotListening { .. }
             | NetEvent::ListenFailed { .. }
+            | NetEvent::Punched { .. }
             | NetEvent::Refused { .. }
             | NetEvent::Wanted { .. }
             | NetEvent::Fetched { .. }

@@ -23,12 +23,14 @@ use super::{
     },
     message::Lane,
     usage::Gauges,
+    way::Way,
 };
 
 /// The mailboxes of all links that stand, where `send` finds them.
 #[derive(Debug, Default)]
 pub(crate) struct LinkTable {
     mailboxes: Mutex<BTreeMap<DeviceKey, Arc<Mailbox>>>,
+    ways: Mutex<BTreeMap<DeviceKey, Way>>,
     /// Rung when some mailbox has dropped a frame.
     pub(crate) overflowed: Arc<Notify>,
     /// Where the bytes of all mailboxes together are counted, beside what others count.
@@ -46,6 +48,17 @@ impl LinkTable {
     /// Forgets a link that is down.
     pub(crate) fn remove(&self, peer: &DeviceKey) {
         lock(&self.mailboxes).remove(peer);
+        lock(&self.ways).remove(peer);
+    }
+
+    /// Notes how a link that stands reaches its peer.
+    pub(crate) fn note_way(&self, peer: &DeviceKey, way: Way) {
+        lock(&self.ways).insert(*peer, way);
+    }
+
+    /// How every link that stands reaches its peer.
+    pub(crate) fn ways(&self) -> BTreeMap<DeviceKey, Way> {
+        lock(&self.ways).clone()
     }
 
     /// The mailbox of a link that stands.

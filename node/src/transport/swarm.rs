@@ -28,15 +28,18 @@ use tokio::{
 
 use super::{
     behaviour::{LaneEvent, Links, LinksEvent, limit_of},
+    circuit::is_relayed,
     dial::{DialBook, plain_words},
     direct::{Direct, DirectNews, Doorway, Fetch, Source, split},
     handler::LaneNews,
     key::{DeviceKey, device_key},
     limits::Bound,
-    link::{Closing, Ended, Left, Link, Outlets, Side, TaskEnd},
+    link::{Closing, Ended, Left, Link, Outlets, TaskEnd},
     message::{Lane, NetCommand, NetEvent},
     net::Stamped,
     queue::LinkTable,
+    relaying::Places,
+    way::Way,
 };
 
 /// How long the loop sleeps when no deadline is known.
@@ -50,6 +53,7 @@ pub(crate) enum Order {
     Admit { peer: DeviceKey },
     Hangup { peer: DeviceKey },
     Know { doorway: Doorway },
+    Reserve { relays: Vec<DeviceKey> },
     Moved { to: IpAddr },
     Fetch(Box<Fetch>),
     Abandon { ticket: u64 },
@@ -64,6 +68,7 @@ impl From<Order> for NetCommand {
             Order::Admit { peer } => Self::Admit { peer },
             Order::Hangup { peer } => Self::Hangup { peer },
             Order::Know { doorway } => Self::Know { doorway },
+            Order::Reserve { relays } => Self::Reserve { relays },
             Order::Moved { to } => Self::Moved { to },
             Order::Fetch(order) => Self::Fetch(order),
             Order::Abandon { ticket } => Self::Abandon { ticket },
@@ -79,6 +84,8 @@ pub(crate) struct Shell {
     /// Who has a seat of his own, and who none.
     pub(crate) doorway: Doorway,
     pub(crate) dials: DialBook,
+    /// Where this device has a place, or wants one.
+    pub(crate) places: Places,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) first: mpsc::Sender<Stamped>,
     pub(crate) later: mpsc::Sender<Stamped>,
@@ -123,7 +130,7 @@ impl Shell {
             // Aborted by us, together with its link or its stream.
             Happened::Task(Err(_)) => Ok(()),
             Happened::Overflow => self.tell_overflows().await,
-            Happened::Time => self.end_lobbies().await,
+            Happened::Time => self.on_time().await,
         }
     }
 
@@ -142,7 +149,9 @@ impl Shell {
 
     fn next_deadline(&self) -> Instant {
         let lobbies = self.links.values().filter_map(Link::lobby_until);
-        let next = lobbies.chain(self.dials.next_due()).min();
+        let ends = self.links.values().filter_map(Link::next_end);
+        let places = self.next_place();
+        let next = lobbies.chain(ends).chain(self.dials.next_due()).chain(places).min();
         next.unwrap_or_else(|| Instant::now() + NO_DEADLINE)
     }
 
@@ -155,7 +164,7 @@ impl Shell {
     }
 
     /// Tells something that belongs to no standing link.
-    async fn announce(&mut self, event: NetEvent) -> Result<(), Stopping> {
+    pub(super) async fn announce(&mut self, event: NetEvent) -> Result<(), Stopping> {
         self.tell(self.next_link, event).await
     }
 
@@ -170,6 +179,7 @@ impl Shell {
             }
             Order::Hangup { peer } => self.hang_up(&peer),
             Order::Know { doorway } => return self.know(doorway).await,
+            Order::Reserve { relays } => return self.reserve(relays).await,
             Order::Fetch(order) => self.direct.fetch(*order),
             Order::Abandon { ticket } => self.direct.abandon(ticket),
             Order::Lend { ticket, source } => self.direct.lend(ticket, source),
@@ -249,14 +259,12 @@ impl Shell {
 
     async fn on_swarm(&mut self, event: SwarmEvent<LinksEvent>) -> Result<(), Stopping> {
         match event {
-            SwarmEvent::Behaviour(LinksEvent::Lanes(event)) => self.on_lane(event).await,
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                let side = if endpoint.is_dialer() { Side::Own } else { Side::Peer };
                 let Some(peer) = device_key(&peer_id) else {
                     let bound = Bound::DeviceKeyKind;
                     return self.refuse_connection(None, connection_id, bound).await;
                 };
-                self.on_established(peer, connection_id, side).await
+                self.on_established(peer, connection_id, Way::of(&endpoint)).await
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, .. } => {
                 match device_key(&peer_id) {
@@ -273,17 +281,23 @@ impl Shell {
             SwarmEvent::IncomingConnectionError { peer_id, error, .. } => {
                 self.on_denied(peer_id, error).await
             }
+            SwarmEvent::Behaviour(event) => self.on_reach(event).await,
+            // A place is told when it is granted.
+            SwarmEvent::NewListenAddr { address, .. } if is_relayed(&address) => Ok(()),
             SwarmEvent::NewListenAddr { address, .. } => {
                 self.announce(NetEvent::Listening { address: address.clone() }).await?;
                 self.tell_direct(Some(&address)).await
             }
-            SwarmEvent::ListenerClosed { reason: Err(error), .. }
-            | SwarmEvent::ListenerError { error, .. } => {
+            SwarmEvent::ExpiredListenAddr { address, .. } if !is_relayed(&address) => {
+                self.announce(NetEvent::NotListening { address }).await
+            }
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
+                self.on_listener_closed(listener_id, reason).await
+            }
+            SwarmEvent::ListenerError { error, .. } => {
                 self.announce(NetEvent::ListenFailed { why: error.to_string() }).await
             }
-            SwarmEvent::Behaviour(LinksEvent::Limits(never)) => match never {},
-            SwarmEvent::ListenerClosed { reason: Ok(()), .. }
-            | SwarmEvent::IncomingConnection { .. }
+            SwarmEvent::IncomingConnection { .. }
             | SwarmEvent::ExpiredListenAddr { .. }
             | SwarmEvent::Dialing { .. }
             | SwarmEvent::NewExternalAddrCandidate { .. }
@@ -297,7 +311,7 @@ impl Shell {
     async fn on_direct(&mut self, news: DirectNews) -> Result<(), Stopping> {
         match news {
             DirectNews::Up { id, peer, side, door, .. } => {
-                self.on_established(peer, id, side).await?;
+                self.on_established(peer, id, Way::direct(side)).await?;
                 self.on_lane_news(peer, id, LaneNews::Ready(door)).await
             }
             DirectNews::Opened { id, peer, lane, stream } => {
@@ -337,16 +351,16 @@ impl Shell {
         &mut self,
         peer: DeviceKey,
         connection: ConnectionId,
-        side: Side,
+        way: Way,
     ) -> Result<(), Stopping> {
         match self.links.get_mut(&peer) {
             Some(link) if link.closing.is_none() => {
-                if let Some(older) = link.connected(connection, side) {
+                if let Some(older) = link.connected(connection, way) {
                     self.close_connection(older);
                 }
             }
             Some(_) => self.close_connection(connection),
-            None => return self.link_up(peer, connection, side).await,
+            None => return self.link_up(peer, connection, way).await,
         }
         Ok(())
     }
@@ -355,7 +369,7 @@ impl Shell {
         &mut self,
         peer: DeviceKey,
         connection: ConnectionId,
-        side: Side,
+        way: Way,
     ) -> Result<(), Stopping> {
         let seat = self.seat_of(&peer);
         self.free_a_seat(seat).await?;
@@ -363,7 +377,7 @@ impl Shell {
         self.next_link += 1;
         let mailbox = self.table.add(peer);
         let mut link = Link::new((peer, number), mailbox, seat, &mut self.tasks);
-        link.connected(connection, side);
+        link.connected(connection, way);
         self.links.insert(peer, link);
         self.dials.on_up(&peer);
         self.tell(number, NetEvent::LinkUp { peer }).await
@@ -387,7 +401,11 @@ impl Shell {
         let left = self.links.get_mut(&peer).map(|link| link.disconnected(connection));
         match left {
             Some(Left::Nothing) => self.link_down(peer).await,
-            Some(Left::Connections) | None => Ok(()),
+            Some(Left::Connections) => {
+                self.note_way(&peer);
+                Ok(())
+            }
+            None => Ok(()),
         }
     }
 
@@ -417,7 +435,7 @@ impl Shell {
         }
     }
 
-    async fn on_lane(&mut self, event: LaneEvent) -> Result<(), Stopping> {
+    pub(super) async fn on_lane(&mut self, event: LaneEvent) -> Result<(), Stopping> {
         match device_key(&event.peer) {
             Some(peer) => self.on_lane_news(peer, event.connection, event.news).await,
             None => Ok(()),
@@ -444,6 +462,8 @@ impl Shell {
             }
             LaneNews::Opened(..) => None,
         };
+        self.note_way(&peer);
+        self.ask_for_places();
         match broken {
             Some(bound) => self.refuse_link(peer, bound).await,
             None => Ok(()),
@@ -498,7 +518,7 @@ impl Shell {
         self.tell(number, NetEvent::Refused { peer: Some(peer), bound }).await
     }
 
-    fn close_connection(&mut self, connection: ConnectionId) {
+    pub(super) fn close_connection(&mut self, connection: ConnectionId) {
         if !self.direct.close(connection) {
             self.swarm.close_connection(connection);
         }
@@ -512,7 +532,7 @@ impl Shell {
         }
     }
 
-    async fn end_lobbies(&mut self) -> Result<(), Stopping> {
+    pub(super) async fn end_lobbies(&mut self) -> Result<(), Stopping> {
         let now = Instant::now();
         let late = |link: &Link| link.lobby_until().is_some_and(|until| until <= now);
         let peers: Vec<_> =

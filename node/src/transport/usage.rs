@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::limits::{
-    CUT_PEERS_MAX, ESTABLISHED_TOTAL, HANDSHAKES_MAX, LOBBY_PEERS_MAX, QUEUED_BYTES_MAX,
-    STREAMS_MAX,
+    CIRCUITS_MAX, CUT_PEERS_MAX, ESTABLISHED_TOTAL, HANDSHAKES_MAX, LOBBY_PEERS_MAX, PLACES_MAX,
+    QUEUED_BYTES_MAX, STREAMS_MAX,
 };
 
 /// One bound and what is used of it.
@@ -34,6 +34,10 @@ pub(crate) struct Gauges {
     pub(crate) streams: AtomicUsize,
     /// Inbound handshakes under way.
     pub(crate) handshakes: AtomicUsize,
+    /// Members that have a place here, to be reached over this device.
+    pub(crate) places: AtomicUsize,
+    /// Circuits that lead over this device.
+    pub(crate) circuits: AtomicUsize,
     /// Bytes that wait to be written, all links together.
     pub(crate) queued_bytes: AtomicUsize,
 }
@@ -49,6 +53,8 @@ impl Gauges {
             ("strangers in the lobby", &self.strangers, LOBBY_PEERS_MAX),
             ("cut devices", &self.cut, CUT_PEERS_MAX),
             ("streams of the busiest peer", &self.streams, streams),
+            ("places kept for members", &self.places, PLACES_MAX),
+            ("circuits relayed", &self.circuits, CIRCUITS_MAX),
             ("bytes waiting to be sent", &self.queued_bytes, QUEUED_BYTES_MAX),
         ];
         let used = |(what, used, limit): (&'static str, &AtomicUsize, usize)| {

@@ -52,6 +52,8 @@ pub(super) struct Device {
     pub(super) closed: Vec<PublicKey>,
     /// Whom it dials, and where.
     pub(super) dials: BTreeMap<PublicKey, Vec<String>>,
+    /// At whom it keeps a place.
+    pub(super) relays: Vec<PublicKey>,
     lives: u8,
 }
 
@@ -112,6 +114,7 @@ impl Lab {
                 can,
                 closed,
                 dials,
+                relays: Vec::new(),
                 lives,
             };
             lab.devices.push(device);
@@ -210,6 +213,7 @@ impl Lab {
                 self.devices[node].dials.insert(link, addresses);
             }
             Output::Forget { link } => drop(self.devices[node].dials.remove(&link)),
+            Output::Reserve { relays } => self.devices[node].relays = relays,
             Output::Admit { .. } | Output::Feed { .. } | Output::Freeze { .. } => {}
         }
     }

@@ -102,7 +102,49 @@ fn told(count: usize) -> Lab {
 }
 
 fn choose(lab: &mut Lab, node: usize) {
-    lab.give(node, Input::ChooseNeighbours { own: vec![address(node)] });
+    choose_over(lab, node, &[]);
+}
+
+/// Lets a device choose, which is linked with these after dialling them.
+fn choose_over(lab: &mut Lab, node: usize, dialled: &[usize]) {
+    let dialled = dialled.iter().map(|node| lab.fleet.devices[*node].key).collect();
+    lab.give(node, Input::ChooseNeighbours { own: vec![address(node)], dialled });
+}
+
+/// Goal: a device keeps a place at two members that it dialled, keeps those while their links
+/// stand, takes another for one that is gone or held, and none at a device that only relays reach;
+/// a device that only its machine reaches keeps none. Method: six devices that have said where they
+/// listen; one of them says places alone.
+#[test]
+fn places_are_kept_at_two_that_were_dialled() {
+    let mut lab = told(6);
+    let key = |lab: &Lab, node: usize| lab.fleet.devices[node].key;
+    let place = "/p2p/12D3KooWGjqLw5zmGGmUWy41xmoqk6SJfLWwmQ2UEJTc2mTwQ6aJ/p2p-circuit".to_owned();
+    lab.give(4, Input::Present { load: 0, addresses: vec![place] });
+    lab.run(2 * PRESENCE_EVERY_MS);
+    choose_over(&mut lab, 5, &[4]);
+    assert_eq!(lab.devices[5].relays, [], "nobody is led over two relays");
+    choose_over(&mut lab, 5, &[1, 2, 3, 4]);
+    let first = lab.devices[5].relays.clone();
+    assert_eq!(first.len(), 2, "{first:?}");
+    assert!(!first.contains(&key(&lab, 4)) && !first.contains(&key(&lab, 0)), "{first:?}");
+    choose_over(&mut lab, 5, &[0, 1, 2, 3, 4]);
+    assert_eq!(lab.devices[5].relays, first, "a beacon that is linked later moves nobody");
+    let gone = (1..4).find(|node| key(&lab, *node) == first[0]).expect("one of them");
+    let left: Vec<usize> = (1..4).filter(|node| *node != gone).collect();
+    choose_over(&mut lab, 5, &left);
+    let second = lab.devices[5].relays.clone();
+    assert!(second.len() == 2 && second[0] == first[1] && !second.contains(&first[0]));
+    let held = (1..4).find(|node| key(&lab, *node) == second[0]).expect("one of them");
+    let (subject, home, reason) = against(&lab, held);
+    order(&mut lab, Hold { subject, home, reason, until_ms: None, pause: None }.into());
+    lab.run(PRESENCE_EVERY_MS);
+    choose_over(&mut lab, 5, &left);
+    assert!(!lab.devices[5].relays.contains(&second[0]));
+    let own = vec!["/ip4/127.0.0.1/tcp/7411".to_owned()];
+    let dialled = left.iter().map(|node| key(&lab, *node)).collect();
+    lab.give(5, Input::ChooseNeighbours { own, dialled });
+    assert_eq!(lab.devices[5].relays, []);
 }
 
 /// Goal: a device dials a bounded few: the beacon first, never itself, never a loopback address of

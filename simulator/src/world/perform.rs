@@ -48,7 +48,7 @@ impl World {
             Output::Admit { link } => self.admit(node, link),
             Output::Hangup { link } => self.hang_up(node, link),
             // The plan says who is linked with whom, and no engine is asked to choose.
-            Output::Dial { .. } | Output::Forget { .. } => {}
+            Output::Dial { .. } | Output::Forget { .. } | Output::Reserve { .. } => {}
             Output::Persist { write, records, .. } => {
                 let at = self.hosts[node].write(&self.plan, self.now, write, records);
                 self.schedule(at, node, What::Written);

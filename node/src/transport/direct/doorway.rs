@@ -19,6 +19,18 @@ pub struct Doorway {
     pub cut: BTreeSet<DeviceKey>,
     /// What becomes of a key that the fleet does not know.
     pub strangers: Strangers,
+    /// Whether this device relays.
+    pub circuits: Circuits,
+}
+
+/// Whether this device relays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Circuits {
+    /// For nobody.
+    #[default]
+    Refused,
+    /// From member to member.
+    Given,
 }
 
 /// What becomes of a key that the fleet does not know.
@@ -64,6 +76,12 @@ impl Porter {
     /// From now on this is what is said. Nothing is left half changed by a panic elsewhere.
     pub(crate) fn hang(&self, doorway: Doorway) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = doorway;
+    }
+
+    /// Whether this device relays for that key now.
+    pub(crate) fn relays_for(&self, key: &DeviceKey) -> bool {
+        let doorway = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        doorway.circuits == Circuits::Given && doorway.entry(key) == Entry::Member
     }
 
     /// How far this key may come now.

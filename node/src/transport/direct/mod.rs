@@ -26,7 +26,8 @@ mod ways;
 
 pub(crate) use address::split;
 pub use address::{direct_address, direct_socket};
-pub use doorway::{Doorway, Entry, Strangers};
+pub(crate) use doorway::Porter;
+pub use doorway::{Circuits, Doorway, Entry, Strangers};
 pub use fetch::Fetch;
 pub(crate) use lanes::DirectStream;
 pub use lend::{Content, Source};
@@ -55,7 +56,6 @@ use tokio::{
 use self::{
     desk::Desk,
     dialer::Dialer,
-    doorway::Porter,
     hall::Hall,
     lend::Wanted,
     limits::{LINK_WINDOW_BYTES, LOOK_AT_WAY, NEWS_QUEUED, PAYLOAD_WINDOW_BYTES, STREAMS_OPEN_MAX},
@@ -145,6 +145,11 @@ impl Direct {
         let dialer = Dialer::new(identity, porter.clone(), (ids, news));
         let (told, standing) = (BTreeSet::new(), BTreeMap::new());
         Ok(Self { dialer, porter, doors, told, heard, standing, desk, look })
+    }
+
+    /// Who may come in, as the doorway says.
+    pub(crate) fn porter(&self) -> &Porter {
+        &self.porter
     }
 
     /// The next thing that happened; roaming goes on meanwhile. Dropping the future loses nothing.
@@ -307,7 +312,12 @@ pub(crate) fn raw_server(
 ) -> io::Result<ServerConfig> {
     let porter = Porter::default();
     let (members, cut) = (BTreeSet::from([*peer]), BTreeSet::new());
-    porter.hang(Doorway { members, cut, strangers: Strangers::Refused });
+    porter.hang(Doorway {
+        members,
+        cut,
+        strangers: Strangers::Refused,
+        circuits: Circuits::Refused,
+    });
     let identity = Identity::new(seed, public).map_err(io::Error::other)?;
     let mut config = ServerConfig::with_crypto(identity.server(porter).map_err(io::Error::other)?);
     config.transport_config(link_transport());

@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 use libp2p::futures::AsyncWriteExt as _;
 
 use super::{
-    super::{
-        direct::{Doorway, Strangers},
-        frame::encode,
-    },
+    super::{direct::Doorway, frame::encode},
     *,
 };
 
@@ -135,7 +132,7 @@ async fn cut_devices_fill_no_seats_of_others() {
     let mut cut: Vec<Rogue> = (30..60).map(Rogue::start).collect();
     let member = Rogue::start(9);
     let keys = |rogues: &[Rogue]| rogues.iter().map(|rogue| rogue.key).collect();
-    let doorway = |members, cut| Doorway { members, cut, strangers: Strangers::Refused };
+    let doorway = |members, cut| Doorway { members, cut, ..Doorway::default() };
     node.tell(NetCommand::Know { doorway: doorway(keys(&cut), BTreeSet::new()) });
     for rogue in &mut cut[..15] {
         rogue.connect(&node).await;

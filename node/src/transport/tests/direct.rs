@@ -19,7 +19,7 @@ async fn direct_gateway() -> Node {
 
 fn doorway(members: &[u8], strangers: Strangers) -> Doorway {
     let members = members.iter().map(|seed| key(*seed)).collect();
-    Doorway { members, cut: BTreeSet::new(), strangers }
+    Doorway { members, strangers, ..Doorway::default() }
 }
 
 fn know(node: &Node, members: &[u8], strangers: Strangers) {
@@ -341,7 +341,7 @@ async fn a_cut_device_gets_no_payload() {
     let (gateway, mut phone) = leaf().await;
     let cut = BTreeSet::from([phone.key]);
     let members = BTreeSet::new();
-    let doorway = Doorway { members, cut, strangers: Strangers::Refused };
+    let doorway = Doorway { members, cut, ..Doorway::default() };
     gateway.tell(NetCommand::Know { doorway });
     let (_, pieces, _) = payload(folder.path(), 5);
     phone.tell(NetCommand::Fetch(Box::new(order(&gateway, folder.path(), &pieces))));

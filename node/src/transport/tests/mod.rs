@@ -6,6 +6,7 @@
 mod bounds;
 mod direct;
 mod links;
+mod relayed;
 mod tcp;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -189,7 +190,10 @@ enum News {
 
 impl Rogue {
     fn start(seed: u8) -> Self {
-        Self::over(seed, swarm_of(&pair(seed), Lanes::default(), Arc::default()).expect("signs"))
+        Self::over(
+            seed,
+            swarm_of(&pair(seed), Arc::default(), |_| Lanes::default()).expect("signs"),
+        )
     }
 
     fn over(seed: u8, mut swarm: Swarm<Lanes>) -> Self {
