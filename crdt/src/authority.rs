@@ -138,6 +138,11 @@ impl Tenure {
         let root = matches!(self.author, Principal::Root(_));
         self.author == *author && (root || self.roles.contains(&role))
     }
+
+    /// Whether he might give orders: with the security role, or by a key that gives nothing else.
+    fn ordered(&self, author: &Principal) -> bool {
+        self.held(author, Role::Security) || self.held(author, Role::Orders)
+    }
 }
 
 impl Authority {
@@ -195,6 +200,11 @@ impl Authority {
     /// True when this operator's key holds the role in the standing epoch.
     pub fn role_now(&self, key: &PublicKey, role: Role) -> bool {
         self.standing().is_some_and(|epoch| self.role_at(key, role, epoch.number))
+    }
+
+    /// True when this operator's key may give orders in the standing epoch.
+    pub(crate) fn orders_now(&self, key: &PublicKey) -> bool {
+        self.role_now(key, Role::Security) || self.role_now(key, Role::Orders)
     }
 
     /// True when this operator's key holds the role in the standing branch's epoch of this number,
@@ -379,10 +389,10 @@ impl Authority {
     }
 
     /// The epoch that an order belongs to: the latest up to the one it names in which its author
-    /// held the role, so that who has left cannot name a later one.
+    /// might give orders, so that who has left cannot name a later one.
     pub(crate) fn order_epoch(&self, order: &Verified<Statement>) -> Option<u64> {
         let key = order.key();
-        let held = self.tenures_of(&key).filter(|t| t.held(&order.author, Role::Security));
+        let held = self.tenures_of(&key).filter(|tenure| tenure.ordered(&order.author));
         let numbers: BTreeSet<u64> = held.map(|tenure| tenure.number).collect();
         let up_to = numbers.range(..=order.epoch).next_back().copied();
         up_to.or_else(|| numbers.first().map(|first| order.epoch.min(*first)))
@@ -401,11 +411,11 @@ impl Authority {
         }
     }
 
-    /// True when the author of an order held the security role in any valid epoch of this number.
+    /// True when the author of an order might give orders in any valid epoch of this number.
     pub(crate) fn ordered_by_holder_in(&self, order: &Verified<Statement>, number: u64) -> bool {
         let key = order.key();
         let mut tenures = self.tenures_of(&key).filter(|tenure| tenure.number == number);
-        tenures.any(|tenure| tenure.held(&order.author, Role::Security))
+        tenures.any(|tenure| tenure.ordered(&order.author))
     }
 
     /// Who adds his word to an order by this approval: whoever ever held the role, root included.

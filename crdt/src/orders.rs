@@ -20,7 +20,7 @@ use crate::authority::{Authority, Reach, Table, Void};
 use crate::limits::HOLDS_ASKED_MAX;
 use crate::rules::{Rules, Voice};
 use crate::set::{Held, Set};
-use belay_identity::body::{Body, Generations, Role, Subject, Term};
+use belay_identity::body::{Body, Generations, Subject, Term};
 use belay_identity::chain::Link;
 use belay_identity::principal::{DeviceId, OperatorId, Principal};
 use belay_identity::{Chain, PublicKey, Statement, StatementId, Verified};
@@ -344,9 +344,8 @@ impl Orders {
         let stays = |order: &&Order| {
             order.kind == OrderKind::Revoke || !self.answered.contains_key(&order.id)
         };
-        let in_office = |order: &&Order| {
-            authority.role_now(&order.key, Role::Security) || authority.is_root_key(&order.key)
-        };
+        let in_office =
+            |order: &&Order| authority.orders_now(&order.key) || authority.is_root_key(&order.key);
         let whole = |order: &&Order| order.reach == Reach::All || in_office(order);
         self.orders.values().filter(stays).filter(whole).map(|order| order.id).collect()
     }

@@ -37,6 +37,8 @@ pub struct OperatorLine {
     pub id: OperatorId,
     /// His keys.
     pub keys: Vec<PublicKey>,
+    /// Those of them that count for orders alone.
+    pub orders_keys: Vec<PublicKey>,
     /// What he may do.
     pub roles: Vec<Role>,
     /// Wide orders that he may still give alone in this epoch, by the key that gave most.
@@ -104,8 +106,11 @@ impl Engine {
         }
         let line = |(id, (keys, roles)): (&OperatorId, (Vec<PublicKey>, BTreeSet<Role>))| {
             let given = keys.iter().map(|key| self.wide_given(key)).max().unwrap_or(0);
+            let all = standing.root.operators.iter();
+            let alone = all.filter(|line| keys.contains(&line.key) && line.roles == [Role::Orders]);
             OperatorLine {
                 id: id.clone(),
+                orders_keys: alone.map(|line| line.key).collect(),
                 roles: roles.into_iter().collect(),
                 wide_left: WIDE_ORDERS_PER_EPOCH_MAX.saturating_sub(given),
                 orders: self.orders_by(id),

@@ -34,12 +34,19 @@ pub enum Change {
         /// The key.
         key: PublicKey,
     },
+    /// Name a key for orders alone, of an operator or of one who is none yet.
+    AddOrdersKey {
+        /// Whose.
+        id: OperatorId,
+        /// The key.
+        key: PublicKey,
+    },
     /// Drop one of several keys of an operator.
     RetireOperatorKey {
         /// The key.
         key: PublicKey,
     },
-    /// Give an operator these roles instead.
+    /// Give an operator these roles instead; his keys for orders alone stay what they are.
     SetRoles {
         /// Whose.
         id: OperatorId,
@@ -267,6 +274,9 @@ pub enum BadEpoch {
     /// An operator without a role.
     #[error("{0} would hold no role; remove him instead")]
     NoRole(String),
+    /// A key for orders alone that is to do something else too.
+    #[error("a key of {0} would hold the role orders beside others, and that one stands alone")]
+    OrdersBeside(String),
 }
 
 /// Checks what an epoch says against the one before it; pins and re-affirmed ids are not judged.
@@ -301,7 +311,11 @@ fn check_line(root: &Root, at: usize, line: &Operator) -> Result<(), BadEpoch> {
         Ok(id) if id == line.id => {}
         Ok(_) | Err(_) => return Err(BadEpoch::OtherFleet(line.id.to_string())),
     }
-    if line.roles.is_empty() { Err(BadEpoch::NoRole(name)) } else { Ok(()) }
+    if line.roles.is_empty() {
+        return Err(BadEpoch::NoRole(name));
+    }
+    let mixed = line.roles.contains(&Role::Orders) && !only_orders(line);
+    if mixed { Err(BadEpoch::OrdersBeside(name)) } else { Ok(()) }
 }
 
 fn short(key: &PublicKey) -> String {
@@ -318,6 +332,11 @@ fn bad(fault: BadEpoch) -> Refusal {
         }
         BadEpoch::Number(..) | BadEpoch::Domain | BadEpoch::OtherFleet(_) => {
             "`belay operator list` shows the epoch that stands".to_owned()
+        }
+        BadEpoch::OrdersBeside(_) => {
+            "the role security gives orders too; a key for orders alone is named by its card: \
+             `belay operator card --key ssh-agent:KEY`, then `belay operator add CARD`"
+                .to_owned()
         }
         BadEpoch::NoRole(_) => "name roles of policy, security, enrol and audit".to_owned(),
     };
@@ -351,10 +370,13 @@ fn alter(root: &mut Root, change: &Change) -> Result<(), Refusal> {
             let roles = known(root, id)?.roles.clone();
             name_line(root, id, *key, &roles);
         }
+        Change::AddOrdersKey { id, key } => name_line(root, id, *key, &[Role::Orders]),
         Change::RetireOperatorKey { key } => retire_operator_key(root, key)?,
         Change::SetRoles { id, roles } => {
-            known(root, id)?;
-            let lines = root.operators.iter_mut().filter(|line| line.id == *id);
+            let one = known(root, id)?;
+            let alone = only_orders(one);
+            let his = |line: &&mut Operator| line.id == *id && (alone || !only_orders(line));
+            let lines = root.operators.iter_mut().filter(his);
             lines.for_each(|line| line.roles = sorted(roles));
         }
         Change::RemoveOperator { id, cause } => {
@@ -402,13 +424,19 @@ fn retire_operator_key(root: &mut Root, key: &PublicKey) -> Result<(), Refusal> 
     no(why, "add another first, or remove him: `belay operator remove NAME`")
 }
 
+/// An operator's line: of the keys that do more than order, where he has one.
 fn known<'a>(root: &'a Root, id: &OperatorId) -> Result<&'a Operator, Refusal> {
-    root.operators.iter().find(|line| line.id == *id).ok_or_else(|| {
+    let his = || root.operators.iter().filter(|line| line.id == *id);
+    his().find(|line| !only_orders(line)).or_else(|| his().next()).ok_or_else(|| {
         let names: BTreeSet<&str> = root.operators.iter().map(|line| line.id.name()).collect();
         let names: Vec<&str> = names.into_iter().collect();
         let why = format!("there is no operator {}", id.name());
         Refusal::new(RefusalKind::WrongUse, why, format!("there are {}", names.join(", ")))
     })
+}
+
+fn only_orders(line: &Operator) -> bool {
+    line.roles == [Role::Orders]
 }
 
 fn name_line(root: &mut Root, id: &OperatorId, key: PublicKey, roles: &[Role]) {

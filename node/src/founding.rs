@@ -93,7 +93,7 @@ fn root_one(founding: &Founding<'_>, root: &SecretKey, operator: &SecretKey) -> 
         number: 1,
         keys: vec![root.public()],
         threshold: 1,
-        operators: vec![Operator { id, key, roles: Role::ALL.to_vec() }],
+        operators: vec![Operator { id, key, roles: Role::OFFICES.to_vec() }],
         pins: Vec::new(),
         reaffirmed: Vec::new(),
         floors: Vec::new(),

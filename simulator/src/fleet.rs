@@ -234,7 +234,7 @@ impl FirstWords {
 }
 
 fn root_one(domain: &TrustDomain, root: &SecretKey, id: &OperatorId, key: &SecretKey) -> Body {
-    let operator = Operator { id: id.clone(), key: key.public(), roles: Role::ALL.to_vec() };
+    let operator = Operator { id: id.clone(), key: key.public(), roles: Role::OFFICES.to_vec() };
     Body::Root(Root {
         domain: domain.clone(),
         number: 1,

@@ -8,3 +8,4 @@ mod approvals;
 mod bad_roots;
 mod desk;
 mod epochs;
+mod orders_only;

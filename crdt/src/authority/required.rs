@@ -11,7 +11,8 @@ pub(super) enum Required {
     Role(Role),
     /// An operator with this role, or the holder of an invite, which the registry checks.
     Invited,
-    /// Any operator, or a root; what he approves says which role it needs.
+    /// Any operator by a key that does more than order, or a root; what he approves says which role
+    /// it needs.
     AnyOperator,
     /// A device, or a credential's key: the registry and the tasks say which.
     OfAnother,
@@ -23,7 +24,7 @@ impl Required {
         match self {
             Required::Role(role) => roles.contains(&role),
             Required::Invited => roles.contains(&Role::Enrol),
-            Required::AnyOperator => !roles.is_empty(),
+            Required::AnyOperator => roles.iter().any(|role| *role != Role::Orders),
             Required::OfAnother => false,
         }
     }

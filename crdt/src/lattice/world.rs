@@ -71,7 +71,7 @@ impl Who {
     /// The operator's line in a root, with every role.
     pub(crate) fn line(self) -> Operator {
         let Principal::Operator(id) = self.author() else { panic!("roots have no line") };
-        Operator { id, key: self.key(), roles: Role::ALL.to_vec() }
+        Operator { id, key: self.key(), roles: Role::OFFICES.to_vec() }
     }
 }
 

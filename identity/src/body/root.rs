@@ -63,7 +63,15 @@ crate::codes! {
         Enrol = 3 "enrol",
         /// Reading everything.
         Audit = 4 "audit",
+        /// Orders alone, which only take away: the role of a key that signs without its holder's
+        /// touch or typed secret. It lifts, restores, approves and grants nothing.
+        Orders = 5 "orders",
     }
+}
+
+impl Role {
+    /// What is held in person: all that a founder gives himself.
+    pub const OFFICES: &'static [Self] = &[Self::Policy, Self::Security, Self::Enrol, Self::Audit];
 }
 
 record! {

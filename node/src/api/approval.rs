@@ -77,6 +77,7 @@ impl TallySaid {
 pub(crate) enum ChangeAsk {
     AddOperator { id: String, key: String, roles: Vec<String> },
     AddOperatorKey { id: String, key: String },
+    AddOrdersKey { id: String, key: String },
     RetireOperatorKey { key: String },
     SetRoles { name: String, roles: Vec<String> },
     RemoveOperator { name: String, cause: Option<String>, from: Option<String> },
@@ -95,6 +96,9 @@ impl ChangeAsk {
             }
             Self::AddOperatorKey { id, key } => {
                 Change::AddOperatorKey { id: whole(id)?, key: public(key)? }
+            }
+            Self::AddOrdersKey { id, key } => {
+                Change::AddOrdersKey { id: whole(id)?, key: public(key)? }
             }
             Self::RetireOperatorKey { key } => Change::RetireOperatorKey { key: public(key)? },
             Self::SetRoles { name, roles } => {

@@ -22,6 +22,7 @@ pub(crate) struct AuthoritySaid {
 pub(crate) struct OperatorSaid {
     pub(crate) name: String,
     pub(crate) keys: Vec<String>,
+    pub(crate) orders_keys: Vec<String>,
     pub(crate) roles: Vec<String>,
     pub(crate) wide_left: u64,
     pub(crate) orders: Vec<StandingOrderSaid>,
@@ -76,6 +77,7 @@ impl From<&OperatorLine> for OperatorSaid {
         Self {
             name: line.id.name().to_owned(),
             keys: hexes(&line.keys),
+            orders_keys: hexes(&line.orders_keys),
             roles: line.roles.iter().map(ToString::to_string).collect(),
             wide_left: line.wide_left,
             orders: line.orders.iter().map(Into::into).collect(),

@@ -21,7 +21,7 @@ pub(crate) fn backdate(plan: &Plan, seed: u64, planted: bool) -> Result<Found, F
     let mut court = Court::open(plan, seed)?;
     let id = OperatorId::new(court.stage.domain(), "mallory")?;
     let mallory = court.signer(Principal::Operator(id.clone()));
-    let (key, roles) = (mallory.key(), Role::ALL.to_vec());
+    let (key, roles) = (mallory.key(), Role::OFFICES.to_vec());
     court.rotate(0, Change::AddOperator { id: id.clone(), key, roles }, None)?;
     court.stage.pass(Duration::from_secs(12));
     let body = court.hold("held")?;

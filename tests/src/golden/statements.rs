@@ -35,7 +35,7 @@ pub fn founding() -> Verified<Statement> {
             operators: vec![Operator {
                 id: operator("ada"),
                 key: public(3),
-                roles: Role::ALL.to_vec(),
+                roles: Role::OFFICES.to_vec(),
             }],
             pins: Vec::new(),
             reaffirmed: Vec::new(),
@@ -145,7 +145,7 @@ fn authority() -> Vec<Body> {
             keys: vec![public(1), public(2), public(4)],
             threshold: 2,
             operators: vec![
-                Operator { id: operator("ada"), key: public(3), roles: Role::ALL.to_vec() },
+                Operator { id: operator("ada"), key: public(3), roles: Role::OFFICES.to_vec() },
                 Operator { id: operator("bob"), key: public(5), roles: vec![Role::Audit] },
             ],
             pins: vec![Pin {

@@ -58,8 +58,7 @@ impl Model {
     /// A restore "lists every standing revoke of it and falls only to an unlisted one whose author
     /// held the role in the restore's own epoch".
     fn falls(&self, restore: &Said, term: &Term) -> bool {
-        let could_be_known =
-            |revoke: &&Said| self.held_in(revoke, Role::Security).contains(&restore.epoch);
+        let could_be_known = |revoke: &&Said| self.ordered_in(revoke).contains(&restore.epoch);
         let revokes = self.revokes(term).into_iter().filter(could_be_known);
         revokes.into_iter().any(|revoke| !restore.refs.contains(&revoke.id()))
     }
@@ -116,7 +115,7 @@ impl Model {
         let may = |roles: &[Role]| match &grant.body {
             Body::Release(_) => roles.contains(&Role::Policy),
             Body::Lift(_) | Body::Restore(_) => roles.contains(&Role::Security),
-            Body::Approve(_) => !roles.is_empty(),
+            Body::Approve(_) => roles.iter().any(|role| *role != Role::Orders),
             _ => false,
         };
         let held = root.operators.iter().any(|line| {

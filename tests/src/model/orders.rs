@@ -45,11 +45,18 @@ impl Model {
     }
 
     /// The epoch to which an order belongs: the one that it names, or the last one before it in
-    /// which its author held the role, "so that who has left cannot name a later one".
+    /// which its author might give orders, "so that who has left cannot name a later one".
     pub(super) fn order_epoch(&self, order: &Said) -> Option<u64> {
-        let held = self.held_in(order, Role::Security);
+        let held = self.ordered_in(order);
         let before = held.iter().filter(|number| **number <= order.epoch).max().copied();
         before.or_else(|| held.iter().min().map(|first| order.epoch.min(*first)))
+    }
+
+    /// The epochs in which the author of an order held the security role, or was named by a key
+    /// that "counts for orders only".
+    pub(super) fn ordered_in(&self, order: &Said) -> Vec<u64> {
+        let roles = [Role::Security, Role::Orders];
+        roles.iter().flat_map(|role| self.held_in(order, *role)).collect()
     }
 
     /// "At or below its pin an order counts on only if re-affirmed; above the pin it counts against

@@ -230,5 +230,9 @@ fn engine(
         lends: None,
     };
     let now = Now { boot: BootTime(boot_ms * 1_000_000), wall_ms: WALL_MS + boot_ms };
-    Engine::new(config, now, Restored { statements, bodies: vec![body.to_vec()] })
+    let restored = Restored { statements, bodies: vec![body.to_vec()] };
+    let mut engine = Engine::new(config, now, restored);
+    // What it says at its start concerns nobody here.
+    while engine.poll().is_some() {}
+    engine
 }

@@ -318,9 +318,9 @@ impl History {
     /// A root with three keys, two of which are needed, and operators by choice.
     fn root(&self, number: u64, pins: Vec<Pin>, reaffirmed: Vec<StatementId>, who: u8) -> Body {
         let lines = match who % 5 {
-            0 | 1 => [Some(Role::ALL), Some(Role::ALL), Some(Role::ALL)],
-            2 => [Some(Role::ALL), Some(Role::ALL), None],
-            3 => [Some(Role::ALL), None, None],
+            0 | 1 => [Some(Role::OFFICES), Some(Role::OFFICES), Some(Role::OFFICES)],
+            2 => [Some(Role::OFFICES), Some(Role::OFFICES), Some(&[Role::Orders][..])],
+            3 => [Some(Role::OFFICES), None, None],
             _ => [Some(&[Role::Policy][..]), Some(&[Role::Security][..]), None],
         };
         let operators = Cast::KEYS.iter().zip(lines);

@@ -261,7 +261,7 @@ impl Fleet for Real {
     }
 
     fn another_epoch(&mut self) -> Result<(), Refused> {
-        let all: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
+        let all: Vec<&str> = Role::OFFICES.iter().map(|role| role.as_str()).collect();
         done(&self.own(LAPTOP, &["operator", "roles", FOUNDER, &all.join(","), "--yes"]))
     }
 

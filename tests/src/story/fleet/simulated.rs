@@ -350,7 +350,7 @@ impl Fleet for Simulated {
 
     fn another_epoch(&mut self) -> Result<(), Refused> {
         let id = self.operator(FOUNDER);
-        self.found_next(Change::SetRoles { id, roles: Role::ALL.to_vec() })
+        self.found_next(Change::SetRoles { id, roles: Role::OFFICES.to_vec() })
     }
 
     fn remove_operator(&mut self, name: &str) -> Result<(), Refused> {
