@@ -24,5 +24,5 @@ pub mod statement;
 pub use body::Body;
 pub use chain::Chain;
 pub use key::{PublicKey, SecretKey};
-pub use signed::{Content, FleetId, Signed, SignedError, StatementId, Verified, sign};
+pub use signed::{Content, FleetId, Signed, SignedError, StatementId, Unsigned, Verified, sign};
 pub use statement::{Class, Incarnation, LogHead, LogId, Scope, Statement};

@@ -193,20 +193,55 @@ impl<T> std::ops::Deref for Verified<T> {
 
 /// Signs content for a fleet; what comes back is verified by construction.
 pub fn sign<T: Content>(content: T, secret: &SecretKey, fleet: &FleetId) -> Verified<T> {
-    let key = secret.public();
-    let protected = write_protected(content.kind(), key);
-    let payload = codec::write(&content.payload());
-    let message = sig_structure(&protected, content.external(fleet), &payload);
-    let signature = secret.sign(&message);
-    let id = StatementId(Sha256::digest(&message).into());
-    let envelope = Value::Array(vec![
-        Value::Bytes(protected),
-        Value::Map(Vec::new()),
-        Value::Bytes(payload),
-        Value::Bytes(signature.to_vec()),
-    ]);
-    let inner_holds = content.inner_holds(fleet);
-    Verified { bytes: codec::write(&envelope).into(), id, key, inner_holds, content }
+    let unsigned = Unsigned::new(content, secret.public(), fleet);
+    let signature = secret.sign(&unsigned.message);
+    unsigned.seal(&signature)
+}
+
+/// Content on its way to a key that lies elsewhere.
+pub struct Unsigned<T> {
+    content: T,
+    key: PublicKey,
+    fleet: FleetId,
+    protected: Vec<u8>,
+    payload: Vec<u8>,
+    message: Vec<u8>,
+}
+
+impl<T: Content> Unsigned<T> {
+    /// What that key is to sign for a fleet.
+    pub fn new(content: T, key: PublicKey, fleet: &FleetId) -> Self {
+        let protected = write_protected(content.kind(), key);
+        let payload = codec::write(&content.payload());
+        let message = sig_structure(&protected, content.external(fleet), &payload);
+        Self { content, key, fleet: *fleet, protected, payload, message }
+    }
+
+    /// The bytes that the key signs.
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
+    /// Takes the signature that came back, if it holds strictly.
+    pub fn signed(self, signature: &[u8; 64]) -> Result<Verified<T>, SignedError> {
+        if !self.key.verify_strict(&self.message, signature) {
+            return Err(SignedError::Signature);
+        }
+        Ok(self.seal(signature))
+    }
+
+    fn seal(self, signature: &[u8; 64]) -> Verified<T> {
+        let id = StatementId(Sha256::digest(&self.message).into());
+        let envelope = Value::Array(vec![
+            Value::Bytes(self.protected),
+            Value::Map(Vec::new()),
+            Value::Bytes(self.payload),
+            Value::Bytes(signature.to_vec()),
+        ]);
+        let inner_holds = self.content.inner_holds(&self.fleet);
+        let (key, content) = (self.key, self.content);
+        Verified { bytes: codec::write(&envelope).into(), id, key, inner_holds, content }
+    }
 }
 
 fn sig_structure(protected: &[u8], external: &[u8], payload: &[u8]) -> Vec<u8> {

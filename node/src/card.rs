@@ -21,6 +21,8 @@ codes! {
         Operator = 1 "operator",
         /// One of the root's.
         Root = 2 "root",
+        /// An operator's, for orders alone: it signs without his touch or typed secret.
+        Orders = 3 "orders",
     }
 }
 
@@ -49,6 +51,18 @@ impl Card {
         let words = words(&fleet, to_be, &holder, &key);
         let possession = Bytes(secret.sign(&words).to_vec());
         Self { version: 1, fleet, to_be, holder, key, possession }
+    }
+
+    /// The card of a key that lies elsewhere, which counts for orders alone.
+    pub(crate) fn for_orders<E>(
+        fleet: FleetId,
+        holder: OperatorId,
+        key: PublicKey,
+        sign: impl FnOnce(&[u8]) -> Result<[u8; 64], E>,
+    ) -> Result<Self, E> {
+        let to_be = CardUse::Orders;
+        let possession = Bytes(sign(&words(&fleet, to_be, &holder, &key))?.to_vec());
+        Ok(Self { version: 1, fleet, to_be, holder, key, possession })
     }
 
     /// True when the key signed what the card says.
@@ -82,9 +96,9 @@ pub(crate) fn write(path: &Path, card: &Card) -> Result<(), Fault> {
     })
 }
 
-/// Reads a card for this fleet and use, and checks its proof.
-pub(crate) fn read(path: &Path, fleet: &FleetId, to_be: CardUse) -> Result<Card, Fault> {
-    let noun = to_be.as_str();
+/// Reads a card for this fleet and one of these uses, and checks its proof.
+pub(crate) fn read(path: &Path, fleet: &FleetId, to_be: &[CardUse]) -> Result<Card, Fault> {
+    let noun = if to_be == [CardUse::Root] { "root" } else { "operator" };
     let hint = format!("ask for a fresh one: `belay {noun} card --name NAME --out FILE`");
     let bad = |what: String| Fault::wrong_use(format!("{}: {what}", path.display()), hint.clone());
     let meta = std::fs::metadata(path).map_err(|error| bad(error.to_string()))?;
@@ -96,7 +110,7 @@ pub(crate) fn read(path: &Path, fleet: &FleetId, to_be: CardUse) -> Result<Card,
 }
 
 /// Checks the bytes of a card; says what is wrong with them.
-pub(crate) fn open(bytes: &[u8], fleet: &FleetId, to_be: CardUse) -> Result<Card, String> {
+pub(crate) fn open(bytes: &[u8], fleet: &FleetId, to_be: &[CardUse]) -> Result<Card, String> {
     let value = codec::read(bytes).map_err(|error| format!("this is no card: {error}"))?;
     let card = Card::from_value(value).map_err(|error| error.to_string())?;
     if card.version != 1 {
@@ -106,7 +120,7 @@ pub(crate) fn open(bytes: &[u8], fleet: &FleetId, to_be: CardUse) -> Result<Card
     if card.fleet != *fleet {
         return Err(format!("this card is for another fleet, {}", card.fleet));
     }
-    if card.to_be != to_be {
+    if !to_be.contains(&card.to_be) {
         return Err(format!("this card asks for a key of the kind {}", card.to_be));
     }
     if !card.is_possessed() {

@@ -140,9 +140,10 @@ pub(crate) struct Unlocking {
 /// With which operator's key a command signs.
 #[derive(Args)]
 pub(crate) struct Signing {
-    /// A sealed operator key of another state; this state's own unless given.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
+    /// A sealed operator key of another state, this state's own unless given; or ssh-agent:KEY, for
+    /// orders only: a key of your ssh-agent by comment, .pub file or 64 digits.
+    #[arg(long, value_name = "FILE|ssh-agent:KEY")]
+    pub(crate) key: Option<keys::KeySource>,
     #[command(flatten)]
     pub(crate) unlock: Unlocking,
 }

@@ -34,7 +34,7 @@ pub fn invite_file(bytes: &[u8]) -> Result<Vec<u8>, String> {
 /// # Errors
 /// What is wrong with it, in words.
 pub fn card_file(bytes: &[u8], fleet: &FleetId, to_be: CardUse) -> Result<Vec<u8>, String> {
-    card::open(bytes, fleet, to_be).map(|card| codec::write(&card.to_value()))
+    card::open(bytes, fleet, &[to_be]).map(|card| codec::write(&card.to_value()))
 }
 
 /// One line at a door of the node, without its end.

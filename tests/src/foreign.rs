@@ -6,6 +6,7 @@
 
 mod cose;
 mod drafts;
+mod ssh;
 mod tools;
 
 use std::path::Path;
@@ -14,7 +15,7 @@ use std::path::Path;
 pub fn missing() -> Vec<String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_here = |program: &&&str| std::env::split_paths(&path).any(|f| f.join(program).is_file());
-    let wanted = ["python3", "node", "npm", "setsid"];
+    let wanted = ["python3", "node", "npm", "setsid", "ssh", "ssh-agent", "ssh-add", "ssh-keygen"];
     let lacking = wanted.iter().filter(|program| !is_here(program));
     lacking.map(|program| format!("`{program}` on PATH")).collect()
 }
@@ -28,5 +29,6 @@ pub fn run(exe: &Path) -> Result<(), String> {
     let folder = folder.map_err(|error| format!("a temporary folder: {error}"))?;
     cose::run(exe, folder.path())?;
     drafts::run(exe, folder.path())?;
+    ssh::run(exe);
     folder.close().map_err(|error| format!("the temporary folder stays: {error}"))
 }

@@ -1,5 +1,6 @@
 //! The words of authority: operators, root keys, approvals, keys and their rotation.
 
+use super::keys::KeySource;
 use super::{Signing, Unlocking};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -59,6 +60,9 @@ pub(crate) struct MakeCard {
     /// Where to write the card.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+    /// The card of a key in your ssh-agent instead, which gives orders and nothing else.
+    #[arg(long, value_name = "ssh-agent:KEY")]
+    pub(crate) key: Option<KeySource>,
     #[command(flatten)]
     pub(crate) unlock: Unlocking,
 }
@@ -85,8 +89,8 @@ pub(crate) struct NamedOperator {
 pub(crate) struct OperatorAdd {
     /// His card.
     pub(crate) card: PathBuf,
-    /// What he may do: policy, security, enrol, audit.
-    #[arg(long, value_delimiter = ',', required_unless_present = "further_key")]
+    /// What he may do: policy, security, enrol, audit; left out for a card that asks for orders.
+    #[arg(long, value_delimiter = ',')]
     pub(crate) roles: Vec<String>,
     /// Name one more key of an operator, with the roles that he has.
     #[arg(long, conflicts_with = "roles")]

@@ -1,7 +1,10 @@
-//! The words of keys at rest: how `up` opens this device's key, and keeping it in a keyring.
+//! The words of keys at rest: how `up` opens this device's key, and where an operator's key lies.
 
 use super::Unlocking;
 use clap::{Args, ValueEnum};
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::str::FromStr;
 
 /// By what `up` opens or seals this device's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,4 +28,25 @@ pub(crate) struct Opening {
     pub(crate) by: Option<UnlockBy>,
     #[command(flatten)]
     pub(crate) unlock: Unlocking,
+}
+
+/// Where the key lies that signs a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    /// In a sealed file.
+    File(PathBuf),
+    /// In the user's ssh-agent, under this comment, in this .pub file, or with these 64 digits.
+    Agent(String),
+}
+
+impl FromStr for KeySource {
+    type Err = Infallible;
+
+    fn from_str(word: &str) -> Result<Self, Infallible> {
+        Ok(match word.strip_prefix("ssh-agent:") {
+            Some(key) => Self::Agent(key.to_owned()),
+            None if word == "ssh-agent" => Self::Agent(String::new()),
+            None => Self::File(PathBuf::from(word)),
+        })
+    }
 }

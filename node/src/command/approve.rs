@@ -37,7 +37,7 @@ pub(crate) fn run(context: &Context, ask: &Words) -> Result<ExitCode, Fault> {
     let mut place = operator.place(Class::AuthorityMinus)?;
     let of = id_from_text(&waiting.id).map(StatementId);
     let of = of.map_err(|refusal| Fault::failed(refusal.why, "use one version of belay"))?;
-    let yes = operator.sign_next(&mut place, Approve { of }.into(), Vec::new(), None);
+    let yes = operator.sign_next(&mut place, Approve { of }.into(), Vec::new(), None)?;
     operator.hand_in(std::slice::from_ref(&yes), &[])?;
     conclude(context, operator.door(), &waiting, &yes.id().to_hex())
 }

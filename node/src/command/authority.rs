@@ -158,7 +158,10 @@ fn gone_words(gone: &[GoneSaid]) -> String {
 
 fn operator_words(operator: &OperatorSaid) -> String {
     let mut text = format!("{}: {}.\n", operator.name, operator.roles.join(", "));
-    operator.keys.iter().for_each(|key| text += &format!("  key       {key}\n"));
+    for key in &operator.keys {
+        let only = if operator.orders_keys.contains(key) { "  (for orders only)" } else { "" };
+        text += &format!("  key       {key}{only}\n");
+    }
     text += &format!("  budget    {} wide orders left in this epoch\n", operator.wide_left);
     operator.held_by.iter().for_each(|order| text += &order_line("held by", order));
     text += match (&operator.grants_held, operator.held_by.as_slice()) {

@@ -17,7 +17,7 @@ use crate::door::{DoorClient, DoorName};
 use crate::fault::{Fault, io};
 use crate::screen::{Shown, talk};
 use crate::vault::KeyName;
-use belay_identity::body::{Approve, Body, Root};
+use belay_identity::body::{Approve, Body, Role, Root};
 use belay_identity::codec;
 use belay_identity::{Class, StatementId};
 use serde_json::json;
@@ -26,11 +26,23 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn add(context: &Context, ask: &OperatorAdd) -> Result<ExitCode, Fault> {
-    let card = card_of(context, &ask.card, CardUse::Operator)?;
+    let card = card_of(context, &ask.card, &[CardUse::Operator, CardUse::Orders])?;
     let (id, key) = (card.holder.to_string(), card.key.to_hex());
-    let change = match ask.further_key {
-        true => ChangeAsk::AddOperatorKey { id, key },
-        false => ChangeAsk::AddOperator { id, key, roles: ask.roles.clone() },
+    let orders = card.to_be == CardUse::Orders;
+    let roles = ask.roles.clone();
+    if orders && roles.iter().any(|role| role != Role::Orders.as_str()) {
+        let what = "this card asks for orders alone: its key signs without its holder's presence";
+        let hint = "leave --roles out; for more, ask for the card of a sealed key";
+        return Err(Fault::wrong_use(what, hint));
+    }
+    let change = match (orders, ask.further_key) {
+        (true, _) => ChangeAsk::AddOrdersKey { id, key },
+        (false, true) => ChangeAsk::AddOperatorKey { id, key },
+        (false, false) if roles.is_empty() => {
+            let hint = "name roles of policy, security, enrol and audit";
+            return Err(Fault::wrong_use("--roles is missing", hint));
+        }
+        (false, false) => ChangeAsk::AddOperator { id, key, roles },
     };
     propose(context, "belay.operator.add/1", change, &ask.founding)
 }
@@ -57,7 +69,7 @@ pub(crate) fn retire(context: &Context, ask: &OperatorRetire) -> Result<ExitCode
 }
 
 pub(crate) fn add_root(context: &Context, ask: &RootAdd) -> Result<ExitCode, Fault> {
-    let card = card_of(context, &ask.card, CardUse::Root)?;
+    let card = card_of(context, &ask.card, &[CardUse::Root])?;
     let change = ChangeAsk::AddRootKey { key: card.key.to_hex(), threshold: ask.threshold };
     propose(context, "belay.root.add/1", change, &ask.founding)
 }
@@ -73,7 +85,7 @@ pub(crate) fn threshold(context: &Context, ask: &RootThreshold) -> Result<ExitCo
     propose(context, "belay.root.threshold/1", change, &ask.founding)
 }
 
-fn card_of(context: &Context, file: &Path, to_be: CardUse) -> Result<Card, Fault> {
+fn card_of(context: &Context, file: &Path, to_be: &[CardUse]) -> Result<Card, Fault> {
     let (fleet, _) = fleet(&mut door(context, DoorName::Operator)?)?;
     card::read(file, &fleet, to_be)
 }
@@ -137,9 +149,9 @@ pub(super) fn draw(door: &mut DoorClient, change: ChangeAsk) -> Result<Drawn, Fa
 pub(super) fn sign(signer: &mut Operator, drawn: &Drawn) -> Result<StatementId, Fault> {
     let mut place = signer.place(Class::AuthorityMinus)?;
     let body = Body::Root(drawn.root.clone());
-    let proposal = signer.sign_next(&mut place, body, vec![drawn.parent], None);
+    let proposal = signer.sign_next(&mut place, body, vec![drawn.parent], None)?;
     let of = proposal.id();
-    let yes = signer.sign_next(&mut place, Approve { of }.into(), Vec::new(), None);
+    let yes = signer.sign_next(&mut place, Approve { of }.into(), Vec::new(), None)?;
     signer.hand_in(&[proposal, yes], &[])?;
     Ok(of)
 }

@@ -64,7 +64,7 @@ pub(super) fn give(context: &Context, ask: &Hold<'_>) -> Result<Given, Fault> {
     check_reason(ask.reason)?;
     let Meant { subject, standing } = meant(context, ask.subject, ask.ahead)?;
     let until_ms = until_ms(&ask.lasts, &subject)?;
-    let mut operator = Operator::unlock(context, ask.signing)?;
+    let mut operator = Operator::unlock_for_order(context, ask.signing)?;
     let mut place = operator.place(Class::AuthorityMinus)?;
     let hold = body::Hold {
         subject: subject.clone(),
@@ -74,7 +74,7 @@ pub(super) fn give(context: &Context, ask: &Hold<'_>) -> Result<Given, Fault> {
         pause: (ask.meets == Meets::Freeze).then_some(Pause),
     };
     let refs = named_ids(&standing.hold_refs)?;
-    let signed = operator.sign_next(&mut place, Body::Hold(hold), refs, None);
+    let signed = operator.sign_next(&mut place, Body::Hold(hold), refs, None)?;
     operator.propose(std::slice::from_ref(&signed))?;
     let order = signed.id().to_hex();
     talk(format_args!("belay: order {order} is given"));

@@ -8,8 +8,8 @@ use crate::api::{Ask, StatusSaid};
 use crate::cli::{Context, Unlocking};
 use crate::door::DoorName;
 use crate::fault::Fault;
-use crate::screen::{Shown, table};
-use crate::vault::{KeptError, KeyName, Sealed, Turn, Vault};
+use crate::screen::{Shown, table, talk};
+use crate::vault::{AgentKey, KeptError, KeyName, Sealed, Turn, Vault};
 use serde::Serialize;
 use serde_json::json;
 use std::path::Path;
@@ -44,6 +44,7 @@ pub(crate) fn list(context: &Context, unlock: &Unlocking) -> Result<ExitCode, Fa
             }
         }
     }
+    lines.extend(agent_lines(&authority));
     let row = |line: &Line| {
         let public = line.public.chars().take(16).collect();
         let (key, turn) = (line.key.to_owned(), line.turn.to_owned());
@@ -54,6 +55,31 @@ pub(crate) fn list(context: &Context, unlock: &Unlocking) -> Result<ExitCode, Fa
     let words = table(&head, &rows);
     Shown::whole("belay.key.list/1", &json!({ "keys": lines }), words).show(context.format)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The keys of the user's ssh-agent that the fleet knows; an agent that does not answer is said.
+fn agent_lines(authority: &AuthoritySaid) -> Vec<Line> {
+    let held = AgentKey::all().unwrap_or_else(|error| {
+        talk(format_args!("belay: {error}; {}", error.hint()));
+        Vec::new()
+    });
+    let line = |key: AgentKey| {
+        let public = key.public().to_hex();
+        let operator = authority.operators.iter().find(|line| line.keys.contains(&public))?;
+        let kept = match operator.orders_keys.contains(&public) {
+            true => "in the ssh-agent, for orders only",
+            false => "in the ssh-agent",
+        };
+        Some(Line {
+            key: KeyName::Operator.as_str(),
+            turn: word(Turn::Now),
+            public,
+            known_as: format!("operator:{}", operator.name),
+            kept: kept.to_owned(),
+            file: format!("{} at {}", key.comment(), key.socket().display()),
+        })
+    };
+    held.into_iter().filter_map(line).collect()
 }
 
 /// How a key in use is kept, for `status`.

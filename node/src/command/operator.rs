@@ -3,28 +3,73 @@
 //!
 //! The key is unlocked for one command and wiped with it; the node never holds it. It may be sealed
 //! in another state than the one whose node is asked: each node numbers the statements that are
-//! signed by way of it in a log of its own.
+//! signed by way of it in a log of its own. Or it stays in the user's ssh-agent: then it signs what
+//! takes away and nothing else, which the root says of it and every fold holds.
 
 use super::door;
 use crate::api::{Ask, PlaceSaid, id_from_text, to_text};
+use crate::cli::keys::KeySource;
 use crate::cli::{Context, Signing, Unlocking};
 use crate::door::{DoorClient, DoorName};
 use crate::fault::{Fault, io};
 use crate::os;
-use crate::vault::{KeyName, OpenError, Seed32, Turn, Unlock, Vault, open_sealed};
+use crate::vault::{
+    AgentError, AgentKey, KeyName, OpenError, Seed32, Turn, Unlock, Vault, open_sealed,
+};
 use belay_identity::body::Body;
 use belay_identity::key::unhex;
 use belay_identity::principal::{DeviceId, OperatorId, Principal, TrustDomain};
 use belay_identity::{
-    Class, FleetId, Incarnation, PublicKey, Scope, SecretKey, Statement, StatementId, Verified,
-    sign,
+    Class, FleetId, Incarnation, PublicKey, Scope, SecretKey, Statement, StatementId, Unsigned,
+    Verified, sign,
 };
 use std::path::{Path, PathBuf};
 
 /// An operator, or the holder of a root key, at work on one node.
 pub(super) struct Operator {
     door: DoorClient,
-    secret: SecretKey,
+    hand: Hand,
+}
+
+/// What signs.
+enum Hand {
+    /// A key that was unlocked for this command.
+    Key(SecretKey),
+    /// A key in an ssh-agent, which may sign without anybody being asked: for orders only.
+    Agent(AgentKey),
+}
+
+impl Hand {
+    fn public(&self) -> PublicKey {
+        match self {
+            Self::Key(secret) => secret.public(),
+            Self::Agent(key) => key.public(),
+        }
+    }
+
+    fn sign(&self, statement: Statement, fleet: &FleetId) -> Result<Verified<Statement>, Fault> {
+        match self {
+            Self::Key(secret) => Ok(sign(statement, secret, fleet)),
+            Self::Agent(key) => {
+                let unsigned = Unsigned::new(statement, key.public(), fleet);
+                let signature = key.sign(unsigned.message()).map_err(of_agent)?;
+                let signed = unsigned.signed(&signature);
+                signed.map_err(|error| Fault::failed(error, "look with `ssh-add -l`"))
+            }
+        }
+    }
+}
+
+/// An ssh-agent did not do what was asked of it.
+pub(super) fn of_agent(error: AgentError) -> Fault {
+    match &error {
+        AgentError::Unsigned => Fault::failed(&error, error.hint()),
+        AgentError::NoAgent
+        | AgentError::Silent { .. }
+        | AgentError::NoKey { .. }
+        | AgentError::Ambiguous { .. }
+        | AgentError::OtherKind { .. } => Fault::wrong_use(&error, error.hint()),
+    }
 }
 
 /// Where the operator's next statement stands, and who he is there.
@@ -40,6 +85,17 @@ pub(super) struct Standing {
 }
 
 impl Operator {
+    /// The operator's key for an order, which only takes away: one in an ssh-agent may give it too.
+    pub(super) fn unlock_for_order(context: &Context, signing: &Signing) -> Result<Self, Fault> {
+        match &signing.key {
+            Some(KeySource::Agent(word)) => {
+                let hand = Hand::Agent(AgentKey::find(word).map_err(of_agent)?);
+                Ok(Self { door: door(context, DoorName::Operator)?, hand })
+            }
+            Some(KeySource::File(_)) | None => Self::unlock(context, signing),
+        }
+    }
+
     /// Unlocks the operator's key for this command.
     pub(super) fn unlock(context: &Context, signing: &Signing) -> Result<Self, Fault> {
         Self::unlock_as(context, signing, KeyName::Operator)
@@ -55,7 +111,8 @@ impl Operator {
         // typing.
         drop(door(context, DoorName::Operator)?);
         let secret = match &signing.key {
-            Some(file) => open_file(file, name, &signing.unlock)?,
+            Some(KeySource::Agent(word)) => return Err(orders_only(word)),
+            Some(KeySource::File(file)) => open_file(file, name, &signing.unlock)?,
             None => open_key(&context.state()?, name, &signing.unlock)?,
         };
         Self::holding(context, secret)
@@ -63,12 +120,12 @@ impl Operator {
 
     /// The key that signs.
     pub(super) fn key(&self) -> PublicKey {
-        self.secret.public()
+        self.hand.public()
     }
 
     /// Whoever holds this key, at this node.
     pub(super) fn holding(context: &Context, secret: SecretKey) -> Result<Self, Fault> {
-        Ok(Self { door: door(context, DoorName::Operator)?, secret })
+        Ok(Self { door: door(context, DoorName::Operator)?, hand: Hand::Key(secret) })
     }
 
     pub(super) fn door(&mut self) -> &mut DoorClient {
@@ -77,7 +134,7 @@ impl Operator {
 
     /// Asks where the next statement of a class stands.
     pub(super) fn place(&mut self, class: Class) -> Result<Standing, Fault> {
-        let key = self.secret.public().to_hex();
+        let key = self.key().to_hex();
         let place: PlaceSaid = self.door.call(&Ask::Place { key, class: class.code() })?;
         Standing::read(&place)
     }
@@ -90,7 +147,7 @@ impl Operator {
         refs: Vec<StatementId>,
         expiry_ms: Option<u64>,
     ) -> Result<Verified<Statement>, Fault> {
-        let signed = self.sign_next(&mut place, body, refs, expiry_ms);
+        let signed = self.sign_next(&mut place, body, refs, expiry_ms)?;
         self.hand_in(std::slice::from_ref(&signed), &[])?;
         Ok(signed)
     }
@@ -102,7 +159,7 @@ impl Operator {
         body: Body,
         refs: Vec<StatementId>,
         expiry_ms: Option<u64>,
-    ) -> Verified<Statement> {
+    ) -> Result<Verified<Statement>, Fault> {
         let statement = Statement {
             class: body.class().unwrap_or(Class::AuthorityMinus),
             scope: Scope::Fleet,
@@ -115,10 +172,10 @@ impl Operator {
             refs,
             body,
         };
-        let signed = sign(statement, &self.secret, &place.fleet);
+        let signed = self.hand.sign(statement, &place.fleet)?;
         place.seq += 1;
         place.prev = Some(signed.id());
-        signed
+        Ok(signed)
     }
 
     /// Hands in what counts only once others have approved it.
@@ -180,6 +237,15 @@ impl Standing {
             epoch: place.epoch,
         })
     }
+}
+
+/// A key that signs without its holder's presence was named for something else than an order.
+fn orders_only(word: &str) -> Fault {
+    let what = format!(
+        "the key “{word}” of an ssh-agent signs without a touch or a typed secret, so it counts for \
+         orders only: stop, pause, quarantine and revoke"
+    );
+    Fault::exit(3, what, "leave --key out: the sealed key is unlocked for this")
 }
 
 fn nobody() -> Fault {

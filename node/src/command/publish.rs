@@ -233,7 +233,7 @@ fn sign(
             crate::api::id_from_text(&proposed.id)
                 .map_err(|refusal| Fault::failed(refusal.why, "use one version of belay"))?,
         );
-        let yes = operator.sign_next(&mut place, Approve { of }.into(), Vec::new(), None);
+        let yes = operator.sign_next(&mut place, Approve { of }.into(), Vec::new(), None)?;
         operator.hand_in(&[yes], &[])?;
         return Ok((proposed.id.clone(), proposed.version.clone()));
     }
@@ -255,9 +255,9 @@ fn sign(
         profiles: source.profiles.clone(),
     };
     let until = Some(now_ms.saturating_add(RELEASE_LIFE_MS));
-    let header = operator.sign_next(&mut place, Body::Release(header), Vec::new(), until);
+    let header = operator.sign_next(&mut place, Body::Release(header), Vec::new(), until)?;
     let id = header.id();
-    let yes = operator.sign_next(&mut place, Approve { of: id }.into(), Vec::new(), None);
+    let yes = operator.sign_next(&mut place, Approve { of: id }.into(), Vec::new(), None)?;
     operator.hand_in(&[header, yes], &[body])?;
     Ok((id.to_hex(), version.to_string()))
 }

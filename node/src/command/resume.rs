@@ -150,14 +150,14 @@ fn sign_all(
         spoken_for.extend(&pending.answers);
         if pending.author != me && !pending.approved.contains(&me) {
             let of = id(&pending.id)?;
-            signed.push(operator.sign_next(place, Approve { of }.into(), Vec::new(), None));
+            signed.push(operator.sign_next(place, Approve { of }.into(), Vec::new(), None)?);
         }
     }
     let open = |order: &&StandingOrderSaid| !spoken_for.contains(&&order.id);
     for order in found.asked.iter().filter(|order| order.kind == "hold").filter(open) {
         let lift = Lift { reason: Reason(ask.reason.clone()) };
         let refs = vec![id(&order.id)?];
-        signed.push(operator.sign_next(place, Body::Lift(lift), refs, None));
+        signed.push(operator.sign_next(place, Body::Lift(lift), refs, None)?);
     }
     for restore in &found.restore_refs {
         if restore.refs.iter().any(|id| spoken_for.contains(&id)) {
@@ -167,7 +167,7 @@ fn sign_all(
         let subject = subject::read(&place.domain, &words)?;
         let refs = restore.refs.iter().map(|text| id(text)).collect::<Result<Vec<_>, Fault>>()?;
         let body = Body::Restore(Restore { subject, reason: Reason(ask.reason.clone()) });
-        signed.push(operator.sign_next(place, body, refs, None));
+        signed.push(operator.sign_next(place, body, refs, None)?);
     }
     Ok(signed)
 }

@@ -30,11 +30,14 @@ pub(crate) fn run(context: &Context, ask: &Revoke) -> Result<ExitCode, Fault> {
     let refs = named_ids(&standing.revoke_refs)?;
     // An operator is cut for ever by the threshold of the root alone.
     let name = if names_operator(&subject) { KeyName::Root } else { KeyName::Operator };
-    let mut operator = Operator::unlock_as(context, &ask.signing, name)?;
+    let mut operator = match name {
+        KeyName::Operator => Operator::unlock_for_order(context, &ask.signing)?,
+        KeyName::Root | KeyName::Device => Operator::unlock_as(context, &ask.signing, name)?,
+    };
     let mut place = operator.place(Class::AuthorityMinus)?;
     let (home, reason) = (place.device.clone(), Reason(ask.reason.clone()));
     let body = Body::Revoke(body::Revoke { subject: subject.clone(), home, reason });
-    let signed = operator.sign_next(&mut place, body, refs, None);
+    let signed = operator.sign_next(&mut place, body, refs, None)?;
     operator.propose(std::slice::from_ref(&signed))?;
     let order = signed.id().to_hex();
     talk(format_args!("belay: order {order} is given; only a restore opens a new beginning"));

@@ -259,7 +259,7 @@ impl<'a> Turning<'a> {
         let of = of.map_err(|refusal| Fault::failed(refusal.why, "use one version of belay"))?;
         let mut signer = Operator::holding(self.context, secret)?;
         let mut place = signer.place(Class::AuthorityMinus)?;
-        let yes = signer.sign_next(&mut place, Approve { of }.into(), Vec::new(), None);
+        let yes = signer.sign_next(&mut place, Approve { of }.into(), Vec::new(), None)?;
         signer.hand_in(&[yes], &[])
     }
 }

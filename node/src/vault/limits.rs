@@ -1,5 +1,7 @@
 //! Every bound of the vault, with its reason.
 
+use std::time::Duration;
+
 /// Largest sealed key file, in bytes: a header of one recipient and 60 bytes of content.
 pub const SEALED_BYTES_MAX: u64 = 4096;
 
@@ -15,3 +17,12 @@ pub(super) const SCRYPT_WORK_LOG2: u8 = 17;
 
 /// Most work that a key file may ask for, as a power of two: a planted file must not eat 1 GiB.
 pub(super) const SCRYPT_WORK_LOG2_MAX: u8 = 19;
+
+/// Longest answer of an ssh-agent, in bytes: hundreds of keys fit, and OpenSSH refuses longer ones.
+pub(super) const AGENT_ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// An agent lists its keys within this; it asks nobody for that.
+pub(super) const AGENT_LIST_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// An agent signs within this; it may ask its user to confirm first.
+pub(super) const AGENT_SIGN_TIME_MAX: Duration = Duration::from_secs(60);

@@ -10,5 +10,10 @@ pub fn cards() -> Vec<Sample> {
         let card = Card::of(fleet(), to_be, operator("bob"), &key(seed));
         Sample { name: name.into(), id: None, bytes: codec::write(&card.to_value()) }
     };
-    [("card-operator", CardUse::Operator, 5), ("card-root", CardUse::Root, 6)].map(sample).into()
+    let uses = [
+        ("card-operator", CardUse::Operator, 5),
+        ("card-root", CardUse::Root, 6),
+        ("card-orders", CardUse::Orders, 7),
+    ];
+    uses.map(sample).into()
 }

@@ -2,7 +2,8 @@
 //! what is said where neither can be had.
 
 use super::exe;
-use belay_tests::story::{Answer, LAPTOP, Nodes, SOON};
+use belay_identity::SecretKey;
+use belay_tests::story::{Agent, Answer, LAPTOP, Nodes, SOON, orders_by};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
@@ -129,4 +130,14 @@ fn a_way_that_is_not_there_is_refused_by_name() {
     founded.ask(LAPTOP, &["down"]).wants(0);
     let tpm = unattended(&founded, &["-u", "X"], &["up", "--unlock", "tpm"]);
     tpm.refuses(2, &["built without a TPM"]);
+}
+
+/// Goal: an operator's key in an ssh-agent stops what runs and grants nothing: the root names it
+/// for orders, every list says so, every grant is refused in words. Method: the story over an agent
+/// of our own; `house foreign` tells it over OpenSSH's.
+#[test]
+fn a_key_in_an_ssh_agent_gives_orders_and_nothing_else() {
+    let mut fleet = Nodes::alone(exe());
+    let agent = Agent::own(&fleet, SecretKey::from_seed(&[42; 32]));
+    orders_by(&mut fleet, &agent);
 }
