@@ -148,6 +148,31 @@ impl Orders {
         Self { orders, void, answered, holds, lines, cutters, revived, awaited, ends, timed, rules }
     }
 
+    /// Follows a lift that is the last of its log and answers nothing, by a key that may not: it is
+    /// noted as void, as a whole fold would; false for every other statement. Void lifts are what
+    /// a thief of an old key can sign without end.
+    pub(crate) fn note_void_lift(&mut self, set: &Set, authority: &Authority, held: &Held) -> bool {
+        if !matches!(held.body, Body::Lift(_)) {
+            return false;
+        }
+        let rules = self.rules.0;
+        let sources =
+            Sources { set, authority, cut: &self.cutters, rules: &rules, orders: &self.orders };
+        // Whom an operator cuts is decided before who is cut: a whole fold answers that.
+        let on_operator = held.refs.iter().filter_map(|id| self.orders.get(id));
+        if on_operator.into_iter().any(|order| matches!(order.subject.terms(), [Term::Operator(_)]))
+        {
+            return false;
+        }
+        match weigh_lift(&sources, held) {
+            (answers, Err(why)) if answers.is_empty() => {
+                self.void.insert(held.id(), why);
+                true
+            }
+            (_, Ok(()) | Err(_)) => false,
+        }
+    }
+
     /// True when this statement was looked for and not found: with it the fold may be another.
     pub(crate) fn awaits(&self, id: &StatementId) -> bool {
         self.awaited.contains(id) || self.cutters.awaits(id)
@@ -493,30 +518,35 @@ fn lifted(
     sources: &Sources<'_>,
     void: &mut BTreeMap<StatementId, Void>,
 ) -> BTreeMap<StatementId, StatementId> {
-    let Sources { set, authority, cut, rules, orders } = sources;
     let mut answered = BTreeMap::new();
-    for lift in set.of_kind("lift") {
-        let enough = answers::check(set, authority, cut, lift);
-        let own = cut.grant_counts(authority, lift).is_ok();
-        let by_root = answers::by_root(set, authority, lift);
+    for lift in sources.set.of_kind("lift") {
+        let (ends, enough) = weigh_lift(sources, lift);
         let before = answered.len();
-        for id in (rules.lift_answers)(&lift.refs, orders) {
-            let Some(order) = orders.get(&id) else { continue };
-            let ends = order.kind == OrderKind::Hold
-                && match order.subject.terms() {
-                    [Term::Operator(_)] => by_root && own,
-                    [Term::Device(_)] => enough.is_ok(),
-                    [..] => enough.is_ok() || (own && is_own(order, &lift.author)),
-                };
-            if ends {
-                answered.entry(id).or_insert(lift.id());
-            }
-        }
+        ends.into_iter().for_each(|id| _ = answered.entry(id).or_insert(lift.id()));
         if let (Err(why), true) = (enough, before == answered.len()) {
             void.insert(lift.id(), why);
         }
     }
     answered
+}
+
+/// Which holds a lift ends, and whether it has every yes that it needs.
+fn weigh_lift(sources: &Sources<'_>, lift: &Held) -> (Vec<StatementId>, Result<(), Void>) {
+    let Sources { set, authority, cut, rules, orders } = sources;
+    let enough = answers::check(set, authority, cut, lift);
+    let own = cut.grant_counts(authority, lift).is_ok();
+    let by_root = answers::by_root(set, authority, lift);
+    let ends = |id: &StatementId| {
+        let Some(order) = orders.get(id) else { return false };
+        order.kind == OrderKind::Hold
+            && match order.subject.terms() {
+                [Term::Operator(_)] => by_root && own,
+                [Term::Device(_)] => enough.is_ok(),
+                [..] => enough.is_ok() || (own && is_own(order, &lift.author)),
+            }
+    };
+    let ended = (rules.lift_answers)(&lift.refs, orders).into_iter().filter(ends).collect();
+    (ended, enough)
 }
 
 fn is_own(order: &Order, lifting: &Principal) -> bool {

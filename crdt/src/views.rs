@@ -125,13 +125,13 @@ impl Views {
         match bears {
             Bears::Authority => {
                 let before = std::mem::replace(&mut self.authority, Authority::fold(set));
-                self.orders = Orders::fold_but(set, &self.authority, &self.idle);
-                self.judge_grants(set);
+                self.weigh_orders(set);
                 if self.authority != before {
                     return self.registry.judge_again(&self.authority, statement);
                 }
             }
-            Bears::Orders => self.weigh_orders(set),
+            Bears::Lifts if self.orders.note_void_lift(set, &self.authority, statement) => {}
+            Bears::Orders | Bears::Lifts => self.weigh_orders(set),
             Bears::Releases => {
                 self.releases = Releases::fold(set, &self.authority, &self.orders);
             }
@@ -141,11 +141,8 @@ impl Views {
     }
 
     fn weigh_orders(&mut self, set: &Set) {
-        let orders = Orders::fold_but(set, &self.authority, &self.idle);
-        let before = std::mem::replace(&mut self.orders, orders);
-        if self.orders.cutters() != before.cutters() {
-            self.judge_grants(set);
-        }
+        self.orders = Orders::fold_but(set, &self.authority, &self.idle);
+        self.judge_grants(set);
     }
 
     /// What rests on whose grants count.
@@ -162,6 +159,8 @@ enum Bears {
     Authority,
     /// Orders, what answers them, and who approved either.
     Orders,
+    /// Orders too, unless it answers nothing.
+    Lifts,
     /// Releases, and who approved them.
     Releases,
     /// None of them: a drill; and an approval whose proposal is not held is looked for when that
@@ -173,7 +172,8 @@ impl Bears {
     fn of(set: &Set, body: &Body) -> Self {
         if let Body::Approve(approve) = body {
             let approved = set.get(&approve.of).map(|held| &held.body);
-            return approved.map_or(Self::Nothing, Self::of_proposal);
+            let bears = approved.map_or(Self::Nothing, Self::of_proposal);
+            return if bears == Self::Lifts { Self::Orders } else { bears };
         }
         Self::of_proposal(body)
     }
@@ -185,6 +185,8 @@ impl Bears {
             Self::Authority
         } else if orders {
             Self::Orders
+        } else if matches!(body, Body::Lift(_)) {
+            Self::Lifts
         } else if matches!(body, Body::Release(_)) {
             Self::Releases
         } else {

@@ -68,7 +68,10 @@ impl Engine {
     /// What a held operator grants is refused where he could still hear of it.
     pub(crate) fn may_grant(&self, statements: &[Arc<Verified<Statement>>]) -> Result<(), Refusal> {
         // Whoever adds his word to an order takes away.
-        let of_order = |statement: &Verified<Statement>| matches!(&statement.body, Body::Approve(yes) if self.is_order(&yes.of));
+        let of_order = |statement: &Verified<Statement>| {
+            let Body::Approve(yes) = &statement.body else { return false };
+            self.is_order(&yes.of)
+        };
         let mut grants = statements.iter().filter(|statement| !of_order(statement));
         grants.find_map(|statement| self.held_meanwhile(statement)).map_or(Ok(()), Err)
     }

@@ -4,9 +4,9 @@
 
 use super::Views;
 use crate::lattice;
-use crate::lattice::world::{Who, World, agent, hold, restore, revoke, user};
+use crate::lattice::world::{Who, World, agent, hold, lift, release, restore, revoke, user};
 use crate::set::{Held, Set};
-use belay_identity::body::{Build, DeviceKind, Enrol, Manifest, Named, ProgramName, Term};
+use belay_identity::body::{Approve, Build, DeviceKind, Enrol, Manifest, Named, ProgramName, Term};
 use belay_identity::codec::Bytes;
 use belay_identity::{Body, FleetId, SecretKey, StatementId};
 
@@ -153,4 +153,46 @@ fn who_is_let_in_under_a_hold_is_held() {
     assert_eq!(held(&[&late, &day], &[]), [None, Some(day.id())], "with a gap below it");
     assert_eq!(held(&[&early, &late, &day, &yes], &[]), [None, None]);
     assert_eq!(held(&[&early, &late, &day], &[day.id()]), [None, None], "it is over");
+}
+
+/// Goal: what a statement bears on is followed also where it comes below another of its log, or
+/// before what approves it. Method: two operators, a log each: a hold, a release and an approval;
+/// a lift that one alone may not give, and an approval; every order of arrival, each step against
+/// the whole fold.
+#[test]
+fn what_comes_below_another_is_followed() {
+    let mut world = World::new(&[Who::Anna(1), Who::Ben(1)]);
+    let yes = |of: &Held| Body::Approve(Approve { of: of.id() });
+    let (mut anna, mut ben) = (world.pen(Who::Anna(1), 1), world.pen(Who::Ben(1), 1));
+    let cut = anna.write(&[], hold(vec![Term::Agent(agent("gus"))]));
+    let release = anna.write(&[], release(1, 1, 9));
+    let up = ben.write(&[cut.id()], lift());
+    let (for_up, for_release) = (anna.write(&[], yes(&up)), ben.write(&[], yes(&release)));
+    let all = [cut, release, up, for_up, for_release];
+    let mut seen = [false; 3];
+    permute(&mut all.clone(), 0, &mut |order| {
+        let statements: Vec<Held> = world.root.iter().chain(order).cloned().collect();
+        assert_followed(world.fleet, &statements);
+        let mut set = Set::new(world.fleet);
+        for held in &statements {
+            set.insert(held.clone());
+            let orders = Views::fold(&set).orders;
+            seen[0] |= orders.void().contains_key(&all[2].id());
+            seen[1] |= orders.standing().count() == 1;
+            seen[2] |= orders.lifted_by(&all[0].id()) == Some(all[2].id());
+        }
+    });
+    assert_eq!(seen, [true; 3], "the lift was void, the hold stood, and the lift answered it");
+}
+
+/// Every order of these, each place taken by every one of the rest in turn.
+fn permute(all: &mut [Held], from: usize, each: &mut impl FnMut(&[Held])) {
+    if from == all.len() {
+        return each(all);
+    }
+    for at in from..all.len() {
+        all.swap(from, at);
+        permute(all, from + 1, each);
+        all.swap(from, at);
+    }
 }
