@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod beacons;
+mod forged;
 mod lifts;
 
 use super::scenario::{Frame, Papers, Scenario, Views, agent_term, device, domain};
