@@ -30,6 +30,8 @@ pub(crate) struct Holder {
     clocks: BTreeMap<PublicKey, Teller>,
     waiting: Vec<Waiting>,
     disk_heads: Vec<LogHead>,
+    /// The state of authority of which they were last read.
+    disk_read_at: Option<u64>,
     /// What each beacon said it has on disk, and when it was asked.
     acknowledged: BTreeMap<PublicKey, (BootTime, Vec<LogHead>)>,
     /// What a gateway passes on.
@@ -182,7 +184,11 @@ impl Holder {
 
     /// Everything the set holds is on disk: these are the heads a beacon may sign.
     pub(crate) fn trust_disk(&mut self, known: &Known) {
-        self.disk_heads = known.set.order_heads(&known.authority.order_keys());
+        let at = Some(known.authority_changes());
+        if self.disk_read_at != at {
+            self.disk_heads = known.set.order_heads(&known.authority.order_keys());
+            self.disk_read_at = at;
+        }
     }
 }
 
