@@ -36,10 +36,10 @@ pub enum ScanError {
     #[error("a text is not UTF-8")]
     NotUtf8,
     /// Nested deeper than `NESTING_MAX`.
-    #[error("nested deeper than 16")]
+    #[error("nested deeper than {NESTING_MAX}")]
     TooDeep,
     /// More than `ITEMS_MAX` items in all.
-    #[error("more than 262208 items in all")]
+    #[error("more than {ITEMS_MAX} items in all")]
     TooMany,
     /// Longer than its kind may be.
     #[error("longer than its kind may be")]

@@ -101,9 +101,9 @@ pub enum ManifestFault {
     /// One platform twice, or one file twice.
     #[error("each platform and each file stands once in a manifest")]
     Twice,
-    /// An empty, endless or unprintable text.
+    /// An empty or endless text, or one with letters that nobody sees.
     #[error(
-        "version, publisher, platform, tools and rings are words of 1 to {MANIFEST_TEXT_CHARS_MAX} printable characters"
+        "version, platform, tools and rings are words of 1 to {MANIFEST_TEXT_CHARS_MAX} ASCII characters without “@”; a publisher has visible letters"
     )]
     Text,
     /// Too many tools or rings.
@@ -138,8 +138,10 @@ impl Manifest {
         }
         let words = self.tools.iter().chain(&self.rings);
         let words = words.chain(self.builds.iter().map(|build| &build.platform));
-        let plain = words.chain([&self.version]).all(|text| is_word(text, ' '));
-        if plain && is_word(&self.publisher, '\0') { Ok(()) } else { Err(ManifestFault::Text) }
+        let plain = |letter: char| letter.is_ascii_graphic();
+        let words = words.chain([&self.version]).all(|text| is_made_of(text, plain));
+        let named = is_made_of(&self.publisher, is_visible);
+        if words && named { Ok(()) } else { Err(ManifestFault::Text) }
     }
 
     /// True when this file is the program, on whichever platform.
@@ -153,11 +155,20 @@ impl Manifest {
     }
 }
 
-/// Printable letters of any script, few enough for a line.
-fn is_word(text: &str, without: char) -> bool {
+/// Few enough letters for a line, all of this sort; “@” parts a name from its version.
+fn is_made_of(text: &str, sort: impl Fn(char) -> bool) -> bool {
     let count = text.chars().count();
-    let plain = |c: char| !c.is_control() && c != '@' && c != without;
-    (1..=MANIFEST_TEXT_CHARS_MAX).contains(&count) && text.chars().all(plain)
+    let fits = |letter: char| letter != '@' && sort(letter);
+    (1..=MANIFEST_TEXT_CHARS_MAX).contains(&count) && text.chars().all(fits)
+}
+
+/// Letters of any script, and nothing that a reader does not see: no control, no mark of direction,
+/// no joiner, no tag. Two texts that differ in those alone look the same.
+fn is_visible(letter: char) -> bool {
+    let hidden = matches!(letter,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    !letter.is_control() && !hidden
 }
 
 #[cfg(test)]
@@ -191,7 +202,11 @@ mod tests {
         let same = |one: &mut Manifest| one.builds[1].platform = one.builds[0].platform.clone();
         assert_eq!(spoilt(same), Err(ManifestFault::Twice));
         assert_eq!(spoilt(|one| one.version = "1@2".into()), Err(ManifestFault::Text));
+        assert_eq!(spoilt(|one| one.version = "1.2.0\u{200b}".into()), Err(ManifestFault::Text));
+        assert_eq!(spoilt(|one| one.tools = vec!["tооl.call".into()]), Err(ManifestFault::Text));
         assert_eq!(spoilt(|one| one.publisher = "a\u{7}".into()), Err(ManifestFault::Text));
+        assert_eq!(spoilt(|one| one.publisher = "a\u{202e}b".into()), Err(ManifestFault::Text));
+        assert_eq!(spoilt(|one| one.publisher = "Ада и сыновья".into()), Ok(()));
         assert_eq!(spoilt(|one| one.rings = vec![String::new()]), Err(ManifestFault::Text));
         assert_eq!(spoilt(|one| one.stop_grace_ms = Some(u64::MAX)), Err(ManifestFault::Grace));
         let many = |one: &mut Manifest| one.tools = vec!["a".into(); MANIFEST_ITEMS_MAX + 1];

@@ -9,7 +9,7 @@ use super::{Read, Reader, Target};
 use crate::adversary::forge::Forge;
 use belay_crdt::case::{CaseFile, verify};
 use belay_crdt::{Set, Views};
-use belay_identity::body::{Body, Policy};
+use belay_identity::body::{Body, Manifest, Policy};
 use belay_identity::codec::{self, Field, Value};
 use belay_identity::lease::Talk;
 use belay_identity::{Content, FleetId, SecretKey, Signed, Statement, StatementId, Verified, sign};
@@ -95,6 +95,34 @@ fn read_signed(bytes: &[u8]) -> bool {
     let kind = Body::KINDS.get(usize::from(*kind)).copied().unwrap_or("of-tomorrow");
     let Some(statement) = sealed::<Statement>(kind, payload, &golden::key(8)) else { return false };
     views_take(&[statement]);
+    true
+}
+
+/// Goal: what an operator says of a program has one form, and one that adds up reads as what it is:
+/// it names its files, and nothing in it is unseen. Method: the body alone, behind every signature.
+#[test]
+fn manifest() {
+    let made = golden::statements().into_iter().filter_map(|(_, made)| match &made.body {
+        Body::Manifest(manifest) => Some(codec::write(&manifest.to_value())),
+        _ => None,
+    });
+    let (good, form) = (made.collect(), Form::Cbor(0));
+    Target { name: "manifest", good, form, tries: 20_000, read: read_manifest }.play();
+}
+
+fn read_manifest(bytes: &[u8]) -> bool {
+    let Ok(value) = codec::read(bytes) else { return false };
+    let Ok(manifest) = Manifest::from_value(value) else { return false };
+    assert_eq!(codec::write(&manifest.to_value()), bytes, "one manifest has one form");
+    if manifest.check().is_err() {
+        return false;
+    }
+    assert!(manifest.builds.iter().all(|build| manifest.names(&build.file)));
+    let title = manifest.title();
+    assert_eq!(title.split_once('@'), Some((manifest.name.as_str(), manifest.version.as_str())));
+    let hidden = |letter: char| letter.is_control() || letter == '\u{202e}' || letter == '\u{200b}';
+    assert!(!title.contains(hidden) && !manifest.publisher.contains(hidden));
+    assert!(!manifest.tools.concat().contains(hidden));
     true
 }
 
