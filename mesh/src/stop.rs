@@ -513,6 +513,15 @@ impl Engine {
     pub fn orphans(&self) -> impl Iterator<Item = &StatementId> {
         self.work.orphans.keys()
     }
+
+    /// True once what became of an award here is signed and on disk: nothing else of it is needed.
+    pub fn is_settled(&self, award: &StatementId) -> bool {
+        let known = &self.known;
+        let receipts = known.tasks.receipts(&known.registry, award);
+        let open = self.work.task(award).is_some() || self.work.orphans.contains_key(award);
+        let on_disk = |receipt: StatementId| !self.undurable().any(|id| *id == receipt);
+        !open && receipts.iter().any(|receipt| receipt.key() == self.key && on_disk(receipt.id()))
+    }
 }
 
 /// Everything a receipt tells of an end besides where it stands.

@@ -14,6 +14,7 @@ mod payloads;
 mod perform;
 mod present;
 mod programs;
+mod retention;
 mod said;
 mod timer;
 mod wardens;
@@ -65,6 +66,8 @@ pub(crate) struct Shell {
     device: PublicKey,
     disk: String,
     disk_retried: bool,
+    /// Looks left until finished work is swept again.
+    looks_left: u32,
     log: log::Log,
     leaving: bool,
 }
@@ -181,6 +184,7 @@ impl Shell {
             device: own,
             disk: "writing".to_owned(),
             disk_retried: false,
+            looks_left: 0,
             leaving: false,
         })
     }

@@ -15,6 +15,9 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Between two looks: one small read, and the engine says at most one word a minute of it.
 const EVERY: Duration = Duration::from_secs(15);
 
+/// Looks between two sweeps of finished work: an hour.
+const SWEEP_AFTER_LOOKS: u32 = 240;
+
 /// Ticks when it is time to look.
 pub(super) fn every() -> Interval {
     let mut every = interval_at(Instant::now() + FIRST, EVERY);
@@ -28,6 +31,13 @@ impl Shell {
     pub(super) fn look(&mut self) {
         self.present();
         self.sweep_payloads();
+        self.looks_left = match self.looks_left.checked_sub(1) {
+            Some(left) => left,
+            None => {
+                self.sweep_finished();
+                SWEEP_AFTER_LOOKS
+            }
+        };
         self.choose_neighbours();
     }
 
