@@ -1,7 +1,7 @@
 //! The program about a device's keys: an enrolment that replaces another, credentials by both keys,
 //! twins, a proof, and epochs that pin one or both.
 
-use super::programs::{A1, B1, OPERATORS, Program, Role, What, element, sees};
+use super::programs::{A1, B1, Expected, OPERATORS, Program, Role, What, element, sees};
 use super::world::{Who, World, credential, enrol, pin, root, user};
 use belay_identity::body::{Body, Named, Proof};
 use belay_identity::codec::Bytes;
@@ -49,64 +49,68 @@ pub(super) fn members() -> Program {
             element("enrolled again in epoch two", Grant, vec![again]),
         ],
         probes: Vec::new(),
-        expected: vec![
-            sees(&["first enrolment", "by the old key"], What::Issued("by the old key"), true),
-            sees(
-                &["first enrolment", "by the old key", "its twin"],
-                What::Issued("by the old key"),
-                false,
-            ),
-            sees(
-                &["first enrolment", "by the old key", "proof"],
-                What::Issued("by the old key"),
-                false,
-            ),
-            sees(
-                &["first enrolment", "later by the old key", "proof"],
-                What::Issued("later by the old key"),
-                false,
-            ),
-            sees(
-                &["first enrolment", "second enrolment", "by the old key"],
-                What::Issued("by the old key"),
-                false,
-            ),
-            sees(
-                &["first enrolment", "second enrolment", "by the new key"],
-                What::Issued("by the new key"),
-                true,
-            ),
-            sees(
-                &[
-                    "first enrolment",
-                    "second enrolment",
-                    "twin of the second enrolment",
-                    "by the old key",
-                ],
-                What::Issued("by the old key"),
-                false,
-            ),
-            sees(
-                &[
-                    "first enrolment",
-                    "second enrolment",
-                    "epoch that pins the first alone",
-                    "by the old key",
-                ],
-                What::Issued("by the old key"),
-                false,
-            ),
-            sees(
-                &[
-                    "first enrolment",
-                    "second enrolment",
-                    "epoch that pins the first alone",
-                    "enrolled again in epoch two",
-                    "by the new key",
-                ],
-                What::Issued("by the new key"),
-                true,
-            ),
-        ],
+        expected: expected_of_members(),
     }
+}
+
+fn expected_of_members() -> Vec<Expected> {
+    vec![
+        sees(&["first enrolment", "by the old key"], What::Issued("by the old key"), true),
+        sees(
+            &["first enrolment", "by the old key", "its twin"],
+            What::Issued("by the old key"),
+            false,
+        ),
+        sees(
+            &["first enrolment", "by the old key", "proof"],
+            What::Issued("by the old key"),
+            false,
+        ),
+        sees(
+            &["first enrolment", "later by the old key", "proof"],
+            What::Issued("later by the old key"),
+            false,
+        ),
+        sees(
+            &["first enrolment", "second enrolment", "by the old key"],
+            What::Issued("by the old key"),
+            false,
+        ),
+        sees(
+            &["first enrolment", "second enrolment", "by the new key"],
+            What::Issued("by the new key"),
+            true,
+        ),
+        sees(
+            &[
+                "first enrolment",
+                "second enrolment",
+                "twin of the second enrolment",
+                "by the old key",
+            ],
+            What::Issued("by the old key"),
+            false,
+        ),
+        sees(
+            &[
+                "first enrolment",
+                "second enrolment",
+                "epoch that pins the first alone",
+                "by the old key",
+            ],
+            What::Issued("by the old key"),
+            false,
+        ),
+        sees(
+            &[
+                "first enrolment",
+                "second enrolment",
+                "epoch that pins the first alone",
+                "enrolled again in epoch two",
+                "by the new key",
+            ],
+            What::Issued("by the new key"),
+            true,
+        ),
+    ]
 }

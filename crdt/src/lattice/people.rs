@@ -2,7 +2,7 @@
 //! and what one key may order alone.
 
 use super::programs::{
-    A1, A2, B1, B2, Element, OPERATORS, Program, Role, What, chain, element, gus, sees,
+    A1, A2, B1, B2, Element, Expected, OPERATORS, Program, Role, What, chain, element, gus, sees,
 };
 use super::world::{
     Who, World, device, hold, hold_until, lift, link, operator, pin, restore, revoke, root, user,
@@ -139,42 +139,42 @@ pub(super) fn removals() -> Program {
             chain(&[link("ida", "near", 1, 1)]),
             chain(&[link("gus", "near", 1, 2)]),
         ],
-        expected: vec![
-            sees(&["kept", "sealed", "late"], What::Cut(0), true),
-            sees(&["kept", "sealed", "late", "rival"], What::Cut(0), false),
-            sees(&["kept", "sealed", "late", "rival"], What::Cut(1), true),
-            sees(&["kept", "sealed", "late", "rival"], What::Revived("late"), true),
-            sees(&["kept", "sealed", "late", "rival"], What::Revived("sealed"), false),
-            sees(&["kept", "sealed", "late", "rival"], What::Revived("kept"), false),
-            sees(&["late", "rival", "another hold on gus"], What::Cut(0), true),
-            sees(&["late", "second"], What::Revived("late"), false),
-            sees(
-                &["second", "by the key left out, epoch two"],
-                What::Grants("by the key left out, epoch two"),
-                true,
-            ),
-            sees(
-                &["second", "rival", "by the key left out, epoch two"],
-                What::Grants("by the key left out, epoch two"),
-                false,
-            ),
-            sees(
-                &["second", "rival", "by ben's other key, epoch two"],
-                What::Grants("by ben's other key, epoch two"),
-                true,
-            ),
-            sees(
-                &["second", "third of second", "rival", "by the key left out, epoch three"],
-                What::Grants("by the key left out, epoch three"),
-                true,
-            ),
-            sees(
-                &["anna's hold on ben", "cleo's yes to it"],
-                What::Orders("anna's hold on ben"),
-                true,
-            ),
-        ],
+        expected: expected_of_removals(),
     }
+}
+
+fn expected_of_removals() -> Vec<Expected> {
+    vec![
+        sees(&["kept", "sealed", "late"], What::Cut(0), true),
+        sees(&["kept", "sealed", "late", "rival"], What::Cut(0), false),
+        sees(&["kept", "sealed", "late", "rival"], What::Cut(1), true),
+        sees(&["kept", "sealed", "late", "rival"], What::Revived("late"), true),
+        sees(&["kept", "sealed", "late", "rival"], What::Revived("sealed"), false),
+        sees(&["kept", "sealed", "late", "rival"], What::Revived("kept"), false),
+        sees(&["late", "rival", "another hold on gus"], What::Cut(0), true),
+        sees(&["late", "second"], What::Revived("late"), false),
+        sees(
+            &["second", "by the key left out, epoch two"],
+            What::Grants("by the key left out, epoch two"),
+            true,
+        ),
+        sees(
+            &["second", "rival", "by the key left out, epoch two"],
+            What::Grants("by the key left out, epoch two"),
+            false,
+        ),
+        sees(
+            &["second", "rival", "by ben's other key, epoch two"],
+            What::Grants("by ben's other key, epoch two"),
+            true,
+        ),
+        sees(
+            &["second", "third of second", "rival", "by the key left out, epoch three"],
+            What::Grants("by the key left out, epoch three"),
+            true,
+        ),
+        sees(&["anna's hold on ben", "cleo's yes to it"], What::Orders("anna's hold on ben"), true),
+    ]
 }
 
 /// An epoch of this body whose id is higher than that of its rival: between equals it loses.
@@ -233,40 +233,35 @@ pub(super) fn operators() -> Program {
             chain(&[link("ida", "near", 1, 1)]),
             chain(&[link("gus", "near", 1, 2)]),
         ],
-        expected: vec![
-            sees(&["a day"], What::Orders("a day"), true),
-            sees(&["a day", "another day"], What::Orders("another day"), false),
-            sees(
-                &["a day", "another day", "cleo's yes to another day"],
-                What::Orders("another day"),
-                true,
-            ),
-            sees(&["another day"], What::Orders("another day"), false),
-            sees(&["ben lifts his hold"], What::Cut(0), false),
-            sees(&["ben lifts his hold", "root revokes ben"], What::Cut(0), true),
-            sees(&["root revokes ben"], What::Cut(1), true),
-            sees(
-                &["ben lifts his hold", "root revokes ben", "root restores ben"],
-                What::Cut(0),
-                true,
-            ),
-            sees(
-                &["second", "root revokes ben", "ben lifts his hold in epoch two"],
-                What::Cut(0),
-                true,
-            ),
-            sees(
-                &[
-                    "second",
-                    "root revokes ben",
-                    "root restores ben",
-                    "ben lifts his hold in epoch two",
-                ],
-                What::Cut(2),
-                false,
-            ),
-        ],
+        expected: expected_of_operators(),
     }
+}
+
+fn expected_of_operators() -> Vec<Expected> {
+    vec![
+        sees(&["a day"], What::Orders("a day"), true),
+        sees(&["a day", "another day"], What::Orders("another day"), false),
+        sees(
+            &["a day", "another day", "cleo's yes to another day"],
+            What::Orders("another day"),
+            true,
+        ),
+        sees(&["another day"], What::Orders("another day"), false),
+        sees(&["ben lifts his hold"], What::Cut(0), false),
+        sees(&["ben lifts his hold", "root revokes ben"], What::Cut(0), true),
+        sees(&["root revokes ben"], What::Cut(1), true),
+        sees(&["ben lifts his hold", "root revokes ben", "root restores ben"], What::Cut(0), true),
+        sees(
+            &["second", "root revokes ben", "ben lifts his hold in epoch two"],
+            What::Cut(0),
+            true,
+        ),
+        sees(
+            &["second", "root revokes ben", "root restores ben", "ben lifts his hold in epoch two"],
+            What::Cut(2),
+            false,
+        ),
+    ]
 }
 
 /// Wide orders around the thirty-second of one log, a gap before them, and an epoch between.

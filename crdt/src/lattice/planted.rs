@@ -36,18 +36,13 @@ fn plant(name: &'static str, program: &'static str, rules: Rules) -> Plant {
 
 /// Every planted table.
 pub(super) fn all() -> Vec<Plant> {
+    of_answers().into_iter().chain(of_epochs()).chain(of_people()).collect()
+}
+
+/// About what answers an order, and whom one meets.
+fn of_answers() -> Vec<Plant> {
     let ours = Rules::OURS;
     vec![
-        plant(
-            "an unnamed lift ends holds",
-            "operators",
-            Rules { lift_answers: answers_everything, ..ours },
-        ),
-        plant(
-            "a release falls back to the looser",
-            "releases",
-            Rules { release_fallback: best_alone, ..ours },
-        ),
         plant(
             "a chain is judged by its last link",
             "answers",
@@ -57,6 +52,23 @@ pub(super) fn all() -> Vec<Plant> {
             "a restore may list too little",
             "answers",
             Rules { restore_opens: |_| true, ..ours },
+        ),
+        plant(
+            "a restore reopens what fell",
+            "answers",
+            Rules { restore_opens: revokes_only, ..ours },
+        ),
+    ]
+}
+
+/// About root epochs and releases.
+fn of_epochs() -> Vec<Plant> {
+    let ours = Rules::OURS;
+    vec![
+        plant(
+            "a release falls back to the looser",
+            "releases",
+            Rules { release_fallback: best_alone, ..ours },
         ),
         plant(
             "of equal epochs the first seen",
@@ -74,11 +86,6 @@ pub(super) fn all() -> Vec<Plant> {
             Rules { release_fallback: two, ..ours },
         ),
         plant(
-            "a restore reopens what fell",
-            "answers",
-            Rules { restore_opens: revokes_only, ..ours },
-        ),
-        plant(
             "what a rival leaves out is overlooked",
             "removals",
             Rules { drop_counts: |_| false, ..ours },
@@ -92,6 +99,18 @@ pub(super) fn all() -> Vec<Plant> {
             "it voids what its epoch sealed in",
             "removals",
             Rules { removal_voids: |_, again| !again, ..ours },
+        ),
+    ]
+}
+
+/// About who counts, how often, and by which key.
+fn of_people() -> Vec<Plant> {
+    let ours = Rules::OURS;
+    vec![
+        plant(
+            "an unnamed lift ends holds",
+            "operators",
+            Rules { lift_answers: answers_everything, ..ours },
         ),
         plant(
             "the twin itself goes on counting",

@@ -6,9 +6,10 @@
 
 use crate::fleet::{Fleet, RING};
 use crate::plan::Plan;
-use belay_identity::body::{OnSilence, Seen};
+use belay_identity::body::{Hold, OnSilence, Reason, Seen, Subject, Term};
 use belay_identity::chain::Program;
-use belay_identity::{Body, Statement, StatementId, Verified};
+use belay_identity::principal::{OperatorId, Principal};
+use belay_identity::{Body, Class, Incarnation, Scope, Statement, StatementId, Verified, sign};
 use belay_identity::{PublicKey, SecretKey, lease::Talk};
 use belay_mesh::gate::{Act, Verdict};
 use belay_mesh::input::{AnswerAt, AskId, Offload, TaskEvent};
@@ -130,6 +131,31 @@ impl Lab {
         (0..can.len()).for_each(|node| lab.load(node, 0));
         lab.run(1_500);
         lab
+    }
+
+    /// The operator's first words, in a log of their own that no device numbers.
+    pub(super) fn ordered(&self, body: impl Into<Body>) -> Held {
+        let operator = OperatorId::new(&self.fleet.domain, "operator").unwrap();
+        let statement = Statement {
+            class: Class::AuthorityMinus,
+            scope: Scope::Fleet,
+            author: Principal::Operator(operator),
+            incarnation: Incarnation { counter: 1, drawn: [0xaa; 16] },
+            seq: 1,
+            prev: None,
+            epoch: 1,
+            expiry_ms: None,
+            refs: Vec::new(),
+            body: body.into(),
+        };
+        Arc::new(sign(statement, &self.fleet.operator, &self.fleet.id))
+    }
+
+    /// His hold on one principal, without end.
+    pub(super) fn hold_of(&self, term: Term) -> Held {
+        let subject = Subject::new(vec![term]).unwrap();
+        let (home, reason) = (self.fleet.devices[0].id.clone(), Reason("enough".into()));
+        self.ordered(Hold { subject, home, reason, until_ms: None, pause: None })
     }
 
     fn engine(

@@ -5,10 +5,9 @@ use super::lab::{Held, Lab, Sent, work};
 use belay_crdt::case::{Case, MissingWhy};
 use belay_crdt::set::Set;
 use belay_crdt::views::Views;
-use belay_identity::body::{Award, Body, Hold, Outcome, Policy, Reason, Subject, Term};
+use belay_identity::body::{Award, Body, Outcome, Policy, Term};
 use belay_identity::limits::{REASON_BYTES_MAX, STATEMENT_BYTES_MAX};
-use belay_identity::principal::{OperatorId, Principal};
-use belay_identity::{Class, Incarnation, Scope, SecretKey, Statement, StatementId, sign};
+use belay_identity::{Incarnation, SecretKey, Statement, StatementId, sign};
 use belay_mesh::Input;
 use belay_mesh::gate::{Act, Decision};
 use belay_mesh::input::Offload;
@@ -139,7 +138,7 @@ fn much_given_away_is_listed_in_several_receipts() {
     lab.cut = [1].into();
     let given = many_like(&lab, &first, &award);
     given.chunks(50).for_each(|some| lab.hand(1, 0, some));
-    let hold = hold_of(&lab, Term::Agent(lab.fleet.agent("helper").unwrap()));
+    let hold = lab.hold_of(Term::Agent(lab.fleet.agent("helper").unwrap()));
     let order = hold.id();
     lab.hand(1, 0, &[hold]);
     let none_ran = lab.wrote(0, "receipt");
@@ -175,28 +174,4 @@ fn many_like(lab: &Lab, first: &Statement, award: &Award) -> Vec<Held> {
         all.push(signed);
     }
     all
-}
-
-fn hold_of(lab: &Lab, term: Term) -> Held {
-    let hold = Hold {
-        subject: Subject::new(vec![term]).unwrap(),
-        home: lab.fleet.devices[0].id.clone(),
-        reason: Reason("enough".into()),
-        until_ms: None,
-        pause: None,
-    };
-    let operator = OperatorId::new(&lab.fleet.domain, "operator").unwrap();
-    let statement = Statement {
-        class: Class::AuthorityMinus,
-        scope: Scope::Fleet,
-        author: Principal::Operator(operator),
-        incarnation: Incarnation { counter: 1, drawn: [0xaa; 16] },
-        seq: 1,
-        prev: None,
-        epoch: 1,
-        expiry_ms: None,
-        refs: Vec::new(),
-        body: hold.into(),
-    };
-    Arc::new(sign(statement, &lab.fleet.operator, &lab.fleet.id))
 }

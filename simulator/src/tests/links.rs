@@ -1,34 +1,19 @@
 //! Links: whom a device dials by itself, and how a revoked device's links end.
 
 use super::lab::Lab;
+use belay_identity::PublicKey;
 use belay_identity::body::{Body, Hold, Reason, Revoke, Subject, Term};
-use belay_identity::principal::{OperatorId, Principal};
-use belay_identity::{Class, Incarnation, PublicKey, Scope, Statement};
 use belay_mesh::Input;
 use belay_mesh::limits::{
     NEIGHBOUR_ANCHORS, NEIGHBOUR_BEACONS, NEIGHBOUR_OTHERS, PRESENCE_EVERY_MS, WIND_DOWN_MS,
 };
 use belay_mesh::wire::FrameKind;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Gives every device an order by the operator, and lets it settle.
 fn order(lab: &mut Lab, body: Body) {
-    let operator = OperatorId::new(&lab.fleet.domain, "operator").unwrap();
-    let statement = Statement {
-        class: Class::AuthorityMinus,
-        scope: Scope::Fleet,
-        author: Principal::Operator(operator),
-        incarnation: Incarnation { counter: 1, drawn: [0xaa; 16] },
-        seq: 1,
-        prev: None,
-        epoch: 1,
-        expiry_ms: None,
-        refs: Vec::new(),
-        body,
-    };
-    let signed = belay_identity::sign(statement, &lab.fleet.operator, &lab.fleet.id);
-    lab.hand(1, 0, &[Arc::new(signed)]);
+    let said = lab.ordered(body);
+    lab.hand(1, 0, &[said]);
     lab.settle();
 }
 

@@ -1,10 +1,8 @@
 //! Work between devices, frame by frame: who is asked, who gets it, and who never starts it.
 
 use super::lab::{Lab, Sent};
-use belay_identity::body::{Body, Cancel, Hold, OnSilence, Outcome, Reason, Subject, Term};
+use belay_identity::body::{Body, Cancel, OnSilence, Outcome, Term};
 use belay_identity::lease::Talk;
-use belay_identity::principal::{OperatorId, Principal};
-use belay_identity::{Class, Incarnation, Scope, Statement};
 use belay_mesh::input::AnswerAt;
 use belay_mesh::limits::{
     LOAD_FULL, OFFER_ANSWER_MS, RESERVATION_MS, RESERVATIONS_PER_LINK_MAX, STANDING_MS,
@@ -12,7 +10,6 @@ use belay_mesh::limits::{
 };
 use belay_mesh::output::{Event, How, RefusalKind};
 use belay_mesh::wire::FrameKind;
-use std::sync::Arc;
 
 const ANYTHING: Option<&[&str]> = Some(&[]);
 const CAMERA: Option<&[&str]> = Some(&["camera"]);
@@ -120,28 +117,8 @@ fn a_silent_candidate_makes_way() {
 fn no_device_under_an_order_is_asked() {
     let mut lab = lab();
     let held = lab.fleet.devices[2].id.clone();
-    let hold = Hold {
-        subject: Subject::new(vec![Term::Device(held)]).unwrap(),
-        home: lab.fleet.devices[0].id.clone(),
-        reason: Reason("broken".into()),
-        until_ms: None,
-        pause: None,
-    };
-    let operator = OperatorId::new(&lab.fleet.domain, "operator").unwrap();
-    let statement = Statement {
-        class: Class::AuthorityMinus,
-        scope: Scope::Fleet,
-        author: Principal::Operator(operator),
-        incarnation: Incarnation { counter: 1, drawn: [0xaa; 16] },
-        seq: 1,
-        prev: None,
-        epoch: 1,
-        expiry_ms: None,
-        refs: Vec::new(),
-        body: hold.into(),
-    };
-    let signed = belay_identity::sign(statement, &lab.fleet.operator, &lab.fleet.id);
-    lab.hand(1, 0, &[Arc::new(signed)]);
+    let held = lab.hold_of(Term::Device(held));
+    lab.hand(1, 0, &[held]);
     lab.settle();
     for _ in 0..6 {
         let ask = lab.offload(0, None, &["camera"]);
