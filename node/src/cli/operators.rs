@@ -59,6 +59,26 @@ pub(crate) enum Draft {
     },
 }
 
+/// What goes with every signed change of policy.
+#[derive(Args)]
+pub(crate) struct Remarked {
+    /// Why, for people.
+    #[arg(long, short, default_value = "")]
+    pub(crate) message: String,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+/// What goes with every release besides.
+#[derive(Args)]
+pub(crate) struct Publishing {
+    /// Refuse unless this version, such as 1.2, is the one in force.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) expect: Option<String>,
+    #[command(flatten)]
+    pub(crate) remarked: Remarked,
+}
+
 /// `belay policy draft new`
 #[derive(Args)]
 pub(crate) struct NewDraft {
@@ -67,11 +87,8 @@ pub(crate) struct NewDraft {
     /// A folder to begin from; the release in force unless given.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) from: Option<PathBuf>,
-    /// Why, for people.
-    #[arg(long, short, default_value = "")]
-    pub(crate) message: String,
     #[command(flatten)]
-    pub(crate) signing: Signing,
+    pub(crate) said: Remarked,
 }
 
 /// `belay policy draft edit`
@@ -82,11 +99,8 @@ pub(crate) struct EditDraft {
     /// A folder that holds the files as they are to be; your editor opens them unless given.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) from: Option<PathBuf>,
-    /// Why, for people.
-    #[arg(long, short, default_value = "")]
-    pub(crate) message: String,
     #[command(flatten)]
-    pub(crate) signing: Signing,
+    pub(crate) said: Remarked,
 }
 
 /// `belay policy draft merge`
@@ -97,11 +111,8 @@ pub(crate) struct MergeDraft {
     /// Also write what came together into this folder.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    /// Why, for people.
-    #[arg(long, short, default_value = "")]
-    pub(crate) message: String,
     #[command(flatten)]
-    pub(crate) signing: Signing,
+    pub(crate) said: Remarked,
 }
 
 /// `belay policy propose`
@@ -109,14 +120,8 @@ pub(crate) struct MergeDraft {
 pub(crate) struct Propose {
     /// The draft's name, or the beginning of its id.
     pub(crate) draft: String,
-    /// Why, for people.
-    #[arg(long, short, default_value = "")]
-    pub(crate) message: String,
-    /// Refuse unless this version, such as 1.2, is the one in force.
-    #[arg(long, value_name = "VERSION")]
-    pub(crate) expect: Option<String>,
     #[command(flatten)]
-    pub(crate) signing: Signing,
+    pub(crate) said: Publishing,
 }
 
 /// `belay policy rollback`
@@ -124,14 +129,8 @@ pub(crate) struct Propose {
 pub(crate) struct Rollback {
     /// The release whose policy is to judge again; the one before unless given.
     pub(crate) version: Option<String>,
-    /// Why, for people.
-    #[arg(long, short, default_value = "")]
-    pub(crate) message: String,
-    /// Refuse unless this version, such as 1.2, is the one in force.
-    #[arg(long, value_name = "VERSION")]
-    pub(crate) expect: Option<String>,
     #[command(flatten)]
-    pub(crate) signing: Signing,
+    pub(crate) said: Publishing,
 }
 
 /// `belay policy publish`
@@ -139,14 +138,8 @@ pub(crate) struct Rollback {
 pub(crate) struct Publish {
     /// A folder of policy.cedar and release.toml.
     pub(crate) folder: PathBuf,
-    /// Refuse unless this version, such as 1.2, is the one in force.
-    #[arg(long, value_name = "VERSION")]
-    pub(crate) expect: Option<String>,
-    /// Why, for people.
-    #[arg(long, short, default_value = "")]
-    pub(crate) message: String,
     #[command(flatten)]
-    pub(crate) signing: Signing,
+    pub(crate) said: Publishing,
 }
 
 /// `belay revoke`

@@ -55,12 +55,12 @@ fn begin(context: &Context, ask: &NewDraft) -> Result<ExitCode, Fault> {
             format!("edit it: `belay policy draft edit {}`, or choose another name", ask.name);
         return Err(Fault::wrong_use(format!("a draft {} is known here already", ask.name), hint));
     }
-    let mut operator = Operator::unlock(context, &ask.signing)?;
+    let mut operator = Operator::unlock(context, &ask.said.signing)?;
     let founding = Founding { name, drawn: clock::draw() };
     let document = founding.document(operator.key());
     let actor = document.actor(operator.key());
     let change =
-        Document::new().edit(actor, &texts, None, &remark(&ask.message)).map_err(unmade)?;
+        Document::new().edit(actor, &texts, None, &remark(&ask.said.message)).map_err(unmade)?;
     let said = Said { document, change: Change(change), founding: Some(founding) };
     hand_in(&mut operator, said)?;
     warn_of_faults(&ask.name, &texts);
@@ -130,14 +130,15 @@ fn edit(context: &Context, ask_of: &EditDraft) -> Result<ExitCode, Fault> {
         Some(from) => (read_files(from)?, folder::seen(from, &said)?),
         None => (folder::in_editor(&said)?, Seen::Now),
     };
-    let mut operator = Operator::unlock(context, &ask_of.signing)?;
+    let mut operator = Operator::unlock(context, &ask_of.said.signing)?;
     let id = document_id(&said)?;
     let actor = id.actor(operator.key());
     let seen = match &seen {
         Seen::Now => None,
         Seen::At(heads) => Some(heads.as_slice()),
     };
-    let change = document.edit(actor, &texts, seen, &remark(&ask_of.message)).map_err(unmade)?;
+    let change =
+        document.edit(actor, &texts, seen, &remark(&ask_of.said.message)).map_err(unmade)?;
     let statement =
         hand_in(&mut operator, Said { document: id, change: Change(change), founding: None })?;
     let after = ask(context, &said.draft.id)?;
@@ -170,10 +171,10 @@ fn merge(context: &Context, ask_of: &MergeDraft) -> Result<ExitCode, Fault> {
     let mut words = words::merge(&said);
     if said.draft.heads > 1 {
         let mut document = load(&said)?;
-        let mut operator = Operator::unlock(context, &ask_of.signing)?;
+        let mut operator = Operator::unlock(context, &ask_of.said.signing)?;
         let id = document_id(&said)?;
         let actor = id.actor(operator.key());
-        let change = document.merge(actor, &remark(&ask_of.message)).map_err(unmade)?;
+        let change = document.merge(actor, &remark(&ask_of.said.message)).map_err(unmade)?;
         hand_in(&mut operator, Said { document: id, change: Change(change), founding: None })?;
     }
     warn_of_faults(&ask_of.draft, &said.texts());

@@ -69,12 +69,12 @@ pub(crate) fn rollback(context: &Context, asked: &Rollback) -> Result<ExitCode, 
     // Its policy carries ids and hashes already.
     let programs = NamedPrograms::default();
     let source = Source { policy, autonomy, profiles, beacons: None, programs };
-    let message = match asked.message.as_str() {
+    let message = match asked.said.remarked.message.as_str() {
         "" => format!("back to {version}"),
         why => format!("back to {version}: {why}"),
     };
-    let (reason, expect) = (reason(&message)?, asked.expect.as_deref());
-    let (signing, schema) = (&asked.signing, "belay.policy.rollback/1");
+    let (reason, expect) = (reason(&message)?, asked.said.expect.as_deref());
+    let (signing, schema) = (&asked.said.remarked.signing, "belay.policy.rollback/1");
     // The old draft stands where it stood then; what is signed here is no proposal of it.
     let drafts = Vec::new();
     release(context, &Asked { source, drafts, reason, expect, signing, schema })

@@ -22,8 +22,8 @@ pub(crate) fn run(context: &Context, ask: &Propose) -> Result<ExitCode, Fault> {
     let head = |id: &String| id_from_text(id).map(StatementId);
     let heads: Result<Vec<StatementId>, _> = said.heads.iter().map(head).collect();
     let drafts = heads.map_err(|no| Fault::failed(no.why, "use one version of belay"))?;
-    let (reason, expect) = (reason(&ask.message)?, ask.expect.as_deref());
-    let (signing, schema) = (&ask.signing, "belay.policy.propose/1");
+    let (reason, expect) = (reason(&ask.said.remarked.message)?, ask.said.expect.as_deref());
+    let (signing, schema) = (&ask.said.remarked.signing, "belay.policy.propose/1");
     release(context, &Asked { source, drafts, reason, expect, signing, schema })
 }
 

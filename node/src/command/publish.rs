@@ -71,8 +71,8 @@ pub(super) struct Asked<'a> {
 
 pub(crate) fn run(context: &Context, ask: &Publish) -> Result<ExitCode, Fault> {
     let source = Source::read(&ask.folder).map_err(|fault| with_the_rest(ask, fault))?;
-    let (drafts, reason) = (Vec::new(), reason(&ask.message)?);
-    let (expect, signing) = (ask.expect.as_deref(), &ask.signing);
+    let (drafts, reason) = (Vec::new(), reason(&ask.said.remarked.message)?);
+    let (expect, signing) = (ask.said.expect.as_deref(), &ask.said.remarked.signing);
     let schema = "belay.policy.publish/1";
     release(context, &Asked { source, drafts, reason, expect, signing, schema })
 }
