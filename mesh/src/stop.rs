@@ -105,12 +105,22 @@ impl Engine {
         }
     }
 
-    /// What cuts a chain now: an order over it, or one on this device.
+    /// What cuts a chain now: an order over it, or one on this device; of several the one that lasts
+    /// longest.
     pub(crate) fn cut_of(&self, chain: &Chain) -> Option<Cut> {
+        self.cuts_of(chain).next()
+    }
+
+    /// What ends work of this chain now: an order that pauses does not, however long it lasts.
+    pub(crate) fn ending_cut_of(&self, chain: &Chain) -> Option<Cut> {
+        self.cuts_of(chain).find(|cut| !cut.pause)
+    }
+
+    fn cuts_of(&self, chain: &Chain) -> impl Iterator<Item = Cut> {
         // A timed hold takes away until its end is surely past.
         let binds = |until_ms| !self.is_surely_past(until_ms);
-        let mut cuts = self.known.orders.all_cuts(chain).into_iter();
-        cuts.find(|cut| cut.until_ms.is_none_or(binds)).or_else(|| self.let_in_cut(chain))
+        let cuts = self.known.orders.all_cuts(chain).into_iter();
+        cuts.filter(move |cut| cut.until_ms.is_none_or(binds)).chain(self.let_in_cut(chain))
     }
 
     /// The lifts that let work of this chain begin, which its award names: the orders that they
@@ -125,11 +135,14 @@ impl Engine {
 
     /// What cuts a task: an order over its chain, or over what its program is on disk now.
     pub(crate) fn cut_of_task(&self, task: &Task) -> Option<Cut> {
-        let swapped = || match &task.on_disk {
-            OnDisk::Changed(program) => self.cut_of(&with_program(&task.chain, program)),
-            OnDisk::AsStarted | OnDisk::Gone(_) => None,
-        };
+        let swapped = || self.cut_of(&swapped_chain(task)?);
         self.cut_of(&task.chain).or_else(swapped)
+    }
+
+    /// What ends it.
+    fn ending_cut_of_task(&self, task: &Task) -> Option<Cut> {
+        let swapped = || self.ending_cut_of(&swapped_chain(task)?);
+        self.ending_cut_of(&task.chain).or_else(swapped)
     }
 
     /// True when an order or a cancel stands against an award.
@@ -174,7 +187,7 @@ impl Engine {
         let paused = task.paused;
         // What has not begun cannot stand still: it never starts.
         let begun = !matches!(task.phase, Phase::Arranged | Phase::Fetching);
-        match self.cut_of_task(task) {
+        match self.ending_cut_of_task(task).or_else(|| self.cut_of_task(task)) {
             Some(cut) if cut.pause && begun => self.pause_task(award, cut.order),
             Some(cut) => self.end_task(award, Cause::Order, Some(cut.order)),
             None => match self.known.tasks.cancelled(&self.known.registry, &award) {
@@ -521,6 +534,14 @@ impl Engine {
         let open = self.work.task(award).is_some() || self.work.orphans.contains_key(award);
         let on_disk = |receipt: StatementId| !self.undurable().any(|id| *id == receipt);
         !open && receipts.iter().any(|receipt| receipt.key() == self.key && on_disk(receipt.id()))
+    }
+}
+
+/// The chain of a task with what its program is on disk now, where that is another one.
+fn swapped_chain(task: &Task) -> Option<Chain> {
+    match &task.on_disk {
+        OnDisk::Changed(program) => Some(with_program(&task.chain, program)),
+        OnDisk::AsStarted | OnDisk::Gone(_) => None,
     }
 }
 

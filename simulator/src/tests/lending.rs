@@ -1,11 +1,12 @@
 //! What nobody may bring about by lending work: two starts of one piece, a start after its lease,
 //! words that no peer can read.
 
+use super::adopting::say;
 use super::lab::{Held, Lab, Sent, work};
 use belay_crdt::case::{Case, MissingWhy};
 use belay_crdt::set::Set;
 use belay_crdt::views::Views;
-use belay_identity::body::{Award, Body, Outcome, Policy, Term};
+use belay_identity::body::{Award, Body, Hold, Outcome, Pause, Policy, Reason, Subject, Term};
 use belay_identity::limits::{REASON_BYTES_MAX, STATEMENT_BYTES_MAX};
 use belay_identity::{Incarnation, SecretKey, Statement, StatementId, sign};
 use belay_mesh::Input;
@@ -174,4 +175,32 @@ fn many_like(lab: &Lab, first: &Statement, award: &Award) -> Vec<Held> {
         all.push(signed);
     }
     all
+}
+
+/// Goal: a stop ends what a pause has frozen, also where the pause lasts longer. Method: a pause
+/// without end, then a stop for an hour, on the same agent.
+#[test]
+fn a_stop_ends_what_a_longer_pause_has_frozen() {
+    let mut lab = Lab::new(&[Some(&[]), Some(&[])]);
+    let ask = lab.offload(0, Some(1), &[]);
+    lab.settle();
+    let award = lab.offloaded(ask).unwrap().award;
+    let agent = Term::Agent(lab.fleet.agent("helper").unwrap());
+    let subject = Subject::new(vec![agent]).unwrap();
+    let until_ms = crate::clock::WALL_AT_START_MS + lab.now_ms + 3_600_000;
+    let hold = |until_ms, pause| {
+        let (subject, reason) = (subject.clone(), Reason("enough".into()));
+        Body::Hold(Hold { subject, home: lab.fleet.devices[0].id.clone(), reason, until_ms, pause })
+    };
+    let (pause, stop) = (hold(None, Some(Pause)), hold(Some(until_ms), None));
+    let ended = |lab: &Lab| {
+        let all = lab.wrote(1, "receipt");
+        all.iter().any(|held| matches!(&held.body, Body::Receipt(r) if r.award == Some(award)))
+    };
+    say(&mut lab, 0, vec![pause], Vec::new());
+    lab.settle();
+    assert!(!ended(&lab), "it stands still");
+    say(&mut lab, 0, vec![stop], Vec::new());
+    lab.settle();
+    assert!(ended(&lab), "the stop ends it");
 }
