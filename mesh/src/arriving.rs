@@ -78,7 +78,7 @@ impl Engine {
     /// This device offers itself what it may give to anybody.
     pub(crate) fn keep_own_place(&mut self, offer: Offer) {
         let nonce = offer.nonce;
-        match self.weigh_terms(self.key, &offer) {
+        match self.has_a_place().and_then(|()| self.weigh_terms(self.key, &offer)) {
             Ok(chain) => self.keep_place(self.key, offer, chain),
             Err(reason) => self.on_no_place(self.key, nonce, &reason),
         }
@@ -107,10 +107,7 @@ impl Engine {
         if self.places_of(&link) >= RESERVATIONS_PER_LINK_MAX {
             return Err("too many offers of this device stand here; try again in a moment".into());
         }
-        let full = self.work.len() >= TASKS_MAX;
-        if full || self.work.offers.places.len() >= RESERVATIONS_MAX {
-            return Err("no place is free here now; try again in a few seconds".into());
-        }
+        self.has_a_place()?;
         if let Some(nonce) = offer.standing {
             self.work.offers.standing.spend(&link, nonce, self.now.boot)?;
         } else if let Some(why) = self.has_no_room(&offer.needs).filter(|_| !offer.named) {
@@ -120,6 +117,15 @@ impl Engine {
             return Err(lacking);
         }
         self.weigh_terms(link, offer)
+    }
+
+    /// Every place that is kept may become a task: both are bounded, whoever offers.
+    fn has_a_place(&self) -> Result<(), String> {
+        let full = self.work.len() >= TASKS_MAX;
+        if full || self.work.offers.places.len() >= RESERVATIONS_MAX {
+            return Err("no place is free here now; try again in a few seconds".into());
+        }
+        Ok(())
     }
 
     fn weigh_terms(&self, link: PublicKey, offer: &Offer) -> Result<Chain, String> {

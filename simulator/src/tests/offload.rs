@@ -2,11 +2,13 @@
 
 use super::lab::{Lab, Sent};
 use belay_identity::body::{Body, Cancel, OnSilence, Outcome, Term};
+use belay_identity::chain::Program;
 use belay_identity::lease::Talk;
+use belay_mesh::Input;
 use belay_mesh::input::AnswerAt;
 use belay_mesh::limits::{
-    LOAD_FULL, OFFER_ANSWER_MS, RESERVATION_MS, RESERVATIONS_PER_LINK_MAX, STANDING_MS,
-    STANDING_PLACES,
+    LOAD_FULL, OFFER_ANSWER_MS, RESERVATION_MS, RESERVATIONS_MAX, RESERVATIONS_PER_LINK_MAX,
+    STANDING_MS, STANDING_PLACES, TASKS_MAX,
 };
 use belay_mesh::output::{Event, How, RefusalKind};
 use belay_mesh::wire::FrameKind;
@@ -493,4 +495,25 @@ fn a_lending_fleet_is_green() {
         ways.extend(report.offload_start_ms.keys().cloned());
     }
     assert_eq!(ways.len(), 3, "{ways:?}");
+}
+
+/// Goal: whoever gives himself more work than a device runs is refused in time, and never brings
+/// its node down (INV-NET-1). Method: two crowds of work whose programs are all looked up late.
+#[test]
+fn a_crowd_of_own_work_is_refused_and_ends_no_node() {
+    let mut lab = Lab::new(&[Some(&[]), None]);
+    let mut asks = Vec::new();
+    for _ in 0..2 {
+        lab.devices[0].wanted = Some(Vec::new());
+        asks.extend((0..200).map(|_| lab.offload(0, None, &[])));
+        for nonce in lab.devices[0].wanted.take().unwrap() {
+            lab.give(0, Input::Inspected { nonce, program: Ok(Program::of([7; 32])) });
+        }
+        lab.settle();
+    }
+    let begun = lab.devices[0].started.len();
+    assert!((1..=TASKS_MAX + RESERVATIONS_MAX).contains(&begun), "{begun} began");
+    lab.run(OFFER_ANSWER_MS + 1_000);
+    let refused = asks.into_iter().filter(|ask| lab.offloaded(*ask).is_err()).count();
+    assert_eq!(refused, 400 - lab.devices[0].started.len());
 }
