@@ -105,8 +105,8 @@ impl Engine {
         }
     }
 
-    /// What cuts a chain now: an order over it, or one on this device; of several the one that lasts
-    /// longest.
+    /// What cuts a chain now: an order over it, or one on this device; of several the one that
+    /// lasts longest.
     pub(crate) fn cut_of(&self, chain: &Chain) -> Option<Cut> {
         self.cuts_of(chain).next()
     }

@@ -67,8 +67,8 @@ fn overdue(mut kept: Vec<(SystemTime, PathBuf)>, now: SystemTime) -> Vec<PathBuf
         .collect()
 }
 
-/// Begins a log anew once it is this long; what it held stands in `node.log.1`. Whoever writes to it
-/// appends, so its next line is the first of the new one.
+/// Begins a log anew once it is this long; what it held stands in `node.log.1`. Whoever writes to
+/// it appends, so its next line is the first of the new one.
 fn turn(log: &Path, bytes_max: u64) -> io::Result<()> {
     if fs::metadata(log)?.len() <= bytes_max {
         return Ok(());

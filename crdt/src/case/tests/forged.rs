@@ -142,8 +142,8 @@ fn receipts_that_were_stripped_are_missing_by_hop() {
 fn a_log_that_was_truncated_is_missing_by_hop() {
     let mut whole = line();
     whole.everybody_but(&[]);
-    for hop in 2..HOPS.len() {
-        let of_hop = |held: &Held| held.author == Principal::Device(device(HOPS[hop]));
+    for (hop, name) in HOPS.iter().enumerate().skip(2) {
+        let of_hop = |held: &Held| held.author == Principal::Device(device(name));
         let began = |held: &Held| of_hop(held) && matches!(held.body, Body::Started(_));
         let passed = whole.passing(|held| !began(held));
         let (bad, why) = passed.first_bad().unwrap();
@@ -171,11 +171,11 @@ fn an_invented_stop_names_who_did_not_sign() {
 /// another tree, and its receipt of this award in that tree's log, instead of the one it owes.
 #[test]
 fn a_receipt_for_another_task_answers_nothing() {
-    for hop in 1..HOPS.len() {
+    for (hop, name) in HOPS.iter().enumerate().skip(1) {
         let mut line = line();
         line.everybody_but(&[hop]);
-        let other = line.scenario.root_agent("other", HOPS[hop]);
-        let award = line.scenario.award(&other, None, HOPS[hop]);
+        let other = line.scenario.root_agent("other", name);
+        let award = line.scenario.award(&other, None, name);
         line.scenario.started(award, &other);
         line.claim(hop, award, Scope::Tree(other.tree), &[]);
         assert_eq!(line.first_bad(), Some((hop, MissingWhy::Silent)));
@@ -238,15 +238,15 @@ fn a_reordered_or_altered_file_names_the_place() {
 /// Method: the receipt stands in a log of another incarnation than the award was begun in.
 #[test]
 fn a_receipt_in_a_fresh_log_is_out_of_place() {
-    for hop in 1..HOPS.len() {
+    for (hop, name) in HOPS.iter().enumerate().skip(1) {
         let mut line = line();
         line.everybody_but(&[hop]);
         let (scope, made) = (Scope::Tree(line.tree), line.made(hop));
-        let body = line.scenario.receipt_body(Some(line.awards[hop]), HOPS[hop], &scope, &made);
+        let body = line.scenario.receipt_body(Some(line.awards[hop]), name, &scope, &made);
         let frame =
             Frame { scope: Some(scope), refs: vec![line.order], life: 9, ..Frame::default() };
         let by = Principal::Device(device(line.papers[hop].device));
-        line.scenario.say(HOPS[hop], by, frame, Body::Receipt(body));
+        line.scenario.say(name, by, frame, Body::Receipt(body));
         let (bad, why) = line.first_bad().unwrap();
         assert!(bad == hop && matches!(why, MissingWhy::OutOfPlace { .. }), "{bad}: {why}");
     }
