@@ -165,9 +165,10 @@ fn is_made_of(text: &str, sort: impl Fn(char) -> bool) -> bool {
 /// Letters of any script, and nothing that a reader does not see: no control, no mark of direction,
 /// no joiner, no tag. Two texts that differ in those alone look the same.
 fn is_visible(letter: char) -> bool {
-    let hidden = matches!(letter,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    let hidden = ['\u{ad}', '\u{61c}', '\u{180e}', '\u{feff}'].contains(&letter)
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(letter, '\u{e0000}'..='\u{e007f}');
     !letter.is_control() && !hidden
 }
 
