@@ -26,6 +26,9 @@ pub struct PolicyReport {
     pub next: ReleaseVersion,
     /// The releases that judge, highest version first; each judges by itself.
     pub judging: Vec<ReleaseReport>,
+    /// Older ones that judge beside those, or instead of one whose policy is not here, until its
+    /// adopt-by: each with that moment, Unix milliseconds, the latest first.
+    pub older: Vec<(ReleaseReport, u64)>,
     /// Releases above those that lack approvals.
     pub proposed: Vec<ReleaseReport>,
     /// What this device may do without contact: the tightest of releases and configuration.
@@ -86,12 +89,14 @@ impl Engine {
             let (id, header) = (release.id, &release.header);
             self.release_report(id, header, release.expiry_ms, release.stands, agent.as_ref())
         };
+        let older = self.not_yet_succeeded();
         let number = self.known.epoch();
         let operators = self.known.authority.operators_at(Role::Policy, number);
         Ok(PolicyReport {
             ring: ring.clone(),
             next: self.next_version(),
             judging: judging.iter().map(report).collect(),
+            older: older.into_iter().map(|(release, until)| (report(release), until)).collect(),
             proposed: self.proposed(agent.as_ref()),
             autonomy: self.autonomy(),
             leases: Action::ALL.iter().map(|action| self.lease_line(*action)).collect(),

@@ -15,12 +15,23 @@ pub(crate) struct PolicySaid {
     pub(crate) ring: String,
     pub(crate) next: String,
     pub(crate) judging: Vec<ReleaseSaidWhole>,
+    /// Older ones that judge on until the adopt-by of the one after them.
+    #[serde(default)]
+    pub(crate) older: Vec<OlderSaid>,
     pub(crate) proposed: Vec<ReleaseSaidWhole>,
     pub(crate) autonomy: Option<AutonomySaid>,
     pub(crate) leases: Vec<LeaseSaid>,
     pub(crate) agent: Option<AgentScopeSaid>,
     pub(crate) operators: Vec<String>,
     pub(crate) devices: Vec<BeaconSaid>,
+}
+
+/// An older release that judges on for a while.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct OlderSaid {
+    /// When it stops, Unix milliseconds.
+    pub(crate) until_ms: u64,
+    pub(crate) release: ReleaseSaidWhole,
 }
 
 /// One release, with its policy.
@@ -210,6 +221,14 @@ impl From<&PolicyReport> for PolicySaid {
             ring: report.ring.clone(),
             next: report.next.to_string(),
             judging: report.judging.iter().map(Into::into).collect(),
+            older: report
+                .older
+                .iter()
+                .map(|(release, until_ms)| OlderSaid {
+                    until_ms: *until_ms,
+                    release: release.into(),
+                })
+                .collect(),
             proposed: report.proposed.iter().map(Into::into).collect(),
             autonomy: report.autonomy.as_ref().map(Into::into),
             leases: leases.collect(),

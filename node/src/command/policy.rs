@@ -3,7 +3,7 @@
 use super::door;
 use super::publish::profile_words;
 use crate::api::Ask;
-use crate::api::policy::{PolicySaid, ReleaseSaidWhole};
+use crate::api::policy::{OlderSaid, PolicySaid, ReleaseSaidWhole};
 use crate::cli::Context;
 use crate::clock;
 use crate::door::DoorName;
@@ -87,6 +87,10 @@ fn effective_words(said: &PolicySaid) -> String {
     for release in &said.judging {
         text += &release_words(release, said);
     }
+    for older in &said.older {
+        text += &older_words(older, &said.judging);
+        text += &release_words(&older.release, said);
+    }
     for release in &said.proposed {
         text += &format!(
             "\nproposed {} by {}: it lacks approvals, so nothing judges by it\n",
@@ -94,6 +98,19 @@ fn effective_words(said: &PolicySaid) -> String {
         );
     }
     text
+}
+
+/// Until when an older release judges on, and whether beside the newest or in its place.
+fn older_words(older: &OlderSaid, judging: &[ReleaseSaidWhole]) -> String {
+    let (version, until) = (&older.release.version, clock::rfc3339(older.until_ms));
+    let newest = judging.first().filter(|newest| newest.whole);
+    match newest {
+        Some(newest) => format!(
+            "\n{version} judges beside {} until {until}: the stricter answer holds.\n",
+            newest.version
+        ),
+        None => format!("\n{version} judges on until {until}.\n"),
+    }
 }
 
 fn release_words(release: &ReleaseSaidWhole, said: &PolicySaid) -> String {

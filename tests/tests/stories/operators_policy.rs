@@ -94,6 +94,10 @@ fn a_release_published_at_a_peer_judges_everywhere() {
     for kept in ["beacons", "quorum", "liars"] {
         assert_eq!(after["judging"][0][kept], before["judging"][0][kept], "{kept} of {after}");
     }
+    assert_eq!(after["older"][0]["release"]["version"], "1.1", "until it is adopted: {after}");
+    assert_eq!(after["older"][0]["until_ms"], after["judging"][0]["adopt_by_ms"], "{after}");
+    let words = fleet.ask(LAPTOP, &["policy", "effective"]).wants(0);
+    assert!(words.stdout.contains("1.1 judges beside 1.2 until"), "{words:#?}");
     let late = publish(LAPTOP, "1.1");
     assert_eq!(late.exit, Some(7), "{late:#?}");
     let same = publish(LAPTOP, "1.2").wants(0).data();
