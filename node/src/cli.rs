@@ -533,3 +533,16 @@ fn answer_manifest(context: &Context, manifest: manifests::Manifest) -> Result<E
         manifests::Manifest::Show { name } => command::manifest::show(context, &name),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    /// Goal: no command has two words of one name, which clap finds only where it runs. Method: all
+    /// of them are built as clap checks them.
+    #[test]
+    fn every_command_can_be_read() {
+        Cli::command().debug_assert();
+    }
+}

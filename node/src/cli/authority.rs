@@ -103,6 +103,7 @@ pub(crate) struct OperatorAdd {
 #[derive(Args)]
 pub(crate) struct OperatorRetire {
     /// The key, or as many first digits as name only one.
+    #[arg(id = "retired", value_name = "KEY")]
     pub(crate) key: String,
     #[command(flatten)]
     pub(crate) founding: Founding,
@@ -168,6 +169,7 @@ pub(crate) struct RootRemove {
     /// How many must agree from then on; the least majority unless given.
     #[arg(long, value_name = "K")]
     pub(crate) threshold: Option<u64>,
+    #[arg(id = "retired", value_name = "KEY")]
     #[command(flatten)]
     pub(crate) founding: Founding,
 }
