@@ -495,6 +495,11 @@ impl Authority {
         number > removed && self.epoch(number).is_some_and(named)
     }
 
+    /// True when the pins of this epoch cover a statement.
+    pub fn sealed_in(&self, epoch: &StatementId, statement: &StatementId) -> bool {
+        self.seals.covers(epoch, statement)
+    }
+
     fn covers(&self, epoch: &Epoch, statement: &Verified<Statement>) -> bool {
         self.seals.covers(&epoch.id, &statement.id())
     }

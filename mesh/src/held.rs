@@ -9,9 +9,9 @@ use crate::engine::Engine;
 use crate::limits::HOLD_REFS_MAX;
 use crate::output::{Refusal, RefusalKind};
 use belay_crdt::orders::{Cut, TimedHold};
-use belay_identity::body::{Body, Term};
+use belay_identity::body::{Body, Direction, Term};
 use belay_identity::principal::{OperatorId, Principal};
-use belay_identity::{Chain, Class, PublicKey, Statement, StatementId, Verified};
+use belay_identity::{Chain, Class, LogHead, PublicKey, Statement, StatementId, Verified};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,21 +38,36 @@ impl Engine {
         devices.find_map(|device| self.known.let_in_cut(&self.known.set, device))
     }
 
-    /// What a new hold of these terms names: of an operator the last that is known of his logs, so
-    /// that what he granted before goes on counting. Of more logs than an order has room for, those
-    /// that grew last.
-    pub(crate) fn refs_for_hold(&self, terms: &[Term]) -> Vec<StatementId> {
-        let [Term::Operator(id)] = terms else { return Vec::new() };
+    /// What a new hold of these terms names: of an operator the last that is known of every log in
+    /// which he granted something that the standing epoch has not sealed in, so that it goes on
+    /// counting. Of more logs than an order has room for, those that grew last; and how many are
+    /// left out.
+    pub(crate) fn refs_for_hold(&self, terms: &[Term]) -> (Vec<StatementId>, u64) {
+        let [Term::Operator(id)] = terms else { return Default::default() };
         let keys = self.keys_of(id);
         let his = |class: Class| class == Class::AuthorityMinus || class == Class::AuthorityPlus;
         let heads = self.known.set.heads().into_iter();
         let heads = heads.filter(|head| keys.contains(&head.key) && his(head.class));
         let mut heads: Vec<(u64, u64, StatementId)> = heads
+            .filter(|head| self.grants_since_the_epoch(head))
             .filter_map(|head| Some((self.known.get(&head.id)?.epoch, head.seq, head.id)))
             .collect();
         heads.sort_unstable_by_key(|head| Reverse(*head));
+        let left_out = heads.len().saturating_sub(HOLD_REFS_MAX) as u64;
         heads.truncate(HOLD_REFS_MAX);
-        heads.into_iter().map(|(_, _, id)| id).collect()
+        (heads.into_iter().map(|(_, _, id)| id).collect(), left_out)
+    }
+
+    /// True when a log holds a grant that the standing epoch did not seal in.
+    fn grants_since_the_epoch(&self, head: &LogHead) -> bool {
+        let epoch = self.known.authority.standing().map(|epoch| epoch.id);
+        let sealed =
+            |id: &StatementId| epoch.is_some_and(|e| self.known.authority.sealed_in(&e, id));
+        let below = std::iter::successors(self.known.get(&head.id), |held| {
+            held.prev.and_then(|id| self.known.get(&id))
+        });
+        let mut new = below.take_while(|held| !sealed(&held.id()));
+        new.any(|held| held.body.direction() == Some(Direction::Grant))
     }
 
     /// Every key that an epoch which stands ever gave to this operator.

@@ -3,9 +3,9 @@
 /// Bytes of a frame in the urgent lane: an order of 1 KiB with the root epochs that precede it.
 pub const URGENT_FRAME_BYTES_MAX: usize = 8 * 1024;
 
-/// Logs that a hold on an operator names: as many nodes as one person signs at, and a third of the
-/// kilobyte that an order may have.
-pub const HOLD_REFS_MAX: usize = 10;
+/// Logs that a hold on an operator names: a third of the kilobyte that an order may have; every
+/// start of a node at which he signs begins a log, and a root epoch seals in those before it.
+pub const HOLD_REFS_MAX: usize = 8;
 
 /// Bytes of a frame in the other lanes: one statement of 64 KiB and its framing.
 pub const FRAME_BYTES_MAX: usize = 80 * 1024;

@@ -27,6 +27,8 @@ pub struct StandingReport {
     pub revoke_refs: Vec<StatementId>,
     /// What a new hold names in its refs: of an operator the last that is known of his logs.
     pub hold_refs: Vec<StatementId>,
+    /// How many more of his logs it has no room for: what he granted there it holds too.
+    pub hold_left_out: u64,
     /// What a restore of each revoked subject must list.
     pub restore_refs: BTreeMap<Subject, Vec<StatementId>>,
     /// Answers to these orders that lack approvals.
@@ -82,8 +84,14 @@ impl Engine {
             [..] => Vec::new(),
         };
         let terms = subject.terms().iter().cloned().collect();
-        let hold_refs = self.refs_for_hold(subject.terms());
-        StandingReport { unknown, revoke_refs, hold_refs, ..self.standing_report(&asked, &terms) }
+        let (hold_refs, hold_left_out) = self.refs_for_hold(subject.terms());
+        StandingReport {
+            unknown,
+            revoke_refs,
+            hold_refs,
+            hold_left_out,
+            ..self.standing_report(&asked, &terms)
+        }
     }
 
     /// What stands of these orders, and beside them.
@@ -128,6 +136,7 @@ impl Engine {
             others: orders.standing().filter(beside).map(|o| self.standing_order(o)).collect(),
             revoke_refs: Vec::new(),
             hold_refs: Vec::new(),
+            hold_left_out: 0,
             restore_refs: restore_refs.collect(),
             pending: self.pending(&ids),
             fallen: self.fallen(&ids),

@@ -94,7 +94,10 @@ impl Asked<'_> {
         holds.all(|(hold, who, last)| {
             let grants = now.grants.iter().filter_map(|id| set.get(id));
             let mut his = grants.filter(|grant| grant.author == who && grant.epoch <= last);
-            his.all(|grant| hold.refs.iter().any(|id| leads_to(set, *id, &grant.id())))
+            let under = self.roots.iter().filter(|(_, root)| root.number == hold.epoch);
+            let pins = under.flat_map(|(_, root)| root.pins.iter().map(|pin| pin.id));
+            let named: Vec<StatementId> = hold.refs.iter().copied().chain(pins).collect();
+            his.all(|grant| named.iter().any(|id| leads_to(set, *id, &grant.id())))
         })
     }
 

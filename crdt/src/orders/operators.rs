@@ -6,9 +6,9 @@
 //! by surprise what acts again.
 //!
 //! A hold names in its refs the last that was known of his logs: what he granted up to there goes
-//! on counting, or a fleet would lose its policy and its devices with one order. One that names
-//! nothing cuts all that he ever granted. A hold with a time is over when the caller says so; what
-//! he granted under it then counts, unless the root or a second operator has spoken.
+//! on counting, and what the epoch under which it was given had sealed in, or a fleet would lose
+//! its policy and its devices with one order. A hold with a time is over when the caller says so;
+//! what he granted under it then counts, unless the root or a second operator has spoken.
 //!
 //! A revoke of an operator cuts what he granted up to the epoch in which the root restored him.
 //! Refused here: comparing a time.
@@ -97,6 +97,8 @@ struct Cutter {
     timed: bool,
     /// What it leaves alone: the statements that it names, and those before them in their logs.
     left: BTreeSet<StatementId>,
+    /// The epoch under which a hold was given: what that sealed in, it leaves alone too.
+    under: Option<StatementId>,
 }
 
 impl Cutters {
@@ -111,7 +113,8 @@ impl Cutters {
         let id = grant.id();
         let mut cutters = self.by_operator.get(author).into_iter().flatten();
         let cuts = |cutter: &&Cutter| {
-            let left = cutter.left.contains(&id);
+            let sealed = |epoch: &StatementId| authority.sealed_in(epoch, &id);
+            let left = cutter.left.contains(&id) || cutter.under.as_ref().is_some_and(sealed);
             cutter.reach.covers(Some(grant.epoch)) && (self.rules.0.holds_grant)(left, cutter.timed)
         };
         match cutters.find(cuts) {
@@ -136,16 +139,17 @@ impl Cutters {
     }
 
     fn add(&mut self, sources: &Sources<'_>, operator: &OperatorId, order: &Order, reach: Reach) {
-        let named = match order.kind {
-            OrderKind::Hold => sources.set.get(&order.id).map(|held| held.refs.as_slice()),
+        let hold = match order.kind {
+            OrderKind::Hold => sources.set.get(&order.id),
             OrderKind::Revoke => None,
         };
         let mut left = BTreeSet::new();
-        for id in named.unwrap_or_default() {
+        for id in hold.into_iter().flat_map(|hold| &hold.refs) {
             self.walk(sources, operator, *id, &mut left);
         }
-        let timed = order.until_ms.is_some();
-        let cutter = Cutter { order: order.id, reach, timed, left };
+        let under = hold.and_then(|hold| sources.authority.epoch(hold.epoch));
+        let (under, timed) = (under.map(|epoch| epoch.id), order.until_ms.is_some());
+        let cutter = Cutter { order: order.id, reach, timed, left, under };
         self.by_operator.entry(operator.clone()).or_default().push(cutter);
     }
 

@@ -132,3 +132,35 @@ fn the_order_that_lasts_longest_decides() {
     let (_, orders) = fold(&world, &[early, later, endless.clone()]);
     assert_eq!(orders.cuts(&chain).map(|cut| cut.order), Some(endless.id()));
 }
+
+/// Goal: a hold on an operator leaves what the epoch under which it is given had sealed in, and
+/// nothing that came later. Method: ben lifts one hold, an epoch pins that, anna holds him under it
+/// naming nothing, and he lifts another.
+#[test]
+fn what_its_epoch_sealed_in_no_hold_cuts() {
+    let mut world = World::new(OPERATORS);
+    let on = |name: &str| hold(vec![Term::Agent(agent(name))]);
+    let [first, second] = ["gus", "ida"].map(|name| world.one(Who::Anna(1), 1, &[], on(name)));
+    let mut ben = world.pen(Who::Ben(1), 1);
+    let before = ben.write(&[first.id()], lift());
+    let yes = world.approval(Who::Anna(1), &before, 1);
+    let mut next = root(2, OPERATORS);
+    if let Body::Root(next) = &mut next {
+        next.pins = [&first, &second, &before, &yes].map(crate::lattice::world::pin).to_vec();
+        next.reaffirmed = vec![first.id(), second.id()];
+    }
+    let founding = world.root[0].clone();
+    let next = world.epoch(&founding, next, &[Who::Root(1), Who::Root(2)]);
+    let after = ben.of_epoch(2).write(&[second.id()], lift());
+    let yes_after = world.approval(Who::Anna(1), &after, 2);
+    let on_ben = hold(vec![Term::Operator(operator("ben"))]);
+    let held = world.one(Who::Anna(1), 2, &[], on_ben);
+    let by_root = world.approval(Who::Root(1), &held, 2);
+    let all = [first.clone(), second.clone(), before, yes, after, yes_after];
+    let without = [all.to_vec(), next.clone()].concat();
+    assert_eq!(fold(&world, &without).1.standing().count(), 0, "both are lifted");
+    let (_, orders) = fold(&world, &[without, vec![held.clone(), by_root]].concat());
+    let standing: Vec<StatementId> = orders.standing().map(|order| order.id).collect();
+    assert!(orders.lifted_by(&first.id()).is_some(), "sealed in before the hold");
+    assert!(standing.contains(&second.id()) && standing.contains(&held.id()), "{standing:?}");
+}

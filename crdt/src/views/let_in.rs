@@ -1,5 +1,4 @@
-//! Devices that were let in under a hold: who let them in was held already, as far as the hold
-//! says.
+//! Devices that were let in under a hold: who let them in was held already, by what the hold says.
 //!
 //! Such a device is held as if the order named it: what runs there ends, its links shrink to leases
 //! and orders. It stays a member and gives its leases, for one operator alone silences no beacon.

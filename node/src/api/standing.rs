@@ -13,6 +13,7 @@ pub(crate) struct StandingSaid {
     pub(crate) others: Vec<StandingOrderSaid>,
     pub(crate) revoke_refs: Vec<String>,
     pub(crate) hold_refs: Vec<String>,
+    pub(crate) hold_left_out: u64,
     pub(crate) restore_refs: Vec<RestoreSaid>,
     pub(crate) pending: Vec<PendingSaid>,
     pub(crate) fallen: Vec<String>,
@@ -69,6 +70,7 @@ impl From<&StandingReport> for StandingSaid {
             others: report.others.iter().map(Into::into).collect(),
             revoke_refs: hexes(&report.revoke_refs),
             hold_refs: hexes(&report.hold_refs),
+            hold_left_out: report.hold_left_out,
             restore_refs: restores
                 .map(|(who, refs)| RestoreSaid { subject: who.to_string(), refs: hexes(refs) })
                 .collect(),

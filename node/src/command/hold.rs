@@ -74,6 +74,13 @@ pub(super) fn give(context: &Context, ask: &Hold<'_>) -> Result<Given, Fault> {
         pause: (ask.meets == Meets::Freeze).then_some(Pause),
     };
     let refs = named_ids(&standing.hold_refs)?;
+    if standing.hold_left_out > 0 {
+        talk(format_args!(
+            "belay: an order has no room for {} of his older logs: what he granted there since the \
+             last root epoch is held too; a new epoch seals it in",
+            standing.hold_left_out
+        ));
+    }
     let signed = operator.sign_next(&mut place, Body::Hold(hold), refs, None)?;
     operator.propose(std::slice::from_ref(&signed))?;
     let order = signed.id().to_hex();
