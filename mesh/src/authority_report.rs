@@ -10,7 +10,7 @@ use belay_crdt::limits::WIDE_ORDERS_PER_EPOCH_MAX;
 use belay_crdt::orders::Order;
 use belay_identity::body::{Body, Role, Subject, Term};
 use belay_identity::principal::{OperatorId, Principal};
-use belay_identity::{LogId, PublicKey, StatementId};
+use belay_identity::{PublicKey, StatementId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who may do what.
@@ -26,6 +26,8 @@ pub struct AuthorityReport {
     pub gone: Vec<GoneLine>,
     /// Every epoch that stands, oldest first.
     pub epochs: Vec<EpochLine>,
+    /// Valid epochs beside those: what they take away counts, what they give does not.
+    pub rivals: Vec<EpochLine>,
     /// Root keys that approved two rival epochs.
     pub cut_keys: Vec<PublicKey>,
 }
@@ -41,8 +43,12 @@ pub struct OperatorLine {
     pub orders_keys: Vec<PublicKey>,
     /// What he may do.
     pub roles: Vec<Role>,
-    /// Wide orders that he may still give alone in this epoch, by the key that gave most.
+    /// Wide orders that he may still give alone in this epoch, by the key that gave most, in all of
+    /// its logs together.
     pub wide_left: u64,
+    /// Keys of his by which more wide orders were given in this epoch than one may give alone:
+    /// several nodes, a node that began new logs, or whoever copied the key.
+    pub overspent: Vec<PublicKey>,
     /// His orders that stand.
     pub orders: Vec<StandingOrder>,
     /// Orders on him that stand.
@@ -93,6 +99,7 @@ impl Engine {
             operators: self.operator_lines(standing),
             gone: self.gone_lines(standing),
             epochs: authority.epochs().map(|epoch| self.epoch_line(epoch)).collect(),
+            rivals: authority.rivals().map(|epoch| self.epoch_line(epoch)).collect(),
             cut_keys: authority.cut_root_keys().iter().copied().collect(),
         }
     }
@@ -105,15 +112,18 @@ impl Engine {
             roles.extend(&line.roles);
         }
         let line = |(id, (keys, roles)): (&OperatorId, (Vec<PublicKey>, BTreeSet<Role>))| {
-            let given = keys.iter().map(|key| self.wide_given(key)).max().unwrap_or(0);
             let all = standing.root.operators.iter();
             let alone = all.filter(|line| keys.contains(&line.key) && line.roles == [Role::Orders]);
+            let given = |key: &PublicKey| self.wide_given(key);
+            let most = keys.iter().map(given).max().unwrap_or(0);
+            let over = |key: &&PublicKey| given(key) > WIDE_ORDERS_PER_EPOCH_MAX;
             OperatorLine {
                 id: id.clone(),
                 orders_keys: alone.map(|line| line.key).collect(),
                 roles: roles.into_iter().collect(),
-                wide_left: WIDE_ORDERS_PER_EPOCH_MAX.saturating_sub(given),
+                wide_left: WIDE_ORDERS_PER_EPOCH_MAX.saturating_sub(most),
                 orders: self.orders_by(id),
+                overspent: keys.iter().filter(over).copied().collect(),
                 held_by: self.orders_on(id),
                 grants_held: self.known.orders.grants_held(id),
                 keys,
@@ -122,22 +132,19 @@ impl Engine {
         lines.into_iter().map(line).collect()
     }
 
-    /// Wide orders of a key in the epoch that stands, in the log that has most.
+    /// Wide orders that a key gave alone in the epoch that stands, in all its logs.
     fn wide_given(&self, key: &PublicKey) -> u64 {
         let epoch = self.known.epoch();
         let all = self.known.set.of_kind("hold").chain(self.known.set.of_kind("revoke"));
-        let mut logs: BTreeMap<LogId, u64> = BTreeMap::new();
-        for held in all.filter(|held| held.key() == *key && held.epoch == epoch) {
-            let subject = match &held.body {
-                Body::Hold(hold) => &hold.subject,
-                Body::Revoke(revoke) => &revoke.subject,
-                _ => continue,
-            };
-            if subject.terms().iter().all(is_wide) {
-                *logs.entry(held.log(held.key())).or_default() += 1;
-            }
-        }
-        logs.into_values().max().unwrap_or(0)
+        let his = all.filter(|held| held.key() == *key && held.epoch == epoch);
+        let wide = his.filter(|held| match &held.body {
+            Body::Hold(hold) => hold.subject.terms().iter().all(is_wide),
+            Body::Revoke(revoke) => revoke.subject.terms().iter().all(is_wide),
+            _ => false,
+        });
+        let cosigned =
+            |id: &StatementId| self.known.orders.order(id).is_some_and(|order| order.cosigned);
+        wide.filter(|held| !cosigned(&held.id())).count() as u64
     }
 
     fn orders_by(&self, id: &OperatorId) -> Vec<StandingOrder> {

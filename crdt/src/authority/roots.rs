@@ -5,6 +5,29 @@
 //! both. A key is one principal's for ever: no epoch gives it to another than its branch knows, so
 //! who counts principals by their keys counts right. Validity never depends on rivals.
 //!
+//! What this does not hold against: whoever has the threshold of one epoch's root keys, also long
+//! after they were retired, can write another successor of that epoch and as many epochs after it
+//! as he likes, with keys of his own; the longer branch then stands, and he grants. Nothing in the
+//! set tells the two branches apart. Each is approved by a majority of the same keys, which share a
+//! key that signed both; each can name any operators, pin what the other pins and be as long as its
+//! author pleases; wall times and numbers are his to choose, and a key's own log, which could say
+//! which approval came first, can be begun anew by whoever has the key. So no function of the set
+//! alone can know which was there first: the known limit of every chain whose old keys still sign
+//! (Daian, Pass and Shi 2019 call it posterior corruption). Rules that seem to help do not:
+//! - Keeping to the branch that was accepted first is knowledge of one node. Two nodes that heard
+//!   in two orders would never agree again, and a newcomer has accepted nothing (INV-SET-1).
+//! - Not counting approvals by keys that an epoch retired: the rival's epochs retire just as well,
+//!   so the thief's branch takes the approvals of the honest one away.
+//! - Counting those keys of the parent that approved one branch alone: it helps where honest keys
+//!   outnumber stolen ones, and gives the fleet away to a single epoch where all are stolen.
+//! - Letting neither branch grant: then old keys, which today can be used once, and seen, would end
+//!   every fleet's grants for good.
+//!
+//! What is held all the same: a rival sets no order free, for removals and re-affirmations of both
+//! branches count; who signed both is cut; and every node sees it, for both are kept and `status`
+//! names them. What prevents it is outside the set: a root key that was retired is destroyed (`key
+//! rotate root` does), and k > n/2 of them lie in different hands.
+//!
 //! Refused here: pins, roles and orders. Approvals of epochs are judged by themselves: a fork of a
 //! root key's log voids none of them, the rival rule answers who signed both.
 

@@ -4,8 +4,12 @@
 //! counted along its own hash links, so nobody can push it out by other statements. What is missing
 //! in between counts as such an order: then a gap that closes can only bring an order in, never
 //! take one out again that had stopped something. For the same reason the rank is that within one
-//! log: of several logs of one key, a bound on their sum would let whoever copied the key void
-//! orders that have stopped something, by slipping others in before them.
+//! log: no rule of a fold can bound the sum of several. Take 33 orders of one key, each the first
+//! of a log of its own. Each counts where it alone is held, for nothing tells it from an honest
+//! first one; and what counts must count on whatever else arrives, or whoever copied the key would
+//! void orders that have stopped something by adding others. So all 33 count together. The same
+//! holds of a forked log, whose orders stay. What can be done is done beside the fold: who looks at
+//! the key sees the sum over its logs, and is told when that is more than one log may hold.
 //!
 //! Refused here: counting by time, or over several logs.
 

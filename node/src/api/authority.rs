@@ -14,6 +14,9 @@ pub(crate) struct AuthoritySaid {
     pub(crate) operators: Vec<OperatorSaid>,
     pub(crate) gone: Vec<GoneSaid>,
     pub(crate) epochs: Vec<EpochSaid>,
+    /// Valid epochs of branches that do not stand.
+    #[serde(default)]
+    pub(crate) rivals: Vec<EpochSaid>,
     pub(crate) cut_keys: Vec<String>,
 }
 
@@ -25,6 +28,9 @@ pub(crate) struct OperatorSaid {
     pub(crate) orders_keys: Vec<String>,
     pub(crate) roles: Vec<String>,
     pub(crate) wide_left: u64,
+    /// Keys by which more wide orders were given in this epoch than one may give alone.
+    #[serde(default)]
+    pub(crate) overspent: Vec<String>,
     pub(crate) orders: Vec<StandingOrderSaid>,
     pub(crate) held_by: Vec<StandingOrderSaid>,
     pub(crate) grants_held: Option<String>,
@@ -67,6 +73,7 @@ impl From<&AuthorityReport> for AuthoritySaid {
             operators: report.operators.iter().map(Into::into).collect(),
             gone: report.gone.iter().map(Into::into).collect(),
             epochs: report.epochs.iter().map(Into::into).collect(),
+            rivals: report.rivals.iter().map(Into::into).collect(),
             cut_keys: hexes(&report.cut_keys),
         }
     }
@@ -80,6 +87,7 @@ impl From<&OperatorLine> for OperatorSaid {
             orders_keys: hexes(&line.orders_keys),
             roles: line.roles.iter().map(ToString::to_string).collect(),
             wide_left: line.wide_left,
+            overspent: hexes(&line.overspent),
             orders: line.orders.iter().map(Into::into).collect(),
             held_by: line.held_by.iter().map(Into::into).collect(),
             grants_held: line.grants_held.map(|order| order.to_hex()),

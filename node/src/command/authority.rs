@@ -11,6 +11,7 @@ use crate::clock;
 use crate::door::DoorName;
 use crate::fault::Fault;
 use crate::screen::{Shown, table};
+use belay_crdt::limits::WIDE_ORDERS_PER_EPOCH_MAX;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -56,6 +57,11 @@ pub(crate) fn root(context: &Context) -> Result<ExitCode, Fault> {
         words += &format!("  root key {key}{cut}\n");
     }
     words += &table(&head, &rows);
+    if !said.rivals.is_empty() {
+        let rows: Vec<Vec<String>> = said.rivals.iter().map(row).collect();
+        words += "\nBeside them, approved by as many root keys, and not standing:\n";
+        words += &table(&head, &rows);
+    }
     Shown::whole("belay.root.show/1", &said, words).show(context.format)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -163,6 +169,12 @@ fn operator_words(operator: &OperatorSaid) -> String {
         text += &format!("  key       {key}{only}\n");
     }
     text += &format!("  budget    {} wide orders left in this epoch\n", operator.wide_left);
+    for key in &operator.overspent {
+        text += &format!(
+            "  warning   more than {WIDE_ORDERS_PER_EPOCH_MAX} wide orders by {key}, in several logs: \
+             retire it if he did not give them\n"
+        );
+    }
     operator.held_by.iter().for_each(|order| text += &order_line("held by", order));
     text += match (&operator.grants_held, operator.held_by.as_slice()) {
         (Some(_), _) => "  grants    held: what he grants now does not count; his orders do\n",

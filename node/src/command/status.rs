@@ -6,7 +6,7 @@
 use super::door;
 use super::keys::{KeptLine, kept_lines};
 use crate::api::approval::WaitingSaid;
-use crate::api::authority::AuthoritySaid;
+use crate::api::authority::{AuthoritySaid, OperatorSaid};
 use crate::api::listing::DeviceReportSaid;
 use crate::api::{Ask, StatusSaid};
 use crate::cli::Context;
@@ -52,6 +52,8 @@ pub(crate) fn run(context: &Context) -> Result<ExitCode, Fault> {
     health.extend(
         waiting.iter().filter(|waiting| waiting.act != ActKind::Silence.as_str()).map(waits),
     );
+    health.extend(authority.operators.iter().filter_map(overspent));
+    health.extend(rivals(&authority));
     let keys = kept_lines(&context.state()?);
     let standing = Standing { status, healthy, peers, authority, waiting, keys, health };
     let words = words(&standing);
@@ -141,6 +143,32 @@ fn keys_words(keys: &[KeptLine]) -> String {
     keys.iter().for_each(|line| so.entry(&line.kept).or_default().push(line.key));
     let each = so.iter().map(|(kept, keys)| format!("{} {kept}", keys.join(", ")));
     format!("keys     {}\n", each.collect::<Vec<_>>().join("; "))
+}
+
+/// Two roots, each approved by the threshold of the one before: somebody holds so many of its keys
+/// who should not.
+fn rivals(authority: &AuthoritySaid) -> Option<Item> {
+    let rival = authority.rivals.first()?;
+    let stands = authority.epochs.iter().find(|epoch| epoch.number == rival.number);
+    let stands = stands.map_or_else(|| "none".to_owned(), |epoch| epoch.id.clone());
+    let what = format!(
+        "Root epoch {} is there twice: {stands} stands, {} beside it does not. Root keys of epoch \
+         {} are in wrong hands",
+        rival.number,
+        rival.id,
+        rival.number.saturating_sub(1)
+    );
+    let next = "belay root show; if the wrong one stands, found the fleet anew".to_owned();
+    Some(Item { what, next, wrong: true })
+}
+
+/// A key by which more was stopped than one may stop alone.
+fn overspent(operator: &OperatorSaid) -> Option<Item> {
+    let key = operator.overspent.first()?;
+    let name = &operator.name;
+    let what =
+        format!("More wide orders than one key may give alone are signed by {key} of {name}");
+    Some(Item { what, next: format!("belay operator show {name}"), wrong: false })
 }
 
 /// An act that lacks a yes.
