@@ -10,17 +10,21 @@
 //! registry and the tasks decide that; their pins and forks are judged here).
 
 mod drops;
+mod further;
 mod required;
 mod roots;
 mod seals;
+mod tenure;
 
 use crate::rules::{AtPin, Rules};
 use crate::set::Set;
 use belay_identity::body::{Body, Direction, Role, Root};
 use belay_identity::principal::{OperatorId, Principal};
 use belay_identity::{LogId, PublicKey, Statement, StatementId, Verified};
+pub use further::Further;
 use required::{Required, required_role};
 use std::collections::{BTreeMap, BTreeSet};
+use tenure::{Tenure, tenures};
 
 /// Who may say what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +35,17 @@ pub struct Authority {
     forks: BTreeMap<LogId, u64>,
     /// Every key's places in all valid epochs.
     tenures: BTreeMap<PublicKey, Vec<Tenure>>,
+    /// Keys that operators named beside those of the root, with somebody else's yes.
+    further: further::AllFurther,
     rules: Table,
+}
+
+/// What one line of an epoch, or a further key beside it, gives to a key.
+struct Place<'a> {
+    operator: &'a OperatorId,
+    roles: &'a [Role],
+    /// The key of the line.
+    line: PublicKey,
 }
 
 /// One valid epoch of the root.
@@ -124,27 +138,6 @@ pub enum Void {
     Held(StatementId),
 }
 
-/// One key's place in one valid epoch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Tenure {
-    number: u64,
-    epoch: StatementId,
-    author: Principal,
-    roles: Vec<Role>,
-}
-
-impl Tenure {
-    fn held(&self, author: &Principal, role: Role) -> bool {
-        let root = matches!(self.author, Principal::Root(_));
-        self.author == *author && (root || self.roles.contains(&role))
-    }
-
-    /// Whether he might give orders: with the security role, or by a key that gives nothing else.
-    fn ordered(&self, author: &Principal) -> bool {
-        self.held(author, Role::Security) || self.held(author, Role::Orders)
-    }
-}
-
 impl Authority {
     /// Folds the root epochs, pins, forks and removals of a set.
     pub fn fold(set: &Set) -> Self {
@@ -154,9 +147,10 @@ impl Authority {
     pub(crate) fn fold_by(set: &Set, rules: &Rules) -> Self {
         let roots = roots::fold(set, rules);
         let seals = seals::fold(set, roots.valid.values());
-        let tenures = tenures(roots.valid.values());
+        let further = further::fold(set, roots.valid.values(), rules);
+        let tenures = tenures(roots.valid.values(), &further);
         let (drops, forks) = (drops::fold(&roots), set.forks());
-        Self { roots, seals, drops, forks, tenures, rules: Table(*rules) }
+        Self { roots, seals, drops, forks, tenures, further, rules: Table(*rules) }
     }
 
     /// True when this statement was looked for and not found: with it the fold may be another.
@@ -215,12 +209,38 @@ impl Authority {
 
     /// The operator whose key held this role in the standing branch's epoch of this number.
     pub fn operator_at(&self, key: &PublicKey, role: Role, number: u64) -> Option<&OperatorId> {
-        let root = &self.epoch(number)?.root;
-        let line = root.operators.iter().find(|line| line.key == *key)?;
-        let holds = line.roles.contains(&role)
-            && !self.removed_from(&line.id, number)
-            && !self.is_dropped(&(*key, Some(role)), number);
-        holds.then_some(&line.id)
+        let place = self.place_of(key, number)?;
+        let holds = place.roles.contains(&role)
+            && !self.removed_from(place.operator, number)
+            && !self.is_dropped(&(place.line, Some(role)), number);
+        holds.then_some(place.operator)
+    }
+
+    /// What the standing branch's epoch of this number gives to a key, itself or through a further
+    /// key's certificate that counts; the lowest of several.
+    fn place_of(&self, key: &PublicKey, number: u64) -> Option<Place<'_>> {
+        let epoch = self.epoch(number)?;
+        let line = epoch.root.operators.iter().find(|line| line.key == *key);
+        let line =
+            line.map(|line| Place { operator: &line.id, roles: &line.roles, line: line.key });
+        let of_epoch = |one: &&Further| one.epoch == epoch.id && self.further_counts(one);
+        line.or_else(|| {
+            let one = self.further.get(key)?.iter().find(of_epoch)?;
+            Some(Place { operator: &one.operator, roles: &one.roles, line: one.line })
+        })
+    }
+
+    /// True while the word that names a further key, and somebody else's yes to it, count.
+    fn further_counts(&self, one: &Further) -> bool {
+        let counts = |held: &Verified<Statement>| self.grant_counts(held).is_ok();
+        counts(&one.word) && one.yes.iter().any(|yes| counts(yes))
+    }
+
+    /// The further keys that count in the standing epoch.
+    pub fn further_keys(&self) -> impl Iterator<Item = &Further> {
+        let epoch = self.standing().map(|epoch| epoch.id);
+        let all = self.further.values().flatten();
+        all.filter(move |one| Some(one.epoch) == epoch && self.further_counts(one))
     }
 
     /// The operator who says this, if he held the role when he did. What the standing root sealed
@@ -230,12 +250,11 @@ impl Authority {
         said: &Verified<Statement>,
         role: Role,
     ) -> Option<&OperatorId> {
-        let root = &self.epoch(said.epoch)?.root;
-        let line = root.operators.iter().find(|line| line.key == said.key())?;
-        let holds = line.roles.contains(&role)
-            && !self.removed_from(&line.id, said.epoch)
-            && !self.is_dropped_for(&(said.key(), Some(role)), said);
-        holds.then_some(&line.id)
+        let place = self.place_of(&said.key(), said.epoch)?;
+        let holds = place.roles.contains(&role)
+            && !self.removed_from(place.operator, said.epoch)
+            && !self.is_dropped_for(&(place.line, Some(role)), said);
+        holds.then_some(place.operator)
     }
 
     fn is_dropped_for(&self, place: &drops::Place, said: &Verified<Statement>) -> bool {
@@ -258,7 +277,10 @@ impl Authority {
     /// The operator whose key this is in the latest epoch of the standing branch that knows it.
     pub fn operator(&self, key: &PublicKey) -> Option<&OperatorId> {
         let line = |epoch: &'_ Epoch| epoch.root.operators.iter().position(|o| o.key == *key);
-        self.epochs().rev().find_map(|epoch| Some(&epoch.root.operators[line(epoch)?].id))
+        let named =
+            self.epochs().rev().find_map(|epoch| Some(&epoch.root.operators[line(epoch)?].id));
+        let further = || self.further_keys().find(|one| one.key == *key).map(|one| &one.operator);
+        named.or_else(further)
     }
 
     /// True for a key of the standing root that is not cut.
@@ -330,8 +352,13 @@ impl Authority {
         let key = grant.key();
         let mut tenures = self.tenures_of(&key).filter(|tenure| tenure.epoch == epoch.id);
         let held = tenures.any(|tenure| {
+            let place = if tenure.further { self.place_of(&key, grant.epoch) } else { None };
+            let line = place.as_ref().map_or(key, |place| place.line);
+            if tenure.further && place.is_none() {
+                return false;
+            }
             let mut left = tenure.roles.clone();
-            left.retain(|role| !self.is_dropped_for(&(key, Some(*role)), grant));
+            left.retain(|role| !self.is_dropped_for(&(line, Some(*role)), grant));
             let met = if is_root {
                 !self.is_dropped_for(&(key, None), grant)
             } else {
@@ -515,26 +542,6 @@ fn removes(epoch: &Epoch, operator: &OperatorId) -> bool {
 
 fn is_operator(author: &Principal) -> bool {
     matches!(author, Principal::Operator(_))
-}
-
-fn tenures<'a>(epochs: impl Iterator<Item = &'a Epoch>) -> BTreeMap<PublicKey, Vec<Tenure>> {
-    let mut tenures: BTreeMap<PublicKey, Vec<Tenure>> = BTreeMap::new();
-    for Epoch { number, id, root } in epochs {
-        let at = |author: Principal, roles: &[Role]| Tenure {
-            number: *number,
-            epoch: *id,
-            author,
-            roles: roles.to_vec(),
-        };
-        for key in &root.keys {
-            let author = Principal::Root(root.domain.clone());
-            tenures.entry(*key).or_default().push(at(author, &[]));
-        }
-        for line in &root.operators {
-            tenures.entry(line.key).or_default().push(at(line.id.clone().into(), &line.roles));
-        }
-    }
-    tenures
 }
 
 /// The rules a view was folded by; two views are equal whatever code address a rule has.

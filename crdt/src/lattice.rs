@@ -8,6 +8,7 @@
 //! A zero counts only if the properties can fail: wrong rules are planted, one at a time, in a copy
 //! of the table, and each must be found.
 
+mod further;
 mod held;
 mod members;
 mod people;

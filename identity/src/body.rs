@@ -25,7 +25,7 @@ pub use order::{
 pub use release::{
     Action, Autonomy, Mode, Modes, Policy, Profile, Release, ReleaseVersion, UnknownBlocked,
 };
-pub use root::{Approve, Operator, Pin, Removal, RingFloor, Role, Root};
+pub use root::{Approve, FurtherKey, Operator, Pin, Removal, RingFloor, Role, Root};
 pub use task::{
     Award, Cancel, Cause, LogMark, Made, OnSilence, Outcome, Payload, Receipt, Refused, Seen,
     Started, Wall,
@@ -130,6 +130,8 @@ kinds! {
     "root" Root AuthorityMinus Grant STATEMENT_BYTES_MAX,
     /// One principal's yes to a proposal.
     "approve" Approve AuthorityMinus Grant URGENT_STATEMENT_BYTES_MAX,
+    /// One more key of an operator, once another one has said yes.
+    "further-key" FurtherKey AuthorityMinus Grant URGENT_STATEMENT_BYTES_MAX,
     /// The header of a policy.
     "release" Release AuthorityMinus Grant URGENT_STATEMENT_BYTES_MAX,
     /// Stops a subject until it is lifted.
@@ -189,5 +191,5 @@ macro_rules! into_body {
         }
     )*};
 }
-into_body!(Root Approve Release Hold Revoke Drill Lift Restore Proof Enrol Invite Witness Manifest
-    Agent Credential Delegation Award Started Refused Cancel Receipt Presence Draft);
+into_body!(Root Approve FurtherKey Release Hold Revoke Drill Lift Restore Proof Enrol Invite Witness
+    Manifest Agent Credential Delegation Award Started Refused Cancel Receipt Presence Draft);

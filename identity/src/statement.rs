@@ -163,7 +163,13 @@ impl Content for Statement {
     }
 
     fn inner_holds(&self, fleet: &FleetId) -> bool {
-        if let Body::Enrol(enrol) = &self.body { enrol.is_possessed(fleet) } else { true }
+        if let Body::Enrol(enrol) = &self.body {
+            enrol.is_possessed(fleet)
+        } else if let Body::FurtherKey(further) = &self.body {
+            further.is_possessed(fleet, &self.author)
+        } else {
+            true
+        }
     }
 }
 

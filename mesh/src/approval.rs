@@ -37,6 +37,8 @@ codes! {
         OperatorOrder = 5 "order on an operator",
         /// A wide order beyond what one key may give in an epoch.
         WideOrder = 6 "wide order",
+        /// One more key of an operator.
+        FurtherKey = 8 "further key",
         /// An order on a device counts; co-signed it also silences the device as a beacon.
         Silence = 7 "silencing a beacon",
     }
@@ -99,7 +101,9 @@ impl Engine {
         let answers = answers.filter_map(|held| self.waiting_answer(held));
         let orders = self.known.set.of_kind("hold").chain(self.known.set.of_kind("revoke"));
         let orders = orders.filter_map(|held| self.waiting_order(held));
-        epochs.chain(releases).chain(answers).chain(orders).collect()
+        let keys = self.known.set.of_kind("further-key");
+        let keys = keys.filter_map(|held| self.waiting_key(held));
+        epochs.chain(releases).chain(answers).chain(orders).chain(keys).collect()
     }
 
     /// All of it, or the one act of this id.
@@ -131,6 +135,24 @@ impl Engine {
             .or_else(|| self.waiting_release(held))
             .or_else(|| self.waiting_answer(held))
             .or_else(|| self.waiting_order(held))
+            .or_else(|| self.waiting_key(held))
+    }
+
+    /// A key of the standing epoch's operator that nobody else has certified.
+    fn waiting_key(&self, held: &Held) -> Option<Waiting> {
+        let Body::FurtherKey(further) = &held.body else { return None };
+        let authority = &self.known.authority;
+        let counts = self.known.orders.grant_counts(authority, held).is_ok();
+        let of_this = held.epoch == self.known.epoch() && held.inner_holds();
+        if !of_this || !counts || authority.operator(&further.key).is_some() {
+            return None;
+        }
+        let needs = Needs::Operators(Role::Security);
+        let waiting = self.waiting_as(held, ActKind::FurtherKey, needs);
+        let digits = further.key.to_hex().chars().take(16).collect::<String>();
+        let who = signer_words(held);
+        let changes = vec![format!("{who} could sign by the key {digits} too, as by his own")];
+        Some(Waiting { what: format!("further key {digits} of {who}"), changes, ..waiting })
     }
 
     fn waiting_epoch(&self, held: &Held) -> Option<Waiting> {
@@ -302,7 +324,7 @@ impl Engine {
         let said = self.operators_saying(held, role);
         let all = authority.operators_at(role, held.epoch);
         let need = match &held.body {
-            Body::Hold(_) | Body::Revoke(_) => OPERATORS_NEEDED,
+            Body::Hold(_) | Body::Revoke(_) | Body::FurtherKey(_) => OPERATORS_NEEDED,
             _ => all.len().clamp(1, OPERATORS_NEEDED),
         };
         let open = all.into_iter().filter(|id| !said.contains(*id)).map(ToString::to_string);

@@ -123,6 +123,7 @@ impl Engine {
             .and_then(|()| self.may_found(&statements))
             .and_then(|()| self.may_grant(&statements))
             .and_then(|()| self.may_approve(&statements))
+            .and_then(|()| self.may_name_key(&statements))
             .and_then(|()| self.may_draft(&statements))
             .and_then(|()| self.drafts_stand(&statements))
             .and_then(|()| self.may_publish(&statements, bodies))

@@ -111,6 +111,10 @@ impl Engine {
             keys.push(line.key);
             roles.extend(&line.roles);
         }
+        for further in self.known.authority.further_keys() {
+            let (keys, _) = lines.entry(&further.operator).or_default();
+            keys.push(further.key);
+        }
         let line = |(id, (keys, roles)): (&OperatorId, (Vec<PublicKey>, BTreeSet<Role>))| {
             let all = standing.root.operators.iter();
             let alone = all.filter(|line| keys.contains(&line.key) && line.roles == [Role::Orders]);
@@ -118,12 +122,12 @@ impl Engine {
             let most = keys.iter().map(given).max().unwrap_or(0);
             let over = |key: &&PublicKey| given(key) > WIDE_ORDERS_PER_EPOCH_MAX;
             OperatorLine {
+                overspent: keys.iter().filter(over).copied().collect(),
                 id: id.clone(),
                 orders_keys: alone.map(|line| line.key).collect(),
                 roles: roles.into_iter().collect(),
                 wide_left: WIDE_ORDERS_PER_EPOCH_MAX.saturating_sub(most),
                 orders: self.orders_by(id),
-                overspent: keys.iter().filter(over).copied().collect(),
                 held_by: self.orders_on(id),
                 grants_held: self.known.orders.grants_held(id),
                 keys,

@@ -123,6 +123,9 @@ impl Engine {
             wall_ms: self.wall_now_ms(),
             ..standing.root.clone()
         };
+        for further in self.known.authority.further_keys() {
+            name_line(&mut root, &further.operator, further.key, &further.roles);
+        }
         alter(&mut root, change)?;
         check(&standing.root, &root).map_err(bad)?;
         is_able(&root)?;
@@ -202,7 +205,9 @@ impl Engine {
         let authority = &self.known.authority;
         let Some(standing) = authority.standing() else { return false };
         let root = &standing.root;
-        let named = root.keys.contains(key) || root.operators.iter().any(|line| line.key == *key);
+        let named = root.keys.contains(key)
+            || root.operators.iter().any(|line| line.key == *key)
+            || authority.further_keys().any(|further| further.key == *key);
         !named && authority.order_keys().contains(key)
     }
 

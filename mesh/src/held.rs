@@ -73,7 +73,9 @@ impl Engine {
     /// Every key that an epoch which stands ever gave to this operator.
     fn keys_of(&self, id: &OperatorId) -> BTreeSet<PublicKey> {
         let lines = self.known.authority.epochs().flat_map(|epoch| &epoch.root.operators);
-        lines.filter(|line| line.id == *id).map(|line| line.key).collect()
+        let further = self.known.authority.further_keys().filter(|one| one.operator == *id);
+        let named = lines.filter(|line| line.id == *id).map(|line| line.key);
+        named.chain(further.map(|one| one.key)).collect()
     }
 
     fn is_order(&self, id: &StatementId) -> bool {

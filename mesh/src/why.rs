@@ -369,6 +369,9 @@ impl Engine {
                 (format!("{} of {}", held.body.kind(), of.join(", ")), Vec::new())
             }
             Body::Approve(yes) => (format!("approval of {}", yes.of), Vec::new()),
+            Body::FurtherKey(further) => {
+                (format!("further key {}", further.key.to_hex()), Vec::new())
+            }
             _ => return None,
         })
     }

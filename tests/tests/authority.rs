@@ -8,4 +8,5 @@ mod approvals;
 mod bad_roots;
 mod desk;
 mod epochs;
+mod further;
 mod orders_only;

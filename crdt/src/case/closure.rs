@@ -65,6 +65,7 @@ pub(super) fn named_by(statement: &Statement) -> Vec<StatementId> {
         Body::Witness(witness) => vec![witness.invite, witness.enrol],
         Body::Root(_)
         | Body::Approve(_)
+        | Body::FurtherKey(_)
         | Body::Release(_)
         | Body::Hold(_)
         | Body::Revoke(_)

@@ -1,5 +1,6 @@
 //! The programs: what varies, what is probed, and a few subsets whose outcome is written by hand.
 
+use super::further::further;
 use super::held::held;
 use super::members::members;
 use super::people::{budget, operators, principals, removals};
@@ -71,7 +72,7 @@ pub(super) struct Program {
 /// All programs, those with fewer subsets first.
 pub(super) fn all() -> Vec<Program> {
     let known = [releases(), answers(), epochs(), logs(), registers()];
-    let authority = [principals(), removals(), operators(), budget(), held(), members()];
+    let authority = [principals(), removals(), operators(), budget(), further(), held(), members()];
     let mut all: Vec<Program> = known.into_iter().chain(authority).collect();
     all.sort_by_key(|program| program.elements.len());
     all

@@ -24,6 +24,7 @@ pub(super) fn check(set: &Set, now: &Outcome, checked: &mut Checked) -> Result<(
     checked.hold("section 4: thresholds count principals, not keys", asked.principals())?;
     checked.hold("section 5: only two silence a beacon", asked.silenced())?;
     checked.hold("section 5: one operator holds another once in an epoch", asked.days())?;
+    checked.hold("section 5: a further key is another's to certify", asked.certified())?;
     checked.hold("section 5: nothing granted under a hold counts", asked.held())?;
     checked.hold("section 5: 32 wide orders of a log and epoch alone", asked.wide())?;
     checked.hold("section 5: what a revoked operator granted stays cut", asked.revoked())?;
@@ -52,7 +53,9 @@ impl Asked<'_> {
     }
 
     fn cosigned(&self, order: &Held) -> bool {
-        let held = |one: &Held| self.roots.iter().any(|(_, root)| names(root, one));
+        let held = |one: &Held| {
+            self.roots.iter().any(|(_, root)| names(root, one) || certified(self.set, root, one))
+        };
         let mut yes = self.set.approvals(&order.id());
         yes.any(|one| one.author != order.author && one.key() != order.key() && held(one))
     }
@@ -79,6 +82,17 @@ impl Asked<'_> {
             hold && matches!(terms, Some([Term::Operator(_)]))
         };
         self.alone(on_operator).values().all(|holds| *holds <= 1)
+    }
+
+    /// Whatever counts of an operator is signed by a key that some valid epoch names as his, or
+    /// that he named by such a key and somebody else said yes to.
+    fn certified(&self) -> bool {
+        let Self { set, now, roots } = self;
+        let counting = now.grants.iter().chain(now.orders.keys()).filter_map(|id| set.get(id));
+        let mut his = counting.filter(|held| matches!(held.author, Principal::Operator(_)));
+        his.all(|held| {
+            roots.iter().any(|(_, root)| names(root, held) || certified(set, root, held))
+        })
     }
 
     /// No grant counts of an operator on whom a hold stands, but what the hold names and what came
@@ -153,7 +167,8 @@ impl Asked<'_> {
         let mut grants = now.grants.iter().filter_map(|id| set.get(id));
         grants.all(|grant| {
             let same = roots.iter().filter(|(_, root)| root.number == grant.epoch);
-            let kept = same.into_iter().all(|(_, root)| names(root, grant));
+            let named = |root: &Root| names(root, grant) || certified(set, root, grant);
+            let kept = same.into_iter().all(|(_, root)| named(root));
             let mut pins = standing.iter().flat_map(|(_, root)| &root.pins);
             let by_operator = matches!(grant.author, Principal::Operator(_));
             !by_operator || kept || pins.any(|pin| leads_to(set, pin.id, &grant.id()))
@@ -214,6 +229,20 @@ fn names(root: &Root, said: &Held) -> bool {
     };
     root.operators.iter().any(line)
         || (matches!(said.author, Principal::Root(_)) && root.keys.contains(&said.key()))
+}
+
+/// True when the author named this key as his by one that this root names, in its epoch, and
+/// another operator of the root, or the root, said yes.
+fn certified(set: &Set, root: &Root, said: &Held) -> bool {
+    let named = |word: &&Held| {
+        let of = matches!(&word.body, Body::FurtherKey(further) if further.key == said.key());
+        of && word.author == said.author && word.epoch == root.number && names(root, word)
+    };
+    let mut words = set.of_kind("further-key").filter(named);
+    words.any(|word| {
+        let other = |yes: &Held| yes.author != word.author && names(root, yes);
+        said.epoch >= word.epoch && set.approvals(&word.id()).any(other)
+    })
 }
 
 fn subject(held: &Verified<Statement>) -> Option<&Subject> {

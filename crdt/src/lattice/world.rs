@@ -2,8 +2,8 @@
 
 use crate::set::Held;
 use belay_identity::body::{
-    Approve, Autonomy, Body, Credential, DeviceKind, Enrol, Generations, Hold, Lift, Operator, Pin,
-    Presence, Release, ReleaseVersion, Restore, Revoke, Role, Root, Subject, Term,
+    Approve, Autonomy, Body, Credential, DeviceKind, Enrol, FurtherKey, Generations, Hold, Lift,
+    Operator, Pin, Presence, Release, ReleaseVersion, Restore, Revoke, Role, Root, Subject, Term,
 };
 use belay_identity::chain::Link;
 use belay_identity::codec::Bytes;
@@ -240,6 +240,14 @@ pub(crate) fn credential(number: u8) -> Body {
         generations,
         tree,
     })
+}
+
+/// An operator's word that another key is his.
+pub(crate) fn further_key(fleet: FleetId, key: Who) -> Body {
+    let Principal::Operator(operator) = key.author() else { panic!("operators have further keys") };
+    let words = FurtherKey::possession_words(&fleet.0, &key.key(), &operator);
+    let possession = Bytes(key.secret().sign(&words).to_vec());
+    Body::FurtherKey(FurtherKey { key: key.key(), possession })
 }
 
 /// A word about itself.

@@ -1,9 +1,10 @@
 //! Root epochs: who may say what, sealed by the threshold of the epoch before.
 
+use crate::codec::Bytes;
 use crate::key::PublicKey;
-use crate::principal::{OperatorId, TrustDomain};
+use crate::principal::{OperatorId, Principal, TrustDomain};
 use crate::record;
-use crate::signed::StatementId;
+use crate::signed::{FleetId, StatementId};
 use crate::statement::{Class, Incarnation, LogId, Scope};
 
 record! {
@@ -37,6 +38,35 @@ record! {
     pub struct Approve("approve") {
         /// The proposal.
         1 => of: StatementId,
+    }
+}
+
+record! {
+    /// An operator's word, by a key that the root has named, that another key is his too.
+    pub struct FurtherKey("further key") {
+        /// The other key.
+        1 => key: PublicKey,
+        /// The other key's signature over `possession_words`.
+        2 => possession: Bytes,
+    }
+}
+
+impl FurtherKey {
+    /// What the further key signs to show that it is there: never a COSE structure.
+    pub fn possession_words(fleet: &[u8], key: &PublicKey, operator: &OperatorId) -> Vec<u8> {
+        let mut words = b"belay further key 1\0".to_vec();
+        words.extend_from_slice(fleet);
+        words.extend_from_slice(&key.0);
+        words.extend_from_slice(operator.as_str().as_bytes());
+        words
+    }
+
+    /// True when the further key signed that it is there, for this author.
+    pub(crate) fn is_possessed(&self, fleet: &FleetId, author: &Principal) -> bool {
+        let Principal::Operator(operator) = author else { return false };
+        let words = Self::possession_words(&fleet.0, &self.key, operator);
+        let signature = <&[u8; 64]>::try_from(self.possession.0.as_slice());
+        signature.is_ok_and(|signature| self.key.verify_strict(&words, signature))
     }
 }
 

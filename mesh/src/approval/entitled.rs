@@ -7,9 +7,9 @@ use super::signer_words;
 use crate::engine::Engine;
 use crate::output::{Refusal, RefusalKind};
 use belay_crdt::set::Held;
-use belay_identity::StatementId;
 use belay_identity::body::{Body, Role};
 use belay_identity::principal::Principal;
+use belay_identity::{PublicKey, StatementId};
 
 const LIST: &str = "`belay approve` lists what waits, and for whom";
 
@@ -42,6 +42,29 @@ impl Engine {
         proposed.is_some_and(|root| root.keys.contains(&statement.key()))
     }
 
+    /// Refuses a word about a further key that nobody's yes would give force.
+    pub(crate) fn may_name_key(&self, statements: &[Held]) -> Result<(), Refusal> {
+        let authority = &self.known.authority;
+        for held in statements {
+            let Body::FurtherKey(further) = &held.body else { continue };
+            let digits = further.key.to_hex().chars().take(16).collect::<String>();
+            let no = |why: String, hint: &str| Err(Refusal::new(RefusalKind::WrongUse, why, hint));
+            if !held.inner_holds() {
+                let hint = "the further key signs for its operator; see `belay key rotate`";
+                return no(format!("the key {digits} did not sign that it is there"), hint);
+            }
+            if authority.operator(&further.key).is_some() || authority.is_root_key(&further.key) {
+                let hint = "`belay operator list` shows whose it is; make a fresh one";
+                return no(format!("the key {digits} belongs to somebody already"), hint);
+            }
+            if authority.further_keys().any(|one| one.key == held.key()) {
+                let hint = "sign with a key that the root has named";
+                return no("a further key names no other".to_owned(), hint);
+            }
+        }
+        Ok(())
+    }
+
     fn holds_what_it_takes(&self, yes: &Held, of: &Held) -> Result<(), Refusal> {
         let (key, authority) = (yes.key(), &self.known.authority);
         let (entitled, takes) = match &of.body {
@@ -56,6 +79,13 @@ impl Engine {
             Body::Lift(_) | Body::Restore(_) | Body::Hold(_) | Body::Revoke(_) => {
                 let may = authority.role_now(&key, Role::Security) || authority.is_root_key(&key);
                 (may, "an operator with the role security, or a root key")
+            }
+            Body::FurtherKey(further) => {
+                if of.author == yes.author {
+                    return Err(own_key(yes, &further.key));
+                }
+                let may = authority.role_now(&key, Role::Security) || authority.is_root_key(&key);
+                (may, "another operator with the role security, or a root key")
             }
             Body::Enrol(_) => {
                 let may = authority.role_now(&key, Role::Enrol) || authority.is_root_key(&key);
@@ -122,6 +152,13 @@ impl Engine {
             Some(by) => Err(said_already(yes, by)),
         }
     }
+}
+
+fn own_key(yes: &Held, key: &PublicKey) -> Refusal {
+    let digits = key.to_hex().chars().take(16).collect::<String>();
+    let why = format!("{} may not certify {digits}: it is a key of his own", signer_words(yes));
+    let hint = "another operator with the role security says yes, or the root names the key";
+    Refusal::new(RefusalKind::Denied, why, hint)
 }
 
 fn said_already(yes: &Held, by: StatementId) -> Refusal {

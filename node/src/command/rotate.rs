@@ -13,7 +13,7 @@ use super::epoch::{draw, sign};
 use super::operator::{Operator, open_turn, unlock_all};
 use super::up::draw_key;
 use crate::api::approval::{ChangeAsk, WaitingSaid};
-use crate::api::authority::AuthoritySaid;
+use crate::api::authority::{AuthoritySaid, OperatorSaid};
 use crate::api::{Ask, PlaceSaid, id_from_text};
 use crate::card::{self, Card, CardUse};
 use crate::cli::Context;
@@ -22,9 +22,11 @@ use crate::door::{DoorClient, DoorName};
 use crate::fault::Fault;
 use crate::screen::{Shown, talk};
 use crate::vault::{KeyName, SealError, Seed32, Turn, Unlock, Vault};
-use belay_identity::body::Approve;
+use belay_identity::body::{Approve, FurtherKey, Role};
+use belay_identity::codec::Bytes;
 use belay_identity::principal::OperatorId;
 use belay_identity::{Class, SecretKey, StatementId};
+use belay_mesh::approval::ActKind;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -165,18 +167,49 @@ impl<'a> Turning<'a> {
         })
     }
 
-    /// The root names the next key beside the one in use; where no root key lies, its holder does.
+    /// The root names the next key beside the one in use; where no root key lies, another operator
+    /// certifies it.
     fn name_operator(&self) -> Result<(), Fault> {
         let id = self.operator_id()?;
         let next = self.open(KeyName::Operator, Turn::Next)?;
         if !self.vault.has(KeyName::Root) {
-            return Err(self.card_for(&id, &next)?);
+            return Err(self.named_by_another(&id, &next)?);
         }
         let (id, key) = (id.to_string(), next.public().to_hex());
         self.found(ChangeAsk::AddOperatorKey { id, key }, None)
     }
 
     fn card_for(&self, id: &OperatorId, next: &SecretKey) -> Result<Fault, Fault> {
+        /// His own word that the next key is his too; another security operator says yes to it. Where
+        /// there is none, whoever holds a root key names the key by its card.
+        fn named_by_another(&self, id: &OperatorId, next: &SecretKey) -> Result<Fault, Fault> {
+            let said: AuthoritySaid = ask_authority(self.context)?;
+            let name = id.name();
+            let may = |line: &OperatorSaid| {
+                line.name != name && line.roles.iter().any(|role| role == Role::Security.as_str())
+            };
+            if !said.operators.iter().any(may) {
+                return self.card_for(id, next);
+            }
+            let digits = next.public().to_hex().chars().take(16).collect::<String>();
+            let of_next = |waiting: &WaitingSaid| {
+                waiting.act == ActKind::FurtherKey.as_str() && waiting.what.contains(&digits)
+            };
+            if let Some(waiting) = all(&mut self.door()?)?.into_iter().find(of_next) {
+                return Ok(lacks(&waiting));
+            }
+            let mut signer = Operator::holding(self.context, self.now()?)?;
+            let mut place = signer.place(Class::AuthorityMinus)?;
+            let words = FurtherKey::possession_words(&place.fleet.0, &next.public(), id);
+            let possession = Bytes(next.sign(&words).to_vec());
+            let word = FurtherKey { key: next.public(), possession };
+            let word = signer.sign_next(&mut place, word.into(), Vec::new(), None);
+            signer.hand_in(&[word], &[])?;
+            let waiting = all(&mut self.door()?)?.into_iter().find(of_next);
+            let gone = || Fault::failed("the node lost the word about the next key", "try again");
+            waiting.map(|waiting| lacks(&waiting)).ok_or_else(gone)
+        }
+
         let (fleet, _) = fleet(&mut self.door()?)?;
         let out = &self.ask.out;
         if !out.exists() {

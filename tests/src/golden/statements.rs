@@ -3,10 +3,10 @@
 use super::{agent, class, device, domain, fleet, id, key, operator, project, public, root, user};
 use belay_identity::body::{
     Agent, Approve, Autonomy, Award, Body, Build, Cancel, Cause, Change, Credential, Delegation,
-    DeviceKind, Draft, DraftName, Drill, Enrol, Founding, Generations, Hold, Invite, Lift, LogMark,
-    Made, Manifest, Named, OnSilence, Operator, Outcome, Payload, Pin, Presence, ProgramName,
-    Proof, Reason, Receipt, Refused, Release, ReleaseVersion, Removal, Restore, Revoke, RingFloor,
-    Role, Root, Seen, Started, Subject, Term, Wall, Witness,
+    DeviceKind, Draft, DraftName, Drill, Enrol, Founding, FurtherKey, Generations, Hold, Invite,
+    Lift, LogMark, Made, Manifest, Named, OnSilence, Operator, Outcome, Payload, Pin, Presence,
+    ProgramName, Proof, Reason, Receipt, Refused, Release, ReleaseVersion, Removal, Restore,
+    Revoke, RingFloor, Role, Root, Seen, Started, Subject, Term, Wall, Witness,
 };
 use belay_identity::codec::{Bytes, Field, Value};
 use belay_identity::principal::Principal;
@@ -163,8 +163,14 @@ fn authority() -> Vec<Body> {
         }
         .into(),
         Approve { of: id(0x54) }.into(),
+        FurtherKey { key: public(6), possession: possession_of_further() }.into(),
         release(Some(reason("fewer outward tools"))),
     ]
+}
+
+fn possession_of_further() -> Bytes {
+    let words = FurtherKey::possession_words(&fleet().0, &public(6), &operator("ada"));
+    Bytes(key(6).sign(&words).to_vec())
 }
 
 fn autonomy() -> Autonomy {

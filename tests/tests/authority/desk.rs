@@ -91,6 +91,17 @@ impl Desk {
         answer
     }
 
+    /// Its own clock, which is the fleet's.
+    pub(super) fn wall_ms(&self) -> u64 {
+        WALL_MS + self.boot_ms
+    }
+
+    /// Lets time pass.
+    pub(super) fn pass(&mut self, ms: u64) {
+        self.boot_ms += ms;
+        self.handle(Input::Deadline);
+    }
+
     pub(super) fn status(&mut self) -> Status {
         match self.ask(Request::Status) {
             Ok(Answer::Status(status)) => status,
