@@ -95,6 +95,7 @@ impl Engine {
             epoch: self.known.epoch(),
             fleet: self.config.fleet,
             device: self.own_id(),
+            member: self.known.registry.device_by_key(&key).map(|d| (d.id.clone(), d.enrol)),
             operator: self.known.authority.operator(&key).cloned(),
             root: self.known.authority.is_root_key(&key) || self.is_proposed_root(&key),
         }
@@ -122,8 +123,8 @@ impl Engine {
             .may_submit(&statements)
             .and_then(|()| self.may_found(&statements))
             .and_then(|()| self.may_grant(&statements))
-            .and_then(|()| self.may_approve(&statements))
             .and_then(|()| self.may_name_key(&statements))
+            .and_then(|()| self.may_approve(&statements))
             .and_then(|()| self.may_draft(&statements))
             .and_then(|()| self.drafts_stand(&statements))
             .and_then(|()| self.may_publish(&statements, bodies))

@@ -258,6 +258,8 @@ pub struct Place {
     pub fleet: FleetId,
     /// This device; the home of orders given here.
     pub device: Option<DeviceId>,
+    /// The device whose key it is, with the enrolment by which it stands.
+    pub member: Option<(DeviceId, StatementId)>,
     /// The operator whose key it is.
     pub operator: Option<OperatorId>,
     /// True for a key of the standing root, or of an epoch that waits for approvals.

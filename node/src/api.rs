@@ -119,7 +119,11 @@ pub(crate) struct OffloadAsk {
 pub(crate) struct PlaceSaid {
     pub(crate) fleet: String,
     pub(crate) domain: String,
+    /// This device; empty where its key is no member's.
     pub(crate) device: String,
+    /// The enrolment by which a device's key stands.
+    #[serde(default)]
+    pub(crate) enrol: Option<String>,
     pub(crate) operator: Option<String>,
     pub(crate) root: bool,
     pub(crate) counter: u64,

@@ -34,6 +34,7 @@ pub(crate) mod statement;
 pub(crate) mod status;
 pub(crate) mod stop;
 pub(crate) mod tasks;
+pub(crate) mod turn_device;
 pub(crate) mod up;
 pub(crate) mod verify;
 pub(crate) mod why;

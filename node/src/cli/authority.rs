@@ -112,8 +112,12 @@ pub(crate) struct OperatorRetire {
 /// `belay key rotate`
 #[derive(Args)]
 pub(crate) struct Rotate {
-    /// Which key of this state: operator or root.
+    /// Which key of this state: operator, root or device.
     pub(crate) which: String,
+    /// The sealed key of an operator with the role enrol, for a device's next key; this state's own
+    /// unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
     /// Where to write the card by which the root can name an operator's next key, where this state
     /// has no root key.
     #[arg(long, value_name = "FILE", default_value = "next.card")]
@@ -165,11 +169,11 @@ pub(crate) struct RootAdd {
 #[derive(Args)]
 pub(crate) struct RootRemove {
     /// The key, or as many first digits as name only one.
+    #[arg(id = "retired", value_name = "KEY")]
     pub(crate) key: String,
     /// How many must agree from then on; the least majority unless given.
     #[arg(long, value_name = "K")]
     pub(crate) threshold: Option<u64>,
-    #[arg(id = "retired", value_name = "KEY")]
     #[command(flatten)]
     pub(crate) founding: Founding,
 }

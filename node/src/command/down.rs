@@ -14,6 +14,15 @@ use std::time::{Duration, Instant};
 const DOWN_TIME_MAX: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(context: &Context) -> Result<ExitCode, Fault> {
+    end(context)?;
+    let words =
+        "The node has ended. What it ran stands still and ends with its lapse grace.".into();
+    Shown::whole("belay.down.run/1", &json!({}), words).show(context.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends the node, and waits until it has closed its door.
+pub(super) fn end(context: &Context) -> Result<(), Fault> {
     let _: Value = door(context, DoorName::Operator)?.call(&Ask::Down)?;
     let path = DoorName::Operator.path(&context.state()?);
     let asked = Instant::now();
@@ -24,8 +33,5 @@ pub(crate) fn run(context: &Context) -> Result<ExitCode, Fault> {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    let words =
-        "The node has ended. What it ran stands still and ends with its lapse grace.".into();
-    Shown::whole("belay.down.run/1", &json!({}), words).show(context.format)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

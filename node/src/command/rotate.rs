@@ -34,8 +34,9 @@ pub(crate) fn run(context: &Context, ask: &Rotate) -> Result<ExitCode, Fault> {
     let name = match ask.which.as_str() {
         "operator" => KeyName::Operator,
         "root" => KeyName::Root,
+        "device" => return super::turn_device::run(context, ask),
         other => {
-            let hint = "name operator or root; a device joins again with a fresh invite";
+            let hint = "name operator, root or device";
             return Err(Fault::wrong_use(format!("“{other}” is no key that turns"), hint));
         }
     };
@@ -179,37 +180,37 @@ impl<'a> Turning<'a> {
         self.found(ChangeAsk::AddOperatorKey { id, key }, None)
     }
 
-    fn card_for(&self, id: &OperatorId, next: &SecretKey) -> Result<Fault, Fault> {
-        /// His own word that the next key is his too; another security operator says yes to it. Where
-        /// there is none, whoever holds a root key names the key by its card.
-        fn named_by_another(&self, id: &OperatorId, next: &SecretKey) -> Result<Fault, Fault> {
-            let said: AuthoritySaid = ask_authority(self.context)?;
-            let name = id.name();
-            let may = |line: &OperatorSaid| {
-                line.name != name && line.roles.iter().any(|role| role == Role::Security.as_str())
-            };
-            if !said.operators.iter().any(may) {
-                return self.card_for(id, next);
-            }
-            let digits = next.public().to_hex().chars().take(16).collect::<String>();
-            let of_next = |waiting: &WaitingSaid| {
-                waiting.act == ActKind::FurtherKey.as_str() && waiting.what.contains(&digits)
-            };
-            if let Some(waiting) = all(&mut self.door()?)?.into_iter().find(of_next) {
-                return Ok(lacks(&waiting));
-            }
-            let mut signer = Operator::holding(self.context, self.now()?)?;
-            let mut place = signer.place(Class::AuthorityMinus)?;
-            let words = FurtherKey::possession_words(&place.fleet.0, &next.public(), id);
-            let possession = Bytes(next.sign(&words).to_vec());
-            let word = FurtherKey { key: next.public(), possession };
-            let word = signer.sign_next(&mut place, word.into(), Vec::new(), None);
-            signer.hand_in(&[word], &[])?;
-            let waiting = all(&mut self.door()?)?.into_iter().find(of_next);
-            let gone = || Fault::failed("the node lost the word about the next key", "try again");
-            waiting.map(|waiting| lacks(&waiting)).ok_or_else(gone)
+    /// His own word that the next key is his too; another security operator says yes to it. Where
+    /// there is none, whoever holds a root key names the key by its card.
+    fn named_by_another(&self, id: &OperatorId, next: &SecretKey) -> Result<Fault, Fault> {
+        let said: AuthoritySaid = ask_authority(self.context)?;
+        let name = id.name();
+        let may = |line: &OperatorSaid| {
+            line.name != name && line.roles.iter().any(|role| role == Role::Security.as_str())
+        };
+        if !said.operators.iter().any(may) {
+            return self.card_for(id, next);
         }
+        let digits = next.public().to_hex().chars().take(16).collect::<String>();
+        let of_next = |waiting: &WaitingSaid| {
+            waiting.act == ActKind::FurtherKey.as_str() && waiting.what.contains(&digits)
+        };
+        if let Some(waiting) = all(&mut self.door()?)?.into_iter().find(of_next) {
+            return Ok(lacks(&waiting));
+        }
+        let mut signer = Operator::holding(self.context, self.now()?)?;
+        let mut place = signer.place(Class::AuthorityMinus)?;
+        let words = FurtherKey::possession_words(&place.fleet.0, &next.public(), id);
+        let possession = Bytes(next.sign(&words).to_vec());
+        let word = FurtherKey { key: next.public(), possession };
+        let word = signer.sign_next(&mut place, word.into(), Vec::new(), None)?;
+        signer.hand_in(&[word], &[])?;
+        let waiting = all(&mut self.door()?)?.into_iter().find(of_next);
+        let gone = || Fault::failed("the node lost the word about the next key", "try again");
+        waiting.map(|waiting| lacks(&waiting)).ok_or_else(gone)
+    }
 
+    fn card_for(&self, id: &OperatorId, next: &SecretKey) -> Result<Fault, Fault> {
         let (fleet, _) = fleet(&mut self.door()?)?;
         let out = &self.ask.out;
         if !out.exists() {

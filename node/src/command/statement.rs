@@ -96,7 +96,7 @@ pub(crate) fn export(context: &Context, ask: &Export) -> Result<ExitCode, Fault>
 }
 
 /// One statement of this node, believed again here.
-fn fetch(context: &Context, id: &str) -> Result<(Verified<Statement>, FleetId), Fault> {
+pub(super) fn fetch(context: &Context, id: &str) -> Result<(Verified<Statement>, FleetId), Fault> {
     let fleet = config::read(&context.state()?)?.fleet;
     let mut door = door(context, DoorName::Operator)?;
     let text: String = door.call(&Ask::Statement { id: id.to_owned() })?;

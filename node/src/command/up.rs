@@ -85,7 +85,7 @@ fn without_file(path: &Path) -> Fault {
 }
 
 /// A newcomer is asked to wait for its first answer, so that what `up` shows is how it stands.
-fn wait_until_member(context: &Context) -> Result<(), Fault> {
+pub(super) fn wait_until_member(context: &Context) -> Result<(), Fault> {
     let mut door = super::door(context, DoorName::Operator)?;
     let began = Instant::now();
     loop {
@@ -257,7 +257,7 @@ fn write_first(
 
 /// Starts the node detached, hands it its key, and waits until this very node answers, or the one
 /// of another `up` that was quicker.
-fn start(path: &Path, device: &SecretKey) -> Result<(), Fault> {
+pub(super) fn start(path: &Path, device: &SecretKey) -> Result<(), Fault> {
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
     let log_path = path.join("node.log");
     let options = &mut std::fs::OpenOptions::new();

@@ -165,6 +165,7 @@ fn place_said(shell: &Shell, place: &Place) -> PlaceSaid {
         fleet: place.fleet.to_hex(),
         domain: shell.engine.domain_name(),
         device: place.device.as_ref().map(ToString::to_string).unwrap_or_default(),
+        enrol: place.member.as_ref().map(|(_, enrol)| enrol.to_hex()),
         operator: place.operator.as_ref().map(ToString::to_string),
         root: place.root,
         counter: place.incarnation.counter,

@@ -4,7 +4,7 @@
 //! a time, so it stands between two steps until the story has read the line before: there it is
 //! killed, and nowhere by luck.
 
-use super::authority::{sign, wait_for_epoch};
+use super::authority::{add, sign, sign_in_words, wait_for_epoch, wait_for_proposal};
 use super::{exe, order_of, wait_for_order};
 use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON, wait_for};
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
@@ -149,4 +149,82 @@ fn a_root_key_turns_though_killed_at_every_step() {
         sign(&fleet, LAPTOP, &roles).wants(0);
         wait_for_epoch(&fleet, ROBOT, before + 2);
     }
+}
+
+/// Goal: an operator without a root key turns his key with the yes of another operator, never by
+/// his own; the new key orders, and the old one is left for the root to retire. Method: bob sits
+/// at the robot, the founder, who holds the root, at the laptop.
+#[test]
+fn an_operators_key_turns_by_another_operators_yes() {
+    let fleet = Nodes::pair(exe());
+    add(&fleet, ROBOT, "bob", "policy,security").wants(0);
+    wait_for_epoch(&fleet, ROBOT, 2);
+    let rotate = || sign(&fleet, ROBOT, &["key", "rotate", "operator"]);
+    let waits = rotate();
+    assert_eq!(waits.exit, Some(8), "{waits:#?}");
+    assert!(waits.stderr.contains("further key"), "{waits:#?}");
+    let list = fleet.json(ROBOT, &["approve"]).wants(0).data();
+    let word = list["waiting"][0]["id"].as_str().expect("his word waits").to_owned();
+    assert_eq!(list["waiting"][0]["open"], serde_json::json!(["operator:operator"]), "{list:#}");
+    sign_in_words(&fleet, ROBOT, &["approve", &word, "--yes"]).refuses(3, &["a key of his own"]);
+    assert_eq!(rotate().exit, Some(8), "one word is enough");
+    wait_for_proposal(&fleet, LAPTOP, &word);
+    sign(&fleet, LAPTOP, &["approve", &word, "--yes"]).wants(0);
+    wait_for("the robot has heard it", SOON, || {
+        let list = fleet.json(ROBOT, &["approve"]).wants(0).data();
+        list["waiting"].as_array().is_some_and(Vec::is_empty).then_some(())
+    });
+
+    let left = rotate();
+    assert!(left.exit == Some(8) && left.stderr.contains("operator retire"), "{left:#?}");
+    let list = fleet.json(ROBOT, &["operator", "list"]).wants(0).data();
+    let bob = &list["operators"][0];
+    let next = bob["keys"][1].as_str().expect("two keys side by side").to_owned();
+    let stop = sign(&fleet, ROBOT, &["stop", "agent:late", "--ahead"]).wants(0);
+    wait_for_order(&fleet, LAPTOP, &order_of(&stop.data()));
+    let old = bob["keys"][0].as_str().expect("the old one").to_owned();
+    sign(&fleet, LAPTOP, &["operator", "retire", &old[..16], "--yes"]).wants(0);
+    wait_for_epoch(&fleet, ROBOT, 3);
+    assert_eq!(rotate().wants(0).data()["public"], next, "the epoch names it");
+    let list = fleet.json(ROBOT, &["operator", "list"]).wants(0).data();
+    assert_eq!(list["operators"][0]["keys"], serde_json::json!([next]), "{list:#}");
+}
+
+/// Goal: a device's key turns by one command: it stays the same device, runs work by the new key,
+/// and the old key is refused; a device that gives leases is not turned. Method: the robot turns
+/// with the founder's key, then starts again with the old one in place.
+#[test]
+fn a_devices_key_turns() {
+    let fleet = Nodes::pair(exe());
+    let no = sign_in_words(&fleet, LAPTOP, &["key", "rotate", "device"]);
+    no.refuses(2, &["gives or passes on leases"]);
+    let file = Path::new(&fleet.path(ROBOT)).join("keys").join("device.age");
+    let saved = fs::read(&file).unwrap();
+    let founders = fleet.path("laptop/keys/operator.age");
+    let rotate = ["key", "rotate", "device", "--key", &founders];
+    let wrong = fleet.path("laptop/keys/root.age");
+    let by_root = sign_in_words(&fleet, ROBOT, &["key", "rotate", "device", "--key", &wrong]);
+    by_root.refuses(2, &["root.age"]);
+    let turned = sign(&fleet, ROBOT, &rotate).wants(0);
+    assert!(turned.stderr.contains("starting the node by the new key"), "{turned:#?}");
+    assert_ne!(fs::read(&file).unwrap(), saved);
+    for left in ["device.next.age", "device.old.age"] {
+        assert!(!file.with_file_name(left).exists(), "{left} is left");
+    }
+    fleet.wait_linked(LAPTOP, ROBOT);
+    let work = fleet.offload(LAPTOP, ROBOT, "worker");
+    work.wait_for_growth();
+    let stop = fleet.stop(LAPTOP, "agent:worker", "20s").wants(0).data();
+    assert_eq!(stop["proven"], true, "{stop}");
+
+    fleet.kill(ROBOT);
+    fs::write(&file, &saved).unwrap();
+    let up = ["up", "--unlock-file", &fleet.unlock()];
+    let refused = fleet.belay().run(&[&["--state", &fleet.path(ROBOT)], up.as_slice()].concat());
+    assert!(matches!(refused.exit, Some(1 | 4 | 5)), "the old key is nobody's: {refused:#?}");
+    wait_for("the laptop has no link with the robot", SOON, || {
+        let devices = fleet.json(LAPTOP, &["device", "list"]).data();
+        let robot = devices["devices"].as_array().unwrap().iter().find(|one| one["name"] == ROBOT);
+        (robot.expect("it is a member")["reach"] != "linked").then_some(())
+    });
 }
