@@ -9,6 +9,7 @@ mod lease;
 mod log;
 mod net;
 mod place;
+mod programs;
 mod set;
 mod set_time;
 mod stop_end;
@@ -98,6 +99,7 @@ impl Checkers {
     pub(crate) fn new() -> Self {
         let all: Vec<Box<dyn Checker>> = vec![
             Box::new(gate::Gate),
+            Box::new(programs::Programs),
             Box::new(lease::Lease::default()),
             Box::new(log::Log::default()),
             Box::new(net::Net),

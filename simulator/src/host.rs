@@ -217,6 +217,11 @@ impl Host {
         self.later.contains(id)
     }
 
+    /// The policies that have reached its disk since the founding.
+    pub(crate) fn policies(&self) -> &[Vec<u8>] {
+        &self.policies
+    }
+
     /// The oldest write is on disk.
     pub(crate) fn written(&mut self) -> Option<(WriteId, Vec<StatementId>)> {
         let (id, statements, bodies) = self.writes.pop_front()?;

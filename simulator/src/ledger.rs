@@ -5,6 +5,7 @@
 //! that a checker never asks an engine about itself. Refused here: judging; checkers do.
 
 mod carried;
+mod releases;
 
 use crate::clock::{MS, Time};
 use crate::limits::{CLOCK_PPM_BOTH, ONE_EVENT};
@@ -34,6 +35,7 @@ pub(crate) struct Ledger {
     pub(crate) needed: usize,
     pub(crate) beacons: usize,
     said: HashSet<StatementId>,
+    releases: releases::OnDisk,
     /// Registers in mind, and those on disk.
     held: Registers,
     written: Registers,
@@ -114,6 +116,7 @@ impl Ledger {
             needed: plan.fleet.beacons - plan.fleet.quorum + 1 + plan.fleet.liars,
             beacons: plan.fleet.beacons,
             said: HashSet::new(),
+            releases: releases::OnDisk::default(),
             held: Registers::new(),
             written: Registers::new(),
             devices: members().map(|(node, member)| (member.id.clone(), node)).collect(),
@@ -197,6 +200,7 @@ impl Ledger {
     pub(crate) fn on_disk(&mut self, node: usize, id: StatementId, now: Time) {
         let read = self.statements.get(&id);
         count(&mut self.hosts[node].on_disk, &mut self.written, node, id, read);
+        self.keep_release(node, id);
         let (beacons, needed) = (self.beacons, self.needed);
         let Some(order) = self.orders.get_mut(&id) else { return };
         order.disks.insert(node);

@@ -43,6 +43,8 @@ belay_identity::codes! {
         ByArrival = 8 "draft-by-arrival",
         /// What a gateway passes on counts from when it is passed on, not from when it was asked.
         PassedNew = 9 "passed-on-as-new",
+        /// A node that starts again has forgotten every release but the first.
+        OldPolicy = 10 "old-policy-after-restart",
     }
 }
 
@@ -78,6 +80,7 @@ impl Planted {
             Self::LeftOut => "INV-STOP-3",
             Self::TakenUp => "INV-TASK-2",
             Self::ByArrival => "INV-DRAFT-1",
+            Self::OldPolicy => "INV-GATE-3",
         }
     }
 
@@ -85,6 +88,7 @@ impl Planted {
     pub fn shown_by(self) -> Option<&'static str> {
         match self {
             Self::ByArrival => Some("simulator/src/tests/drafts.rs"),
+            Self::OldPolicy => Some("simulator/src/tests/programs.rs"),
             Self::Monotonic
             | Self::NoSecondLook
             | Self::NoLook
@@ -162,6 +166,13 @@ impl Wrapper {
     pub(crate) fn snapshot(&self, disk: &mut Vec<Arc<Verified<Statement>>>) {
         if self.planted == Some(Planted::Forgotten) {
             disk.retain(|statement| !matches!(statement.body, Body::Hold(_)));
+        }
+        if self.planted == Some(Planted::OldPolicy) {
+            let later = |one: &Statement| {
+                let Body::Release(release) = &one.body else { return false };
+                release.version.number > 1
+            };
+            disk.retain(|statement| !later(statement));
         }
     }
 

@@ -14,6 +14,7 @@ mod links;
 mod offload;
 mod passing;
 mod payload;
+mod programs;
 mod trials;
 
 const WALK: &str = include_str!("../../configs/plans/walk.toml");

@@ -339,7 +339,15 @@ impl World {
             self.ledger.on_disk(node, id, self.now);
             self.said(node, id);
         }
+        self.note_policies(node);
         self.give(node, Input::Persisted { write });
+    }
+
+    /// What a host's disk holds of policies since the founding.
+    pub(super) fn note_policies(&mut self, node: usize) {
+        for policy in self.hosts[node].policies() {
+            self.ledger.keep_policy(node, policy);
+        }
     }
 
     /// A statement can no longer be unsaid, if it is on its author's disk or on another's mind.

@@ -260,6 +260,7 @@ impl World {
             self.ledger.on_disk(node, id, self.now);
             self.said(node, id);
         }
+        self.note_policies(node);
         self.counts.crashes += 1;
         let idle = self.plan.network.idle.0;
         for peer in self.network.neighbours(node).to_vec() {
