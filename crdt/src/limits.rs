@@ -59,3 +59,7 @@ pub const DRAFT_TEXT_BYTES_MAX: usize = 256 * 1024;
 
 /// Files of a draft.
 pub const DRAFT_FILES_MAX: usize = 64;
+
+/// Cells of the table that compares two texts of a draft: two of two thousand lines, 16 MiB. Above
+/// it what differs counts as one piece.
+pub const DRAFT_COMPARED_CELLS_MAX: usize = 1 << 22;

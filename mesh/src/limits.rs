@@ -194,6 +194,12 @@ pub const DECISIONS_KEPT: usize = 256;
 /// Characters kept of each text of a decision: what fits in three lines of a terminal.
 pub const DECISION_TEXT_CHARS_MAX: usize = 240;
 
+/// Names of arguments kept with a decision; more are not what decides.
+pub const DECISION_ARGS_KEPT: usize = 16;
+
+/// Names of known things that are named as nearest to one that is not: what fits in one line.
+pub const NEAREST_NAMES_MAX: usize = 3;
+
 /// Bytes of a root epoch's body as it is drawn up: a statement of 64 KiB less its envelope, which
 /// is below 1 KiB, and room for an author's longest name.
 pub const EPOCH_BYTES_MAX: usize = 62 * 1024;

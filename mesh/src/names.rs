@@ -5,13 +5,11 @@
 //! guessing what was meant.
 
 use crate::engine::Engine;
+use crate::limits::NEAREST_NAMES_MAX;
 use crate::output::{Refusal, RefusalKind};
 use belay_identity::StatementId;
 use belay_identity::body::{Subject, Term};
 use std::collections::BTreeSet;
-
-/// How many names are named as nearest: what fits in one line.
-const NEAREST_NAMES_MAX: usize = 3;
 
 /// The fewest hex digits by which an id may be named: 32 bits are not hit by accident.
 pub(crate) const ID_DIGITS_MIN: usize = 8;

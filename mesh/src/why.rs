@@ -8,7 +8,7 @@
 use crate::approval::{Waiting, signer_words};
 use crate::engine::Engine;
 use crate::gate::{Act, Decision, Origin, RuleLine, Verdict};
-use crate::limits::{DECISION_TEXT_CHARS_MAX, DECISIONS_KEPT};
+use crate::limits::{DECISION_ARGS_KEPT, DECISION_TEXT_CHARS_MAX, DECISIONS_KEPT};
 use crate::listing::TaskReport;
 use crate::output::{Refusal, RefusalKind};
 use crate::programs::ProgramReport;
@@ -202,7 +202,7 @@ impl Engine {
             task: act.task,
             action: cut(&act.action),
             target: cut(&act.target),
-            args: act.args.iter().map(|(name, _)| cut(name)).take(ARGS_KEPT).collect(),
+            args: act.args.iter().map(|(name, _)| cut(name)).take(DECISION_ARGS_KEPT).collect(),
             agent: link(|l| l.agent.name()).unwrap_or_default(),
             user: link(|l| l.user.name()).unwrap_or_default(),
             project: link(|l| l.project.name()).unwrap_or_default(),
@@ -392,9 +392,6 @@ pub(crate) fn order_kind(kind: OrderKind) -> &'static str {
         OrderKind::Revoke => "revoke",
     }
 }
-
-/// Names of arguments kept with a decision; more are not what decides.
-const ARGS_KEPT: usize = 16;
 
 fn nothing_decided() -> Refusal {
     let why = "no such decision is kept on this device";

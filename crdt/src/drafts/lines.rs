@@ -2,10 +2,8 @@
 //!
 //! Refused here: deciding which of two is right; whoever merges looks at what is named here.
 
+use crate::limits::DRAFT_COMPARED_CELLS_MAX;
 use std::ops::Range;
-
-/// Cells of the table that compares two texts; above it what differs counts as one piece.
-const CELLS_MAX: usize = 1 << 22;
 
 /// Lines that were replaced: those of the text before by those of the text after.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +30,7 @@ pub fn hunks(before: &[&str], after: &[&str]) -> Vec<Hunk> {
         return Vec::new();
     }
     let whole = Hunk { before: 0..rest.len(), after: 0..other.len() };
-    let small = (rest.len() + 1).saturating_mul(other.len() + 1) <= CELLS_MAX;
+    let small = (rest.len() + 1).saturating_mul(other.len() + 1) <= DRAFT_COMPARED_CELLS_MAX;
     let found = if small { walk(rest, other) } else { vec![whole] };
     let shift = |Range { start, end }: Range<usize>| start + head..end + head;
     found.into_iter().map(|h| Hunk { before: shift(h.before), after: shift(h.after) }).collect()
