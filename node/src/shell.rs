@@ -80,6 +80,8 @@ pub(crate) enum News {
     Ack(Ack),
     /// A warden said something.
     Warden(StatementId, wardens::WardenNews),
+    /// The program of a task that is to begin was looked at.
+    Judged(StatementId, wardens::Judged),
     /// A program was looked up.
     Inspected([u8; 16], Result<Program, String>),
     /// A file that is to travel was taken in, for whoever asked.
@@ -215,6 +217,7 @@ impl Shell {
             News::Visit(asked) => self.on_visit(asked),
             News::Ack(ack) => self.on_ack(ack),
             News::Warden(award, news) => self.on_warden(award, news),
+            News::Judged(award, judged) => self.on_judged(award, judged),
             News::Inspected(nonce, program) => self.give(Input::Inspected { nonce, program }),
             News::Sealed(asked, sealed) => self.on_sealed(*asked, sealed),
             News::Copied(award, result) => self.give(Input::Fetched { award, result }),

@@ -60,8 +60,9 @@ impl Shell {
                 None
             }
             Output::Start { award, argv, agent, program, until, lapse_grace_ms } => {
-                let begin = Begin { argv: &argv, agent: &agent, program: &program, until };
-                self.start_warden(award, begin, lapse_grace_ms)
+                let begin = Begin { argv, agent, program, lapse_grace_ms };
+                self.start_warden(award, begin, until);
+                None
             }
             Output::Feed { award, until } => {
                 self.wardens.feed(&award, until);
@@ -71,10 +72,7 @@ impl Shell {
                 self.wardens.freeze(&award);
                 None
             }
-            Output::End { award, grace_ms } => {
-                self.wardens.end(&award, grace_ms);
-                None
-            }
+            Output::End { award, grace_ms } => self.wardens.end(&award, grace_ms),
             Output::Tell(event) => {
                 self.log.event(&event);
                 None

@@ -1,5 +1,8 @@
 //! The node's side of its wardens: one stream each, translated both ways.
 //!
+//! A program is looked at once more before its warden starts, beside the loop: no order waits until
+//! a large file is hashed. What the engine says of a task meanwhile holds when it begins.
+//!
 //! Refused here: saying that a tree is empty. A warden says so, after it is on disk; if the warden
 //! is gone, its facts do, and if they do not, nobody does.
 
@@ -42,6 +45,8 @@ const ENDS_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
 #[derive(Default)]
 pub(super) struct Wardens {
     all: BTreeMap<StatementId, Warden>,
+    /// Tasks whose program is being looked at.
+    beginning: BTreeMap<StatementId, Beginning>,
 }
 
 struct Warden {
@@ -51,13 +56,25 @@ struct Warden {
 }
 
 /// A task that is to begin in the background.
-pub(super) struct Begin<'a> {
-    pub(super) argv: &'a [String],
-    pub(super) agent: &'a str,
+pub(super) struct Begin {
+    pub(super) argv: Vec<String>,
+    pub(super) agent: String,
     /// What was judged.
-    pub(super) program: &'a Program,
-    pub(super) until: BootTime,
+    pub(super) program: Program,
+    pub(super) lapse_grace_ms: u64,
 }
+
+/// A task whose program is being looked at, and how far it may run once it begins.
+struct Beginning {
+    begin: Begin,
+    until: BootTime,
+}
+
+/// Where a program was found, and what it holds.
+pub(crate) type Judged = Result<(PathBuf, Remembered), String>;
+
+/// How far what is to stand still may run.
+const NOT_AT_ALL: BootTime = BootTime(0);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -85,16 +102,27 @@ impl Wardens {
         self.all.iter().find(|(_, warden)| below(warden)).map(|(award, _)| *award)
     }
 
-    pub(super) fn feed(&self, award: &StatementId, until: BootTime) {
-        self.send(award, ToWarden::Run { until_boot_ns: until.0 });
+    pub(super) fn feed(&mut self, award: &StatementId, until: BootTime) {
+        match self.beginning.get_mut(award) {
+            Some(beginning) => beginning.until = until,
+            None => self.send(award, ToWarden::Run { until_boot_ns: until.0 }),
+        }
     }
 
-    pub(super) fn freeze(&self, award: &StatementId) {
-        self.send(award, ToWarden::Freeze);
+    pub(super) fn freeze(&mut self, award: &StatementId) {
+        match self.beginning.get_mut(award) {
+            Some(beginning) => beginning.until = NOT_AT_ALL,
+            None => self.send(award, ToWarden::Freeze),
+        }
     }
 
-    pub(super) fn end(&self, award: &StatementId, grace_ms: u64) {
-        let Some(warden) = self.all.get(award) else { return };
+    /// Ends a task; what has not begun never does, and comes back as an input.
+    pub(super) fn end(&mut self, award: &StatementId, grace_ms: u64) -> Option<Input> {
+        if self.beginning.remove(award).is_some() {
+            let why = "it was told to end before it began".to_owned();
+            return Some(Input::Task { award: *award, event: TaskEvent::NotStarted { why } });
+        }
+        let warden = self.all.get(award)?;
         if let Err(TrySendError::Full(end)) = warden.to.try_send(ToWarden::End { grace_ms }) {
             // An end is never dropped: it waits until the warden reads again.
             let to = warden.to.clone();
@@ -104,6 +132,7 @@ impl Wardens {
             // A warden suspended with its terminal reads nothing until it is woken.
             let _ = os::wake(warden.process);
         }
+        None
     }
 
     /// The word for a screen.
@@ -128,35 +157,45 @@ impl Wardens {
 }
 
 impl Shell {
-    /// Starts a warden in the background; what fails at once comes back as an input.
-    pub(super) fn start_warden(
-        &mut self,
-        award: StatementId,
-        begin: Begin<'_>,
-        lapse_grace_ms: u64,
-    ) -> Option<Input> {
-        match self.try_start(award, begin, lapse_grace_ms) {
-            Ok(()) => None,
-            Err(why) => Some(Input::Task { award, event: TaskEvent::NotStarted { why } }),
+    /// Looks at the program of a task that is to begin in the background.
+    pub(super) fn start_warden(&mut self, award: StatementId, begin: Begin, until: BootTime) {
+        let program = begin.argv.first().cloned().unwrap_or_default();
+        self.wardens.beginning.insert(award, Beginning { begin, until });
+        let news = self.news.clone();
+        tokio::spawn(async move {
+            let looked = tokio::task::spawn_blocking(move || judged(&program)).await;
+            let judged = looked.unwrap_or_else(|error| Err(error.to_string()));
+            // The node may have ended meanwhile.
+            let _ = news.send(News::Judged(award, judged)).await;
+        });
+    }
+
+    /// Its program was looked at: starts the warden, unless the task has ended meanwhile.
+    pub(super) fn on_judged(&mut self, award: StatementId, judged: Judged) {
+        let Some(Beginning { begin, until }) = self.wardens.beginning.remove(&award) else {
+            return;
+        };
+        let started = judged.and_then(|found| self.try_start(award, begin, until, found));
+        if let Err(why) = started {
+            self.give(Input::Task { award, event: TaskEvent::NotStarted { why } });
         }
     }
 
     fn try_start(
         &mut self,
         award: StatementId,
-        begin: Begin<'_>,
-        lapse_grace_ms: u64,
+        begin: Begin,
+        until: BootTime,
+        (found, seen): (PathBuf, Remembered),
     ) -> Result<(), String> {
-        let Begin { argv, agent, program: judged, until } = begin;
+        let Begin { argv, agent, program: judged, lapse_grace_ms } = begin;
         let folder = self.records_folder(&award)?;
         let cwd = self.task_folder(&award)?;
         let (program, args) = argv.split_first().ok_or("there is nothing to run")?;
-        let path = std::env::var("PATH").unwrap_or_default();
-        let found = find(program, &path)?;
-        let seen = look(&found.display().to_string()).map_err(|error| error.to_string())?;
-        if seen.identity() != *judged {
+        if seen.identity() != judged {
             return Err(format!("{program} was changed after it was judged; give the work again"));
         }
+        let path = std::env::var("PATH").unwrap_or_default();
         let spec = TaskSpec {
             program: found,
             files: seen.files().to_vec(),
@@ -164,7 +203,7 @@ impl Shell {
             env: vec![
                 ("PATH".to_owned(), path),
                 ("HOME".to_owned(), cwd.display().to_string()),
-                ("BELAY_AGENT".to_owned(), agent.to_owned()),
+                ("BELAY_AGENT".to_owned(), agent),
                 ("BELAY_SOCKET".to_owned(), self.agent_socket()),
                 ("BELAY_AWARD".to_owned(), award.to_hex()),
             ],
@@ -355,6 +394,14 @@ impl Shell {
     }
 }
 
+/// Finds a program and looks at it.
+fn judged(program: &str) -> Judged {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let found = find(program, &path)?;
+    let seen = look(&found.display().to_string()).map_err(|error| error.to_string())?;
+    Ok((found, seen))
+}
+
 /// Where a warden's records say which process it is.
 pub(super) const WARDEN_NOTE: &str = "warden";
 
@@ -468,5 +515,31 @@ async fn read_all(
             },
             Err(_no_frame_of_ours) => return,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: what is said of a task while its program is looked at holds when it begins: it stands
+    /// still, goes on, or never begins. Method: each word in turn, on a task without a warden.
+    #[test]
+    fn a_task_hears_before_it_begins() {
+        let award = StatementId([7; 32]);
+        let mut wardens = Wardens::default();
+        let (argv, agent) = (vec!["/bin/true".to_owned()], "scout".to_owned());
+        let begin = Begin { argv, agent, program: Program::default(), lapse_grace_ms: 0 };
+        wardens.beginning.insert(award, Beginning { begin, until: BootTime(5) });
+        wardens.freeze(&award);
+        assert_eq!(wardens.beginning[&award].until, NOT_AT_ALL);
+        wardens.feed(&award, BootTime(9));
+        assert_eq!(wardens.beginning[&award].until, BootTime(9));
+        let ended = wardens.end(&award, 250);
+        let Some(Input::Task { award: of, event: TaskEvent::NotStarted { .. } }) = ended else {
+            panic!("{ended:?}");
+        };
+        assert_eq!(of, award);
+        assert!(wardens.beginning.is_empty() && wardens.end(&award, 250).is_none());
     }
 }
