@@ -62,7 +62,9 @@ impl Engine {
         let (near, leaf) = (own.iter().all(|address| is_loopback(address)), self.is_leaf());
         let reachable = |address: &&String| {
             let (loopback, direct) = (is_loopback(address), is_direct(address));
-            !own.contains(address) && (near || !loopback) && (leaf || !direct)
+            // Two devices with a place at one relay say the same of themselves.
+            let own = own.contains(address) && !is_relayed(address);
+            !own && (near || !loopback) && (leaf || !direct)
         };
         let dialable = |device: &&Device| {
             device.key != self.key
@@ -106,6 +108,11 @@ pub(crate) enum Kind {
 /// Only the machine itself is reached there.
 pub(crate) fn is_loopback(address: &str) -> bool {
     address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/")
+}
+
+/// A place at a relay.
+pub(crate) fn is_relayed(address: &str) -> bool {
+    address.ends_with("/p2p-circuit")
 }
 
 /// A direct door, where only leaves come in.

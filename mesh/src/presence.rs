@@ -64,22 +64,29 @@ impl Engine {
 
     /// What this device would say of itself now, where it differs from what the fleet holds of it.
     fn news_of_itself(&self) -> Option<Presence> {
-        let lends = self.config.lends.as_ref().filter(|_| self.present.measured)?;
-        let capabilities = bounded(lends.capabilities.clone());
+        if !self.present.measured {
+            return None;
+        }
+        // Whoever lends nothing is still dialled, and fetched from; he is asked for work last, and
+        // says no.
+        let (capabilities, load) = match &self.config.lends {
+            Some(lends) => (bounded(lends.capabilities.clone()), self.present.load),
+            None => (Vec::new(), LOAD_MAX),
+        };
         let device = self.known.registry.device_by_key(&self.key)?;
         if self.device_cut(&device.id) {
             return None;
         }
         let said = self.known.presences.by(&self.key).map(|held| &held.body);
-        let load = (self.present.load + LOAD_STEP / 2) / LOAD_STEP * LOAD_STEP;
+        let rounded = (load + LOAD_STEP / 2) / LOAD_STEP * LOAD_STEP;
         let addresses = self.present.addresses.clone();
         let Some(Body::Presence(said)) = said else {
-            return Some(Presence { addresses, capabilities, load });
+            return Some(Presence { addresses, capabilities, load: rounded });
         };
         let same = (&said.addresses, &said.capabilities) == (&addresses, &capabilities);
         // A load that wavers around half a step is no news.
-        let moved = said.load.abs_diff(self.present.load) >= LOAD_STEP;
-        (!same || moved).then_some(Presence { addresses, capabilities, load })
+        let moved = said.load.abs_diff(load) >= LOAD_STEP;
+        (!same || moved).then_some(Presence { addresses, capabilities, load: rounded })
     }
 
     /// Of a register the greatest life counts: a word of this device from a life that its disk has

@@ -10,7 +10,7 @@
 
 use crate::engine::Engine;
 use crate::limits::RELAYS_KEPT;
-use crate::neighbours::{Kind, is_direct, is_loopback};
+use crate::neighbours::{Kind, is_direct, is_loopback, is_relayed};
 use crate::output::Output;
 use belay_crdt::registry::Device;
 use belay_identity::PublicKey;
@@ -67,9 +67,4 @@ impl Engine {
             && !self.device_cut(&device.id)
             && self.addresses_of(&device.key).iter().any(straight)
     }
-}
-
-/// A place at a relay.
-fn is_relayed(address: &str) -> bool {
-    address.ends_with("/p2p-circuit")
 }

@@ -266,6 +266,21 @@ pub(crate) struct DeviceSaid {
     pub(crate) cut: bool,
     /// Where it says that it listens.
     pub(crate) addresses: Vec<String>,
+    /// How the link with it runs; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<PathSaid>,
+}
+
+/// How a link reaches its device.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PathSaid {
+    /// `quic`, `tcp`, `relay` or `direct-quic`.
+    pub(crate) carrier: String,
+    /// The member that it leads over, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) via: Option<String>,
+    /// `out` where this device dialled, `in` where the other did.
+    pub(crate) way: String,
 }
 
 /// One task.

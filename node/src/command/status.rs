@@ -83,6 +83,7 @@ fn words(standing: &Standing) -> String {
     text += &format!("spread   {}\n", spread_words(peers));
     text += &format!("runs on  {}\n", run_words(status));
     text += &format!("clock    {}\n", clock_words(status));
+    text += &format!("paths    {}\n", paths_words(status));
     text += &format!("links    {}\n\n", bounds_words(status));
     text += &super::device::rows(peers);
     if !status.tasks.is_empty() {
@@ -197,6 +198,17 @@ fn clock_words(status: &StatusSaid) -> String {
         Some(0) => "within what the beacons say".to_owned(),
         Some(off) => format!("{off} ms off what the beacons say"),
     }
+}
+
+/// By what, and over whom, each linked device is reached.
+fn paths_words(status: &StatusSaid) -> String {
+    let linked = status.devices.iter().filter_map(|device| {
+        let path = device.path.as_ref()?;
+        let via = path.via.as_ref().map(|via| format!(" over {via}")).unwrap_or_default();
+        Some(format!("{} by {}{via}, {}", device.name, path.carrier, path.way))
+    });
+    let words: Vec<String> = linked.collect();
+    if words.is_empty() { "none".to_owned() } else { words.join("; ") }
 }
 
 /// What is used of the bounds of the links.

@@ -21,7 +21,7 @@ pub use strays::end_strays;
 
 pub(crate) use clock::BootTimer;
 pub(crate) use keyring::{forget_secret, keep_secret, kept_secret};
-pub(crate) use load::load_thousandths;
+pub(crate) use load::{load_thousandths, resident_bytes};
 pub(crate) use process::{NODE_NAME, WARDEN_NAME, be_named, find_process, hide_memory, own_group};
 pub(crate) use socket::bound_tcp;
 pub(crate) use tree::{Sweep, Tree};

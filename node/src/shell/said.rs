@@ -12,14 +12,14 @@ use crate::api::standing::StandingSaid;
 use crate::api::statements::StatementsSaid;
 use crate::api::why::WhySaid;
 use crate::api::{
-    BoundSaid, BranchSaid, DeviceSaid, EndedSaid, LeaseSaid, OffloadSaid, OrderSaid, PlaceSaid,
-    ProgressSaid, ReleaseSaid, StatusSaid, TaskSaid, TriedSaid, VerdictSaid, to_text,
+    BoundSaid, BranchSaid, DeviceSaid, EndedSaid, LeaseSaid, OffloadSaid, OrderSaid, PathSaid,
+    PlaceSaid, ProgressSaid, ReleaseSaid, StatusSaid, TaskSaid, TriedSaid, VerdictSaid, to_text,
 };
 use crate::door::Refusal as DoorRefusal;
-use crate::transport::Used;
+use crate::transport::{Side, Used, Way};
 use belay_crdt::case::{Branch, BranchState};
 use belay_crdt::drafts::Draft;
-use belay_identity::StatementId;
+use belay_identity::{PublicKey, StatementId};
 use belay_mesh::drafts;
 use belay_mesh::gate::Verdict;
 use belay_mesh::output::{Answer, Offloaded, Place};
@@ -72,6 +72,7 @@ fn json(value: impl Serialize) -> Value {
 }
 
 fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
+    let ways = shell.net.ways();
     StatusSaid {
         fleet: status.fleet.to_hex(),
         domain: status.domain.clone(),
@@ -88,6 +89,7 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
                 beacon: device.beacon,
                 cut: device.cut,
                 addresses: device.addresses.clone(),
+                path: ways.get(&device.key.0).map(|way| path_said(status, way)),
             })
             .collect(),
         tasks: status
@@ -136,6 +138,19 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
         ignored: status.ignored.iter().map(|name| format!("enforce.{name}")).collect(),
         bounds: shell.net.used().iter().map(bound_said).collect(),
     }
+}
+
+fn path_said(status: &Status, way: &Way) -> PathSaid {
+    let named = |key: [u8; 32]| {
+        let device = status.devices.iter().find(|device| device.key.0 == key);
+        device.map_or_else(|| PublicKey(key).to_hex(), |device| device.name.clone())
+    };
+    let side = match way.side {
+        Side::Own => "out",
+        Side::Peer => "in",
+    };
+    let carrier = way.carrier.as_str().to_owned();
+    PathSaid { carrier, via: way.via.map(named), way: side.to_owned() }
 }
 
 fn bound_said(bound: &Used) -> BoundSaid {

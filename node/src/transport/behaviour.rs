@@ -29,12 +29,14 @@ use super::{
         Bound, CONNECTIONS_PER_PEER, ESTABLISHED_INCOMING, ESTABLISHED_OUTGOING, ESTABLISHED_TOTAL,
         IDENTIFY_EVERY, PENDING_INCOMING, PENDING_OUTGOING,
     },
+    memory::{Memory, OverMemory},
 };
 
 /// Everything that runs on our connections.
 #[derive(NetworkBehaviour)]
 pub(crate) struct Links {
     limits: connection_limits::Behaviour,
+    memory: Memory,
     pub(crate) lanes: Lanes,
     relay: relay::Behaviour,
     places: relay::client::Behaviour,
@@ -53,6 +55,7 @@ impl Links {
             .with_hide_listen_addrs(true);
         Self {
             limits: limits(),
+            memory: Memory::default(),
             lanes: Lanes::default(),
             relay: relay::Behaviour::new(own, circuit::terms(porter)),
             places,
@@ -77,6 +80,9 @@ fn limits() -> connection_limits::Behaviour {
 /// The limit that denied a connection; `None` when something else did. libp2p keeps the kind of
 /// limit private and tells it only in its sentence.
 pub(crate) fn limit_of(cause: &ConnectionDenied) -> Option<Bound> {
+    if cause.downcast_ref::<OverMemory>().is_some() {
+        return Some(Bound::Memory);
+    }
     let sentence = cause.downcast_ref::<Exceeded>()?.to_string();
     let kinds = [
         ("pending incoming", Bound::PendingIncoming),

@@ -24,6 +24,7 @@ use super::{
         STREAM_WINDOW_BYTES, STREAMS_MAX,
     },
     muxer::Streams,
+    pace::Pace,
     usage::Gauges,
 };
 use crate::os;
@@ -32,20 +33,20 @@ use crate::os;
 /// made of what circuits need of it. Fails when the key cannot sign a Noise handshake.
 pub(crate) fn swarm_of<B: NetworkBehaviour>(
     pair: &Keypair,
-    gauges: Arc<Gauges>,
+    (gauges, pace): (Arc<Gauges>, Pace),
     behaviour: impl FnOnce(relay::client::Behaviour) -> B,
 ) -> Result<Swarm<B>, noise::Error> {
     let (circuits, client) = relay::client::new(pair.public().to_peer_id());
     let streams = usize::try_from(STREAMS_MAX).unwrap_or(usize::MAX);
     let config = swarm::Config::with_tokio_executor().with_max_negotiating_inbound_streams(streams);
-    let carriers = carriers(pair, circuits, gauges)?;
+    let carriers = carriers(pair, circuits, (gauges, pace))?;
     Ok(Swarm::new(carriers, behaviour(client), pair.public().to_peer_id(), config))
 }
 
 fn carriers(
     pair: &Keypair,
     circuits: relay::client::Transport,
-    gauges: Arc<Gauges>,
+    (gauges, pace): (Arc<Gauges>, Pace),
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, noise::Error> {
     let quic = quic::tokio::Transport::new(quic_config(pair))
         .map(|(peer, connection), _| (peer, StreamMuxerBox::new(connection)))
@@ -66,7 +67,7 @@ fn carriers(
     let straight = quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed();
     // First, because an address over a relay begins as one of the relay's own does.
     let either = circuits.or_transport(straight).map(|either, _| either.into_inner()).boxed();
-    Ok(Handshakes::of(either, gauges).boxed())
+    Ok(Handshakes::of(either, gauges, pace).boxed())
 }
 
 fn quic_config(pair: &Keypair) -> quic::Config {

@@ -10,10 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use libp2p::{Multiaddr, PeerId, multiaddr::Protocol, swarm::DialError};
+use libp2p::{Multiaddr, PeerId, swarm::DialError};
 
 use super::{
-    circuit::is_relayed,
     key::{DeviceKey, NotADeviceKey, device_key, hex, peer_id},
     limits::{
         DIAL_ADDRESSES_MAX, DIAL_PEERS_MAX, PENDING_OUTGOING, REDIAL_FIRST, REDIAL_LONGEST,
@@ -102,7 +101,7 @@ impl DialBook {
             return Err(NotKept::Peers);
         }
         let target = self.targets.entry(key).or_insert_with(|| Target::new(peer, now));
-        target.addresses = quic_first(addresses);
+        target.addresses = addresses;
         if target.due().is_some() {
             target.lost(now, now);
         }
@@ -216,18 +215,6 @@ impl Target {
         self.wait = (self.wait * 2).min(REDIAL_LONGEST);
         now + jittered(self.wait, chance)
     }
-}
-
-/// Host by host as they were given, and of each host QUIC before TCP: where UDP is blocked, the
-/// next try reaches the same host another way. What leads over a relay comes last.
-fn quic_first(mut addresses: Vec<Multiaddr>) -> Vec<Multiaddr> {
-    let host = |address: &Multiaddr| address.iter().next().map(|part| part.to_string());
-    let hosts: Vec<_> = addresses.iter().map(host).collect();
-    addresses.sort_by_cached_key(|address| {
-        let place = hosts.iter().position(|one| *one == host(address));
-        (is_relayed(address), place, !address.iter().any(|part| part == Protocol::QuicV1))
-    });
-    addresses
 }
 
 /// The wait give or take a quarter, so that a fleet does not knock in step.
@@ -350,21 +337,6 @@ mod tests {
         book.set_back(&key);
         book.on_down(&key, now, 0);
         assert_eq!(book.next_due(), Some(now + Duration::from_secs(45)));
-    }
-
-    /// Goal: of one host QUIC is dialled before TCP, and hosts stay in the order given. Method: two
-    /// hosts, TCP first.
-    #[test]
-    fn quic_is_dialled_before_tcp() {
-        let at = |text: &str| text.parse::<Multiaddr>().expect("an address");
-        let given = [
-            "/ip4/192.0.2.2/tcp/1",
-            "/ip4/192.0.2.1/tcp/1",
-            "/ip4/192.0.2.1/udp/1/quic-v1",
-            "/ip4/192.0.2.2/udp/1/quic-v1",
-        ];
-        let ordered = [given[3], given[0], given[2], given[1]].map(at);
-        assert_eq!(quic_first(given.map(at).to_vec()), ordered);
     }
 
     /// Goal: each bound one over. Method: 65 peers, 17 addresses, 17 dials at once.

@@ -2,8 +2,8 @@
 //!
 //! A limit that refuses the newest lets whoever came first shut out everybody else: 2,000 half-open
 //! handshakes would keep the honest ones away. So the oldest of the busiest address gives way
-//! instead. Time counts from the moment at which a handshake is first looked at, because libp2p
-//! makes all dials of one peer at once and starts the second when the first has failed. Refused
+//! instead. Time counts from the moment at which a handshake begins, because libp2p makes all dials
+//! of one peer at once and each waits here for those before it. Refused
 //! here: judging a peer, whose key is not known yet; and bounding QUIC before it computes its first
 //! answer, which libp2p-quic does by itself.
 
@@ -22,27 +22,32 @@ use libp2p::{
     futures::{FutureExt as _, future::BoxFuture},
     multiaddr::Protocol,
 };
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 use super::{
     circuit::is_relayed,
     limits::{
         HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX, RELAYED_HANDSHAKE_TIMEOUT,
     },
+    pace::Pace,
     usage::Gauges,
 };
 
 /// A transport whose handshakes are bounded.
 pub(crate) struct Handshakes<T> {
     inner: T,
+    pace: Pace,
     waiting: Arc<Mutex<Waiting>>,
 }
 
 impl<T> Handshakes<T> {
     /// Bounds what this transport does, and counts it there.
-    pub(crate) fn of(inner: T, gauges: Arc<Gauges>) -> Self {
+    pub(crate) fn of(inner: T, gauges: Arc<Gauges>, pace: Pace) -> Self {
         let waiting = Waiting { gauges, ..Waiting::default() };
-        Self { inner, waiting: Arc::new(Mutex::new(waiting)) }
+        Self { inner, pace, waiting: Arc::new(Mutex::new(waiting)) }
     }
 }
 
@@ -77,8 +82,13 @@ where
     ) -> Result<Self::Dial, TransportError<io::Error>> {
         let within =
             if is_relayed(&address) { RELAYED_HANDSHAKE_TIMEOUT } else { HANDSHAKE_TIMEOUT };
+        let wait = self.pace.wait_of(&address);
         let dial = self.inner.dial(address, options)?;
-        Ok(async move { timeout(within, dial).await.map_err(|_| no_answer())? }.boxed())
+        Ok(async move {
+            sleep(wait).await;
+            timeout(within, dial).await.map_err(|_| no_answer())?
+        }
+        .boxed())
     }
 
     fn poll(

@@ -78,6 +78,21 @@ pub const ESTABLISHED_OUTGOING: u32 = 64;
 /// All connections: less than both sums, so that neither side's share can take every socket buffer.
 pub const ESTABLISHED_TOTAL: u32 = 96;
 
+/// Memory that this process may hold and still let somebody in: twice what the connections may fill
+/// with unread bytes, beside a set of a million statements.
+pub const MEMORY_BYTES_MAX: usize = 1024 * 1024 * 1024;
+/// How old a look at that may be: a few handshakes of a flood come in between.
+pub const MEMORY_LOOKED_AT_EVERY: Duration = Duration::from_millis(100);
+
+/// Head start of one address over the next when a peer is dialled: the attempt delay of RFC 8305
+/// (section 5), so that a path that drops everything costs a quarter of a second.
+pub const HEAD_START: Duration = Duration::from_millis(250);
+/// Hosts of which is remembered that TCP reached them and QUIC did not: more than are kept dialled,
+/// each with two addresses.
+pub const TCP_HOSTS_MAX: usize = 128;
+/// How long that is believed: then QUIC is tried first again, since it is the better carrier.
+pub const TCP_FIRST_FOR: Duration = Duration::from_secs(10 * 60);
+
 /// Peers kept dialled: larger fleets choose their neighbours before they come here.
 pub const DIAL_PEERS_MAX: usize = 64;
 /// Addresses tried per peer, as many as a device says of itself: wired, radio and fallback, in both
@@ -199,6 +214,8 @@ pub enum Bound {
     EstablishedOutgoing,
     /// More connections than `ESTABLISHED_TOTAL`.
     EstablishedTotal,
+    /// More memory than `MEMORY_BYTES_MAX`.
+    Memory,
     /// An identity that is not one Ed25519 key.
     DeviceKeyKind,
 }
@@ -220,6 +237,7 @@ impl Bound {
             Self::EstablishedIncoming => "inbound connections: 64",
             Self::EstablishedOutgoing => "outbound connections: 64",
             Self::EstablishedTotal => "connections: 96",
+            Self::Memory => "memory of this node: 1 GiB",
             Self::DeviceKeyKind => "identity: one Ed25519 key",
         }
     }

@@ -8,9 +8,9 @@
 //!
 //! Read in this order: `message` (the words), `net` (the doors), `swarm` (the loop), `link`, then
 //! `writer`, `reader` and `pulse` (one task each), `queue`, `dial`; `handler` is all that libp2p
-//! needs of us above `carrier` (QUIC and TCP), `handshakes` (how many at once) and `muxer` (streams
-//! over TCP). Who cannot be dialled is reached over a member that can: `relaying`, `circuit`,
-//! `way`.
+//! needs of us above `carrier` (QUIC and TCP), `pace` (which first), `handshakes` (how many at
+//! once) and `muxer` (streams over TCP). Who cannot be dialled is reached over a member that can:
+//! `relaying`, `circuit`, `way`.
 //!
 //! Refused here: who may join (the engine says `Admit`), what a frame means, sending again what was
 //! on a connection when it broke (repair heals), finding peers.
@@ -28,9 +28,11 @@ mod key;
 pub mod limits;
 mod link;
 pub mod measure;
+mod memory;
 mod message;
 mod muxer;
 mod net;
+mod pace;
 mod pulse;
 mod queue;
 mod reader;

@@ -25,6 +25,7 @@ use super::{
     key::{DeviceKey, hex},
     limits::{COMMANDS_QUEUED, FIRST_EVENTS_QUEUED, LATER_EVENTS_QUEUED},
     message::{Lane, NetCommand, NetEvent},
+    pace::{Pace, TcpHosts},
     queue::LinkTable,
     relaying::{Places, place_name},
     swarm::{Order, Shell},
@@ -57,8 +58,9 @@ impl Net {
         let (sockets, listen) = split(config.listen);
         let public = pair.public().try_into_ed25519().map_err(|_| NetError::Secret)?.to_bytes();
         let direct = Direct::start((&config.secret, &public), &sockets).map_err(no_direct)?;
+        let pace = Pace::default();
         let links = |circuits| Links::new(&pair, direct.porter(), circuits);
-        let swarm = swarm_of(&pair, table.gauges.clone(), links);
+        let swarm = swarm_of(&pair, (table.gauges.clone(), pace.clone()), links);
         let mut swarm = swarm.map_err(|_| NetError::Secret)?;
         if let Some(own) = place_name(&public) {
             swarm.add_external_address(own);
@@ -81,6 +83,8 @@ impl Net {
             doorway: Doorway::default(),
             dials,
             places: Places::default(),
+            pace,
+            tcp_hosts: TcpHosts::default(),
             orders,
             first,
             later,

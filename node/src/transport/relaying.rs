@@ -107,7 +107,7 @@ impl Shell {
     /// What libp2p's behaviours besides the lanes tell.
     pub(crate) async fn on_reach(&mut self, event: LinksEvent) -> Result<(), Stopping> {
         match event {
-            LinksEvent::Limits(never) => match never {},
+            LinksEvent::Limits(never) | LinksEvent::Memory(never) => match never {},
             LinksEvent::Lanes(event) => self.on_lane(event).await,
             LinksEvent::Relay(event) => {
                 self.places.count(&event);

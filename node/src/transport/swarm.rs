@@ -13,6 +13,7 @@ use std::{
 
 use libp2p::{
     Multiaddr, PeerId, Swarm,
+    core::ConnectedPoint,
     futures::StreamExt as _,
     multiaddr::Protocol,
     swarm::{
@@ -37,6 +38,7 @@ use super::{
     link::{Closing, Ended, Left, Link, Outlets, TaskEnd},
     message::{Lane, NetCommand, NetEvent},
     net::Stamped,
+    pace::{Pace, TcpHosts},
     queue::LinkTable,
     relaying::Places,
     way::Way,
@@ -86,6 +88,8 @@ pub(crate) struct Shell {
     pub(crate) dials: DialBook,
     /// Where this device has a place, or wants one.
     pub(crate) places: Places,
+    pub(crate) pace: Pace,
+    pub(crate) tcp_hosts: TcpHosts,
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) first: mpsc::Sender<Stamped>,
     pub(crate) later: mpsc::Sender<Stamped>,
@@ -237,14 +241,17 @@ impl Shell {
         peer: PeerId,
         addresses: Vec<Multiaddr>,
     ) -> Result<(), Stopping> {
+        let addresses = self.tcp_hosts.in_order(addresses, Instant::now());
+        self.pace.begin(&addresses);
         let options = DialOpts::peer_id(peer)
             .addresses(addresses)
             .condition(PeerCondition::DisconnectedAndNotDialing)
-            // Of two addresses that answer at once, the peer would drop the first connection
-            // for the second and this side the second for the first.
-            .override_dial_concurrency_factor(NonZeroU8::MIN)
+            // All at once, because each waits by itself for those before it.
+            .override_dial_concurrency_factor(NonZeroU8::MAX)
             .build();
-        if let Err(error) = self.swarm.dial(options) {
+        let dialled = self.swarm.dial(options);
+        self.pace.end();
+        if let Err(error) = dialled {
             self.on_dial_failed(key, plain_words(&error)).await?;
         }
         Ok(())
@@ -260,6 +267,9 @@ impl Shell {
     async fn on_swarm(&mut self, event: SwarmEvent<LinksEvent>) -> Result<(), Stopping> {
         match event {
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+                if let ConnectedPoint::Dialer { address, .. } = &endpoint {
+                    self.tcp_hosts.answered(address, Instant::now());
+                }
                 let Some(peer) = device_key(&peer_id) else {
                     let bound = Bound::DeviceKeyKind;
                     return self.refuse_connection(None, connection_id, bound).await;

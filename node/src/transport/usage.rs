@@ -6,9 +6,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::limits::{
-    CIRCUITS_MAX, CUT_PEERS_MAX, ESTABLISHED_TOTAL, HANDSHAKES_MAX, LOBBY_PEERS_MAX, PLACES_MAX,
-    QUEUED_BYTES_MAX, STREAMS_MAX,
+    CIRCUITS_MAX, CUT_PEERS_MAX, ESTABLISHED_TOTAL, HANDSHAKES_MAX, LOBBY_PEERS_MAX,
+    MEMORY_BYTES_MAX, PLACES_MAX, QUEUED_BYTES_MAX, STREAMS_MAX,
 };
+
+use crate::os;
 
 /// One bound and what is used of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +63,8 @@ impl Gauges {
             let used = used.load(Ordering::Relaxed);
             Used { what, used, limit }
         };
-        bounds.map(used).to_vec()
+        let memory = os::resident_bytes().unwrap_or(0);
+        let memory = Used { what: "bytes of memory", used: memory, limit: MEMORY_BYTES_MAX };
+        bounds.map(used).into_iter().chain([memory]).collect()
     }
 }

@@ -98,15 +98,20 @@ fn choose_over(lab: &mut Lab, node: usize, dialled: &[usize]) {
 
 /// Goal: a device keeps a place at two members that it dialled, keeps those while their links
 /// stand, takes another for one that is gone or held, and none at a device that only relays reach;
-/// a device that only its machine reaches keeps none. Method: six devices that have said where they
+/// a device that only its machine reaches keeps none; two with a place at one relay dial each other
+/// over it. Method: six devices that have said where they
 /// listen; one of them says places alone.
 #[test]
 fn places_are_kept_at_two_that_were_dialled() {
     let mut lab = told(6);
     let key = |lab: &Lab, node: usize| lab.fleet.devices[node].key;
     let place = "/p2p/12D3KooWGjqLw5zmGGmUWy41xmoqk6SJfLWwmQ2UEJTc2mTwQ6aJ/p2p-circuit".to_owned();
-    lab.give(4, Input::Present { load: 0, addresses: vec![place] });
+    lab.give(4, Input::Present { load: 0, addresses: vec![place.clone()] });
     lab.run(2 * PRESENCE_EVERY_MS);
+    let own = vec![address(5), place.clone()];
+    lab.give(5, Input::ChooseNeighbours { own, dialled: [].into() });
+    let dialled = &lab.devices[5].dials[&key(&lab, 4)];
+    assert_eq!(*dialled, [place], "two with a place at one relay dial each other there");
     choose_over(&mut lab, 5, &[4]);
     assert_eq!(lab.devices[5].relays, [], "nobody is led over two relays");
     choose_over(&mut lab, 5, &[1, 2, 3, 4]);

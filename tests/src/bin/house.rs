@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | real-here [TIMES] | \
                      kills [TIMES] | offload [TIMES] | payload [TIMES] | half-open [TIMES] | \
-                     blocked-udp [TIMES] | roaming [TIMES] | fuzz [TARGET] [SECONDS] | foreign";
+                     blocked-udp [TIMES] | behind-nat [TIMES] | roaming [TIMES] | fuzz [TARGET] [SECONDS] | foreign";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -44,6 +44,8 @@ fn main() -> ExitCode {
         }
         ["half-open"] => half_open(story::half_open::TIMES),
         ["half-open", times] => times.parse().map_or_else(|_no_number| usage(), half_open),
+        ["behind-nat"] => behind_nat(1),
+        ["behind-nat", times] => times.parse().map_or_else(|_no_number| usage(), behind_nat),
         ["blocked-udp", times] => times.parse().map_or_else(|_no_number| usage(), blocked_udp),
         ["foreign"] => foreign(),
         _ => usage(),
@@ -152,6 +154,20 @@ fn half_open(times: usize) -> ExitCode {
         return ExitCode::from(2);
     };
     played(|| story::half_open::run(&belay, times))
+}
+
+/// One part of the real tier alone: two devices that nobody can dial; needs root.
+fn behind_nat(times: usize) -> ExitCode {
+    let missing = story::real::missing();
+    if !missing.is_empty() {
+        eprintln!("house behind-nat: nothing was run, this is missing: {}", missing.join("; "));
+        return ExitCode::from(2);
+    }
+    let Some(belay) = build_belay() else {
+        eprintln!("house behind-nat: nothing was run, `cargo build -p belay-node` did not succeed");
+        return ExitCode::from(2);
+    };
+    played(|| story::behind_nat::run(&belay, times))
 }
 
 /// One part of the real tier alone: joins through a router that drops UDP; needs root.

@@ -8,6 +8,7 @@
 //! with its name: a story is a test. Refused here: asking a node what an outsider can see, and
 //! leaving a process or a file behind.
 
+pub mod behind_nat;
 pub mod blocked_udp;
 pub mod by_hand;
 mod changed;
@@ -18,6 +19,7 @@ pub mod half_open;
 mod kill_run;
 pub mod lending;
 pub mod matrix;
+mod nat;
 mod nodes;
 mod order_run;
 pub mod real;

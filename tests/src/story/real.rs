@@ -3,6 +3,7 @@
 //! Each part prints what it measured, with how often, the median and the spread; a part that finds
 //! something wrong panics with its name. Refused here: a figure of a run that did not hold.
 
+use super::behind_nat;
 use super::blocked_udp;
 use super::by_hand::by_hand;
 use super::command::Belay;
@@ -87,6 +88,7 @@ fn makes_networks() -> bool {
 pub fn run(exe: &Path, times: usize) {
     roaming(exe, MOVES.min(times));
     blocked_udp::run(exe, BLOCKED.min(times));
+    behind_nat::run(exe, 1);
     run_here(exe, times);
 }
 

@@ -1,4 +1,5 @@
-//! How busy this device is, as its kernel averages it over the last minute.
+//! How busy this device is, as its kernel averages it over the last minute, and how much memory
+//! this process holds.
 
 use std::{fs, io, thread};
 
@@ -11,6 +12,18 @@ pub(crate) fn load_thousandths() -> io::Result<u64> {
     let cores = thread::available_parallelism()?.get() as u64;
     let odd = || io::Error::new(io::ErrorKind::InvalidData, format!("/proc/loadavg: {text}"));
     parse(&text).map(|load| load / cores).ok_or_else(odd)
+}
+
+/// Bytes of memory that this process holds.
+///
+/// # Errors
+/// When `/proc` is not mounted, or says nothing of memory.
+pub(crate) fn resident_bytes() -> io::Result<usize> {
+    let text = fs::read_to_string("/proc/self/status")?;
+    let odd = || io::Error::new(io::ErrorKind::InvalidData, "/proc/self/status: no VmRSS");
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    kib.and_then(|kib| kib.checked_mul(1024)).ok_or_else(odd)
 }
 
 /// The first number, which has two digits behind its point, in thousandths.

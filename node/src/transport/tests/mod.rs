@@ -9,7 +9,7 @@ mod links;
 mod relayed;
 mod tcp;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use libp2p::{
     Multiaddr, PeerId, Swarm,
@@ -192,7 +192,7 @@ impl Rogue {
     fn start(seed: u8) -> Self {
         Self::over(
             seed,
-            swarm_of(&pair(seed), Arc::default(), |_| Lanes::default()).expect("signs"),
+            swarm_of(&pair(seed), Default::default(), |_| Lanes::default()).expect("signs"),
         )
     }
 
