@@ -14,6 +14,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// A place is said after 10 s at the latest, its hearer dials within 15 s, and a lost race for a
@@ -79,7 +80,6 @@ fn play(exe: &Path, ports: Ports) -> (i64, i64, String) {
         );
     }
     let told = fleet.order_reaches("a", "b");
-    fleet.down();
     (linked, told, path.to_string())
 }
 
@@ -160,10 +160,17 @@ impl<'a> Fleet<'a> {
         });
         millis(began.elapsed())
     }
+}
 
-    fn down(&self) {
+impl Drop for Fleet<'_> {
+    fn drop(&mut self) {
         for side in ["a", "b", "p"] {
-            self.ask(side, &["down"]).wants(0);
+            if thread::panicking() {
+                let status = self.ask(side, &["status"]);
+                eprintln!("{side}: {}\n{}", status.stdout, self.log(side));
+            }
+            // A node that never came up has nothing to end.
+            let _ended = self.ask(side, &["down"]);
         }
     }
 }
