@@ -13,6 +13,7 @@ use super::{door, down, living, statement, up};
 use crate::api::policy::PolicySaid;
 use crate::api::{Ask, PlaceSaid, id_from_text};
 use crate::cli::authority::Rotate;
+use crate::cli::keys::KeySource;
 use crate::cli::{Context, Signing, Unlocking};
 use crate::door::DoorName;
 use crate::fault::Fault;
@@ -168,7 +169,10 @@ impl Turning<'_> {
         let possession = Bytes(next.sign(&words).to_vec());
         let enrol = Enrol { key: next.public(), possession, ..enrol.clone() };
         let unlock_file = self.ask.unlock.unlock_file.clone();
-        let signing = Signing { key: self.ask.key.clone(), unlock: Unlocking { unlock_file } };
+        let signing = Signing {
+            key: self.ask.key.clone().map(KeySource::File),
+            unlock: Unlocking { unlock_file },
+        };
         let mut operator = Operator::unlock(self.context, &signing)?;
         let place = operator.place(Class::AuthorityPlus)?;
         let before = StatementId(id_from_text(&before).map_err(odd)?);
