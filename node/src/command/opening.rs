@@ -2,7 +2,9 @@
 //!
 //! Asked for one way, no other is tried. Otherwise the first there is of: the file given, the
 //! service manager's credential, the kernel keyring, a typed passphrase; a keyring that was relied
-//! on and does not answer is said before anything else is asked. Refused here: making keys whose
+//! on and does not answer is said before anything else is asked. A key that opens no more leads to
+//! a new enrolment, by name and with an exit code of its own, so that no service manager tries for
+//! ever. Refused here: making keys whose
 //! only opener is one that a reboot forgets, and a TPM, which is not built in.
 
 use super::operator::{no_such_key, secret};
@@ -10,7 +12,7 @@ use crate::cli::keys::{Opening, UnlockBy};
 use crate::fault::{Fault, io};
 use crate::os;
 use crate::screen::talk;
-use crate::vault::{KeptError, KeyName, Unlock, UnlockError, Vault};
+use crate::vault::{KeptError, KeyName, OpenError, Unlock, UnlockError, Vault};
 use belay_identity::SecretKey;
 use std::path::Path;
 
@@ -43,7 +45,39 @@ pub(super) fn open_device(state: &Path, opening: &Opening) -> Result<SecretKey, 
             Err(error) => Err(error),
         },
     };
-    secret(vault.open(KeyName::Device, &unlock.map_err(wrong)?))
+    let opened = vault.open(KeyName::Device, &unlock.map_err(wrong)?);
+    if let Err(error) = &opened
+        && is_lost(error)
+    {
+        return Err(lost(state, error));
+    }
+    secret(opened)
+}
+
+/// True where trying again would not help: what opened the key is another one now, or the key is.
+fn is_lost(error: &OpenError) -> bool {
+    match error {
+        OpenError::WrongUnlockFile { .. }
+        | OpenError::Tampered { .. }
+        | OpenError::OtherKey { .. } => true,
+        OpenError::Missing { .. }
+        | OpenError::LooseMode { .. }
+        | OpenError::NeedsPassphrase { .. }
+        | OpenError::NeedsUnlockFile { .. }
+        | OpenError::WrongPassphrase { .. }
+        | OpenError::Io { .. } => false,
+    }
+}
+
+/// The device key opens no more: nothing is started, nothing is changed.
+fn lost(state: &Path, error: &OpenError) -> Fault {
+    let (hint, at) = (error.hint(), state.display());
+    let hint = format!(
+        "{hint}; where that is lost, this device joins again under a new name: an operator runs \
+         `belay revoke device:NAME` and `belay device invite`, here `mv {at} {at}.lost` and \
+         `belay up --join FILE`"
+    );
+    Fault::exit(4, error, hint)
 }
 
 /// What seals keys about to be made.

@@ -253,7 +253,7 @@ impl OpenError {
                 "give the unlock file that was used when the key was made".into()
             }
             Self::Tampered { .. } | Self::OtherKey { .. } => {
-                "restore the file from a backup, or enrol this device anew".into()
+                "restore the file from a backup".into()
             }
             Self::Io { .. } => "check the path and its permissions".into(),
         }

@@ -17,6 +17,7 @@ mod drafts;
 mod full_disk;
 mod invite_members;
 mod keys_kept;
+mod keys_lost;
 mod killed;
 mod leaves;
 mod lending;
