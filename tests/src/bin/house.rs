@@ -9,7 +9,7 @@ use belay_tests::{foreign, fuzz, golden, house, story};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | real-here [TIMES] | \
+const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | real-here [TIMES] | bare | \
                      kills [TIMES] | offload [TIMES] | payload [TIMES] | half-open [TIMES] | \
                      blocked-udp [TIMES] | behind-nat [TIMES] | roaming [TIMES] | fuzz [TARGET] [SECONDS] | foreign";
 
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         },
         ["real-here"] => real_here(story::real::TIMES),
         ["real-here", times] => times.parse().map_or_else(|_no_number| usage(), real_here),
+        ["bare"] => needing("bare", &story::real::missing_here(), story::real::bare),
         ["kills"] => kills(story::real::TIMES),
         ["kills", times] => times.parse().map_or_else(|_no_number| usage(), kills),
         ["offload"] => offload(story::lending::TIMES),

@@ -8,6 +8,7 @@
 //! with its name: a story is a test. Refused here: asking a node what an outsider can see, and
 //! leaving a process or a file behind.
 
+mod bare;
 pub mod behind_nat;
 pub mod blocked_udp;
 pub mod by_hand;

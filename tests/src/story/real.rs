@@ -48,7 +48,7 @@ pub fn missing_here() -> Vec<String> {
     if !rustix::process::geteuid().is_root() {
         missing.push("root, to mount a small disk and to make networks".to_owned());
     }
-    missing.extend(not_on_path(&["mount", "umount", "setsid", "sh"]));
+    missing.extend(not_on_path(&["mount", "umount", "setsid", "sh", "unshare"]));
     missing
 }
 
@@ -95,6 +95,7 @@ pub fn run(exe: &Path, times: usize) {
 /// The parts that need no network of their own.
 pub fn run_here(exe: &Path, times: usize) {
     full_disk(exe);
+    bare(exe);
     orders(exe);
     blows(exe, Blow::Pause, "SIGSTOP of a node", PAUSES.min(times));
     blows(exe, Blow::KillGiver, "kill -9 of the giver and beacon", GIVER_KILLS.min(times));
@@ -103,6 +104,12 @@ pub fn run_here(exe: &Path, times: usize) {
     typed(exe);
     demos(exe, &[], DEMOS.min(times));
     demos(exe, &["--small"], DEMOS.min(times));
+}
+
+/// A first device with no network, session, terminal or place to write says so, or keeps its keys
+/// sealed.
+pub fn bare(exe: &Path) {
+    show("a start with nothing: refused in words after, ms", &super::bare::run(exe));
 }
 
 /// A phone that changes its address keeps its link.

@@ -22,7 +22,8 @@ pub struct Process {
     pub pid: u32,
     /// Its session.
     pub session: u32,
-    parent: u32,
+    /// Its parent.
+    pub parent: u32,
     start: u64,
     state: char,
     words: Vec<u8>,

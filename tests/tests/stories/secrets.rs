@@ -1,13 +1,17 @@
 //! Secrets at rest: nothing that opens or is a key lies anywhere in the clear, and changing how
 //! keys are sealed loses none.
 
+use super::authority::{add, sign};
 use super::exe;
+use belay_identity::SecretKey;
 use belay_identity::key::hex;
 use belay_node::vault::{KeyName, Unlock, Vault};
-use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON};
+use belay_tests::story::{Agent, LAPTOP, Nodes, ROBOT, SOON, orders_by, wait_for};
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Every way in which a secret could be written by accident.
@@ -67,7 +71,12 @@ fn shown(pid: u32) -> Vec<(PathBuf, Vec<u8>)> {
         let path = PathBuf::from(format!("/proc/{pid}/{what}"));
         match fs::read(&path) {
             Ok(bytes) => Some((path, bytes)),
+            // Closed to others, or ended meanwhile.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {
+                None
+            }
             Err(error) => panic!("{}: {error}", path.display()),
         }
     };
@@ -136,6 +145,99 @@ fn no_secret_lies_in_the_clear() {
     let planted =
         |canary: &Canary| canary.shapes.iter().all(|s| canary.is_in(&[b"..", &s[..]].concat()));
     assert!(all.iter().all(planted));
+}
+
+/// Goal: the same once keys were added, turned, resealed, kept in a keyring and lent by an
+/// ssh-agent, and what an agent's process is started with holds none of it. Method: every such
+/// command on two nodes; then each byte of the fleet's folder but the unlock files, searched for
+/// every key there was before and after, and for anything that opens one.
+#[test]
+fn no_secret_lies_in_the_clear_once_keys_have_changed() {
+    let mut fleet = Nodes::pair(exe());
+    let lent = std::array::from_fn(|at| u8::try_from(at * 37 % 251).unwrap());
+    let agent = Agent::own(&fleet, SecretKey::from_seed(&lent));
+    let mut all = secrets(&fleet, &[LAPTOP, ROBOT]);
+    all.push(Canary::of_seed("the ssh-agent's", &lent));
+    orders_by(&mut fleet, &agent);
+    add(&fleet, ROBOT, "eve", "policy,security").wants(0);
+    sign(&fleet, LAPTOP, &["revoke", "agent:mole", "--ahead", "--yes"]).wants(0);
+    sign(&fleet, LAPTOP, &["resume", "agent:mole"]).wants(8);
+    let id = wait_for("something waits at the robot", SOON, || {
+        let list = fleet.json(ROBOT, &["approve"]).wants(0).data();
+        list["waiting"][0]["id"].as_str().map(str::to_owned)
+    });
+    sign(&fleet, ROBOT, &["approve", &id, "--yes"]).wants(0);
+    sign(&fleet, ROBOT, &["policy", "draft", "new", "more", "-m", "more"]).wants(0);
+    all.extend(secrets(&fleet, &[LAPTOP, ROBOT]));
+    sign(&fleet, LAPTOP, &["key", "rotate", "operator"]).wants(0);
+    sign(&fleet, LAPTOP, &["key", "rotate", "root"]).wants(0);
+    all.extend(secrets(&fleet, &[LAPTOP, ROBOT]));
+    let new = fleet.path("unlock-2");
+    fleet.belay().run(&["key", "unlock-file", "--out", &new]).wants(0);
+    let reseal = ["key", "reseal", "--to", &new, "--unlock-file", &fleet.unlock()];
+    fleet.ask(LAPTOP, &reseal).wants(0);
+    // A system may close its keyring; then nothing is kept, and nothing is to be found.
+    fleet.ask(LAPTOP, &["key", "keep", "--unlock-file", &new]).wants_one_of(&[0, 2]);
+    all.push(Canary { name: "what opens any key".into(), shapes: vec![b"AGE-SECRET-KEY-".into()] });
+    all.sort_by(|one, other| one.shapes.cmp(&other.shapes));
+    all.dedup_by(|one, other| one.shapes == other.shapes);
+    let worker = fleet.agent(LAPTOP, "late", ":");
+    worker.wait_for_growth();
+    // Its children come and go; its shell and they have one environment.
+    let shown = wait_for("an agent's environment is read", SOON, || {
+        let each = worker.processes().into_iter().flat_map(|one| [one.pid, one.parent]);
+        let seen: Vec<_> = each.flat_map(shown).collect();
+        seen.iter().any(|(path, _)| path.ends_with("environ")).then_some(seen)
+    });
+    let unlocks = [PathBuf::from(fleet.unlock()), PathBuf::from(&new)];
+    let top = PathBuf::from(fleet.path(""));
+    let on_disk: Vec<_> =
+        files(&top).into_iter().filter(|(path, _)| !unlocks.contains(path)).collect();
+    for (path, bytes) in on_disk.iter().chain(&shown) {
+        for canary in &all {
+            assert!(!canary.is_in(bytes), "{} is in {}", canary.name, path.display());
+        }
+    }
+    // The unlock file, what opens any, the agent's key; three keys here, two there, and two new.
+    assert_eq!(all.len(), 10, "{:?}", all.iter().map(|one| &one.name).collect::<Vec<_>>());
+    assert!(on_disk.len() > 20, "{} files", on_disk.len());
+    let opener = all.iter().find(|one| one.name == "what opens any key").unwrap();
+    assert!(unlocks.iter().all(|path| opener.is_in(&fs::read(path).unwrap())), "it is found");
+    fleet.ask(LAPTOP, &["key", "forget"]).wants(0);
+}
+
+/// Goal: a node that is aborted leaves no core dump, with its key in memory and every limit open.
+/// Method: a shell that aborts itself leaves one in this folder; the node, started from such a
+/// shell, leaves none, and the system says so.
+#[test]
+fn an_aborted_node_leaves_no_core() {
+    let fleet = Nodes::alone(exe());
+    fleet.ask(LAPTOP, &["down"]).wants(0);
+    let folder = fleet.path("cores");
+    fs::create_dir(&folder).unwrap();
+    let shell = |script: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -c unlimited && {script}")]).current_dir(&folder);
+        shell.stdin(Stdio::piped()).spawn().unwrap()
+    };
+    let dumped = shell("kill -ABRT $$").wait().unwrap().core_dumped();
+    println!("a shell that aborts itself leaves a core dump here: {dumped}");
+    let cores = || fs::read_dir(&folder).unwrap().count();
+    let of_the_shell = cores();
+
+    let (state, exe) = (fleet.path(LAPTOP), fleet.belay().exe().display().to_string());
+    let unlock = Unlock::from_file(Path::new(&fleet.unlock())).unwrap();
+    let seed = Vault::at(Path::new(&state)).open(KeyName::Device, &unlock).unwrap();
+    let mut node = shell(&format!("exec {exe} --state {state} node run"));
+    node.stdin.take().unwrap().write_all(seed.as_bytes()).unwrap();
+    wait_for("the node answers", SOON, || {
+        fleet.ask(LAPTOP, &["status"]).exit.filter(|exit| [0, 1].contains(exit))
+    });
+    fleet.node(LAPTOP).signal(rustix::process::Signal::ABORT);
+    let ended = node.wait().unwrap();
+    assert_eq!(ended.signal(), Some(6), "{ended:?}");
+    assert!(!ended.core_dumped(), "{ended:?}");
+    assert_eq!(cores(), of_the_shell, "the node left a file");
 }
 
 /// Goal: a key opens by the old way or by the new one whenever a reseal is killed, and another
