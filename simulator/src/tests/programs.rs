@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const PLAN: &str = include_str!("../../../configs/plans/draft.toml");
 
-/// The host that gives leases, to itself too: cut off it goes on, and nobody tells it what it forgot.
+/// The host that gives leases, to itself too: cut off it goes on, and nobody tells it again.
 const BEACON: usize = 0;
 
 /// The program that the second release lists, and the one that it does not.
@@ -21,8 +21,8 @@ const ODD: [u8; 32] = [0x22; 32];
 
 /// Goal: a program that a release blocks is permitted nothing on a host that starts again, and a
 /// host that has forgotten the release is seen. Method: both programs run, a release blocks one,
-/// the beacon is cut off, killed and starts again, and is asked for the blocked one; ten seeds, with
-/// the defect and without.
+/// the beacon is cut off, killed and starts again, and is asked for the blocked one; ten seeds,
+/// with the defect and without.
 #[test]
 fn what_is_blocked_stays_blocked_through_a_restart() {
     for seed in 1..=10 {
