@@ -11,7 +11,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | real-here [TIMES] | bare | \
                      kills [TIMES] | offload [TIMES] | payload [TIMES] | half-open [TIMES] | \
-                     blocked-udp [TIMES] | behind-nat [TIMES] | roaming [TIMES] | fuzz [TARGET] [SECONDS] | foreign";
+                     blocked-udp [TIMES] | behind-nat [TIMES] | roaming [TIMES] | \
+                     fuzz [TARGET] [SECONDS] | foreign";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

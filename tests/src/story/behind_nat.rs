@@ -1,9 +1,10 @@
 //! Two devices behind two address translators, and one gateway that both can dial.
 //!
-//! Nobody can dial either of the two. They are linked over the gateway, then try for a path of
-//! their own, and at once the one gives the other work: behind translators that keep a port it comes up and the link moves to it; behind
-//! translators that draw another port for every destination it cannot, and the link stays on the
-//! gateway. Either way an order given on the one is held on the other. Needs root and `ip`.
+//! Nobody can dial either of the two. They are linked over the gateway, at once the one gives the
+//! other work, and they try for a path of their own: behind translators that keep a port it comes
+//! up and the link moves to it; behind translators that draw another port for every destination it
+//! cannot, and the link stays on the gateway. Either way an order that is given at
+//! the gateway is held on both. Needs root and `ip`.
 //! Refused here: touching the machine's own network.
 
 use super::command::{Answer, Belay};
