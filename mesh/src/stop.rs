@@ -57,11 +57,11 @@ impl Engine {
             Body::Delegation(_) | Body::Credential(_) => self.place_early_awards(),
             Body::Started(body) => self.on_award_news(&body.award.clone(), statement),
             Body::Refused(body) => self.on_award_news(&body.award.clone(), statement),
-            Body::Receipt(body) => {
-                if let Some(award) = body.award {
-                    self.on_award_news(&award, statement);
-                }
-            }
+            Body::Receipt(body) => match body.award {
+                Some(award) => self.on_award_news(&award, statement),
+                // A beacon's word that it has an order on disk.
+                None => self.note_in_force(),
+            },
             Body::Enrol(enrol) => self.on_enrol(statement, &enrol.clone()),
             Body::Manifest(_) => self.weigh_programs(),
             _ => {}

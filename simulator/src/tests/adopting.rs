@@ -230,6 +230,25 @@ fn until_beacons_are_handed_over_an_order_is_in_force_under_both() {
     }
 }
 
+/// Goal: an order that its last beacon has confirmed reads in force at once, not once this device
+/// has written that down. Method: a device that writes nothing and hears nothing but the order and
+/// the beacon's receipt for it.
+#[test]
+fn an_order_is_in_force_as_soon_as_its_beacons_have_said_so() {
+    let mut lab = Lab::new(&[ANYTHING; 3]);
+    lab.devices[2].full = true;
+    lab.cut.insert(2);
+    let order = hold(&mut lab, 1, "planner");
+    let said: Vec<_> = lab.disk(1).into_iter().filter(|held| held.id() == order).collect();
+    lab.hand(0, 2, &said);
+    assert_eq!(progress(&mut lab, 2, order).unconfirmed, ["d0"]);
+    let receipts = lab.wrote(0, "receipt");
+    lab.hand(0, 2, &receipts);
+    let shown = progress(&mut lab, 2, order);
+    assert!(shown.unconfirmed.is_empty(), "{:?}", shown.unconfirmed);
+    assert!(shown.in_force_ms.is_some(), "all of them have confirmed it");
+}
+
 /// Goal: what a release says of a kind of device holds for that kind and no other. Method: a
 /// profile of half the span for robots, then for gateways; the devices are gateways.
 #[test]
