@@ -155,7 +155,7 @@ impl Views {
 /// The first view that a statement of class A- can change; with it those after it may change too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Bears {
-    /// Root epochs, their approvals, and proofs.
+    /// Root epochs, further keys, who approved either, and proofs.
     Authority,
     /// Orders, what answers them, and who approved either.
     Orders,
@@ -181,7 +181,7 @@ impl Bears {
     fn of_proposal(body: &Body) -> Self {
         let orders =
             matches!(body, Body::Hold(_) | Body::Revoke(_) | Body::Lift(_) | Body::Restore(_));
-        if matches!(body, Body::Root(_) | Body::Proof(_)) {
+        if matches!(body, Body::Root(_) | Body::Proof(_) | Body::FurtherKey(_)) {
             Self::Authority
         } else if orders {
             Self::Orders
