@@ -5,6 +5,12 @@
 //! take another's place, `unlock` finds what opens them, `kept` has the kernel keyring open the
 //! device's too; `ssh_agent` signs by a key that never comes here.
 //!
+//! From the most durable to the most fleeting, a device key opens by a passphrase that somebody
+//! types; by an unlock file, named or handed over by a service manager as `LoadCredential=belay:F`
+//! (which `systemd-creds encrypt --with-key=tpm2` may seal to a TPM); by the kernel keyring, which
+//! a reboot empties, and which therefore never is a key's only opener. An operator's or root key
+//! opens by the first two alone, for one command. A device whose opener is lost joins again.
+//!
 //! Refused here: keeping a seed longer than its caller does, printing one, and putting another in
 //! the place of one that was not set aside.
 

@@ -3,10 +3,12 @@
 
 use super::exe;
 use belay_identity::SecretKey;
+use belay_node::vault::{KeyName, Unlock, Vault};
 use belay_tests::story::{Agent, Answer, LAPTOP, Nodes, SOON, orders_by};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
+use std::time::Duration;
 
 /// Runs without a terminal, and by these words of `env`.
 fn unattended(fleet: &Nodes, by: &[&str], words: &[&str]) -> Answer {
@@ -74,6 +76,32 @@ fn the_keyring_opens_the_device_key_and_no_other() {
     assert!(!Path::new(&copy).exists());
     up(&["--unlock", "keyring"]).refuses(2, &["is not kept"]);
     fleet.ask(LAPTOP, &["key", "forget"]).wants(0);
+}
+
+/// Goal: whenever keeping a key in the keyring, or forgetting it, is killed, the sealed key stays
+/// byte for byte and opens as before, and the same command ends it. Method: kill -9 after more and
+/// more of its time, both commands in turn.
+#[test]
+fn keeping_a_key_killed_at_any_moment_loses_none() {
+    let fleet = Nodes::alone(exe());
+    let (state, unlock) = (fleet.path(LAPTOP), fleet.unlock());
+    let sealed = || fs::read(format!("{state}/keys/device.age")).unwrap();
+    let before = sealed();
+    let keep = ["--state", &state, "key", "keep", "--unlock-file", &unlock];
+    let forget = ["--state", &state, "key", "forget"];
+    for kill_ms in 0..30_u64 {
+        for words in [&keep[..], &forget[..]] {
+            let running = fleet.belay().start(words);
+            std::thread::sleep(Duration::from_millis(kill_ms));
+            // What is dropped before its end is killed.
+            drop(running);
+            assert_eq!(sealed(), before, "killed after {kill_ms} ms");
+            let by = Unlock::from_file(Path::new(&unlock)).unwrap();
+            assert!(Vault::at(Path::new(&state)).open(KeyName::Device, &by).is_ok());
+            // A system may close its keyring.
+            fleet.belay().run(words).wants_one_of(&[0, 2]);
+        }
+    }
 }
 
 /// Goal: a credential that is not what a service manager hands over is refused by what is wrong
