@@ -3,17 +3,19 @@
 //!
 //! Both sides run on loopback, on one thread as a node does; the two ways of moving bytes take
 //! turns in one run, so that whatever else the machine does meets both. The lane reads a file,
-//! verifies every piece and writes a file; raw quinn moves memory into memory with the same keys
-//! and windows. Refused here: a figure of bytes that did not arrive as they were sent.
+//! verifies every piece and writes a file; raw quinn moves memory into memory with the same keys,
+//! windows and kind of socket. Refused here: a figure of bytes that did not arrive as they were
+//! sent.
 
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use quinn::{ClientConfig, Endpoint, ServerConfig};
+use quinn::{ClientConfig, Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
 use serde::Serialize;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -22,7 +24,7 @@ use super::{
     DeviceKey, Lane, Net, NetCommand, NetConfig, NetEvent, NetEvents, NetHandle,
     direct::{
         Circuits, Content, Doorway, Fetch, Pieces, Source, Strangers, direct_address, raw_client,
-        raw_server,
+        raw_server, raw_socket,
     },
 };
 
@@ -168,6 +170,7 @@ impl Pair {
 
     /// One payload, timed from the wish to the verified file.
     async fn fetch(&mut self, file: &Kept, folder: &Path) -> io::Result<Duration> {
+        self.make_room(folder)?;
         let began = Instant::now();
         self.ask(file, folder)?;
         loop {
@@ -179,6 +182,14 @@ impl Pair {
                     }
                 }
             }
+        }
+    }
+
+    /// Each comes under a name that nothing has, as into a task's folder.
+    fn make_room(&self, folder: &Path) -> io::Result<()> {
+        match std::fs::remove_file(folder.join("fetched")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 
@@ -293,7 +304,9 @@ impl Raw {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server: ServerConfig = raw_server((&GATEWAY, &public(&GATEWAY)), &public(&PHONE))?;
         let config = raw_client((&PHONE, &public(&PHONE)), public(&GATEWAY))?;
-        Ok(Self { server: Endpoint::server(server, any)?, client: Endpoint::client(any)?, config })
+        let runtime = Arc::new(TokioRuntime);
+        let client = Endpoint::new(EndpointConfig::default(), None, raw_socket()?, runtime)?;
+        Ok(Self { server: Endpoint::server(server, any)?, client, config })
     }
 
     /// So many bytes from memory to memory, timed from the wish to the last byte.

@@ -11,7 +11,7 @@ use std::{
 
 use quinn::{Connection, SendStream};
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::AbortHandle,
 };
 
@@ -22,9 +22,8 @@ use super::{
     doorway::Porter,
     fetch::{Fetch, Trouble, Ways, fetch},
     lend::{Source, Wanted, lend, put_off, refuse},
-    limits::{FETCHES_MAX, LENDS_MAX},
+    limits::{FETCHES_MAX, LENDS_MAX, LENDS_PER_DEVICE_MAX},
     split,
-    tls::Purpose,
 };
 
 /// Everything about payloads that outlives one stream.
@@ -36,6 +35,8 @@ pub(crate) struct Desk {
     waiting: BTreeMap<u64, Waiting>,
     asked: u64,
     lending: Arc<Semaphore>,
+    /// Of these places the ones that each device may take.
+    shares: BTreeMap<DeviceKey, Arc<Semaphore>>,
     fetching: Arc<Semaphore>,
     fetches: BTreeMap<u64, AbortHandle>,
 }
@@ -57,6 +58,7 @@ impl Desk {
             waiting: BTreeMap::new(),
             asked: 0,
             lending: Arc::new(Semaphore::new(LENDS_MAX)),
+            shares: BTreeMap::new(),
             fetching: Arc::new(Semaphore::new(FETCHES_MAX)),
             fetches: BTreeMap::new(),
         }
@@ -85,17 +87,26 @@ impl Desk {
     /// Sends what was asked for, or says why not.
     pub(crate) fn lend(&mut self, ticket: u64, source: Result<Source, String>) {
         let Some(Waiting { peer, wanted, send }) = self.waiting.remove(&ticket) else { return };
-        match (source, self.lending.clone().try_acquire_owned()) {
+        match (source, self.place_for(peer)) {
             (Err(why), _) => drop(tokio::spawn(refuse(send, why))),
-            (Ok(_), Err(_)) => drop(tokio::spawn(put_off(send))),
-            (Ok(source), Ok(permit)) => {
+            (Ok(_), None) => drop(tokio::spawn(put_off(send))),
+            (Ok(source), Some(place)) => {
                 let to = (peer, self.porter.clone());
                 tokio::spawn(async move {
                     lend(send, to, source, wanted.from).await;
-                    drop(permit);
+                    drop(place);
                 });
             }
         }
+    }
+
+    /// A place to send from, of the share of this device; nothing where either is spent.
+    fn place_for(&mut self, peer: DeviceKey) -> Option<[OwnedSemaphorePermit; 2]> {
+        self.shares.retain(|_, share| share.available_permits() < LENDS_PER_DEVICE_MAX);
+        let share = self.shares.entry(peer);
+        let share = share.or_insert_with(|| Arc::new(Semaphore::new(LENDS_PER_DEVICE_MAX)));
+        let own = share.clone().try_acquire_owned().ok()?;
+        Some([own, self.lending.clone().try_acquire_owned().ok()?])
     }
 
     /// Fetches once a place is free.
@@ -152,7 +163,7 @@ impl Ways for Known {
             );
             return Err(Trouble::Cut(why));
         }
-        let called = self.caller.call(self.peer, &sockets, Purpose::Payload).await;
+        let called = self.caller.call(self.peer, &sockets).await;
         called.or_else(|why| link.ok_or(Trouble::Cut(why)))
     }
 }

@@ -1,11 +1,13 @@
-//! The dialling side: one socket for all that this device dials, so that it can move as one.
+//! The dialling side: one socket for the links that this device dials and one for the payloads that
+//! it fetches, so that it can move as one, and an order never waits behind a payload in the
+//! system's buffer of a socket, or is dropped because a payload has filled it.
 //!
 //! A connection counts once the peer has answered on it: TLS lets a client finish its handshake
 //! before the server has looked at its key. Refused here: dialling again; the dial book does.
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, UdpSocket},
     sync::Arc,
 };
 
@@ -27,7 +29,7 @@ use super::{
     lanes::{Party, is_alive, serve_link},
     link_transport, payload_transport,
     tls::{Identity, Purpose, SERVER_NAME},
-    ways::{any_socket, socket_at},
+    ways::{any_socket, socket_at, with_room},
 };
 
 /// The TLS alert by which a server says that it does not know a key (RFC 8446, access_denied).
@@ -38,8 +40,10 @@ const ACCESS_DENIED: u8 = 49;
 pub(crate) struct Dialer {
     identity: Identity,
     porter: Porter,
-    /// Opened with the first dial: a device that only listens needs none.
-    client: Option<Endpoint>,
+    /// Opened with the first link: a device that only listens needs none.
+    links: Option<Endpoint>,
+    /// Opened with the first payload.
+    payloads: Option<Endpoint>,
     ids: Ids,
     news: mpsc::Sender<DirectNews>,
 }
@@ -50,12 +54,17 @@ impl Dialer {
         porter: Porter,
         (ids, news): (Ids, mpsc::Sender<DirectNews>),
     ) -> Self {
-        Self { identity, porter, client: None, ids, news }
+        Self { identity, porter, links: None, payloads: None, ids, news }
     }
 
     /// What dials without this.
-    pub(crate) fn caller(&mut self) -> Caller {
-        Caller { identity: self.identity.clone(), client: self.client().map_err(|e| e.to_string()) }
+    pub(crate) fn caller(&mut self, purpose: Purpose) -> Caller {
+        let client = match purpose {
+            Purpose::Link => opened(&mut self.links, |socket| socket),
+            Purpose::Payload => opened(&mut self.payloads, with_room),
+        };
+        let (identity, client) = (self.identity.clone(), client.map_err(|why| why.to_string()));
+        Caller { identity, client, purpose }
     }
 
     /// Dials these sockets, one after the other, until one answers; then serves that connection.
@@ -65,10 +74,10 @@ impl Dialer {
         sockets: Vec<SocketAddr>,
         others: Vec<Multiaddr>,
     ) {
-        let caller = self.caller();
+        let caller = self.caller(Purpose::Link);
         let (id, news, porter) = (self.ids.draw(), self.news.clone(), self.porter.clone());
         tokio::spawn(async move {
-            match caller.call(peer, &sockets, Purpose::Link).await {
+            match caller.call(peer, &sockets).await {
                 Ok(connection) => {
                     let side = Side::Own;
                     serve_link(Party { id, peer, side, connection, news, porter }).await;
@@ -81,33 +90,43 @@ impl Dialer {
         });
     }
 
-    /// Goes on from a fresh socket; nothing was dialled yet: nothing to do.
+    /// Goes on from fresh sockets; nothing was dialled yet: nothing to do.
     pub(crate) fn rebind(&mut self, to: IpAddr) -> io::Result<()> {
-        let Some(client) = &self.client else { return Ok(()) };
-        client.rebind(socket_at(to, client.local_addr()?)?)
-    }
-
-    /// The socket's endpoint, once something was dialled.
-    pub(crate) fn endpoint(self) -> Option<Endpoint> {
-        self.client
-    }
-
-    fn client(&mut self) -> io::Result<Endpoint> {
-        if let Some(client) = &self.client {
-            return Ok(client.clone());
+        if let Some(links) = &self.links {
+            links.rebind(socket_at(to, links.local_addr()?)?)?;
         }
-        let (config, runtime) = (EndpointConfig::default(), Arc::new(TokioRuntime));
-        let client = Endpoint::new(config, None, any_socket()?, runtime)?;
-        self.client = Some(client.clone());
-        Ok(client)
+        if let Some(payloads) = &self.payloads {
+            payloads.rebind(with_room(socket_at(to, payloads.local_addr()?)?))?;
+        }
+        Ok(())
+    }
+
+    /// The endpoints of the sockets, as far as something was dialled.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.links.iter().chain(&self.payloads)
     }
 }
 
-/// Makes connections, on any task.
+/// A socket to dial from, opened with the first use.
+fn opened(
+    place: &mut Option<Endpoint>,
+    fitted: impl FnOnce(UdpSocket) -> UdpSocket,
+) -> io::Result<Endpoint> {
+    if let Some(client) = place {
+        return Ok(client.clone());
+    }
+    let (config, runtime) = (EndpointConfig::default(), Arc::new(TokioRuntime));
+    let client = Endpoint::new(config, None, fitted(any_socket()?), runtime)?;
+    *place = Some(client.clone());
+    Ok(client)
+}
+
+/// Makes connections for one purpose, on any task.
 #[derive(Clone)]
 pub(crate) struct Caller {
     identity: Identity,
     client: Result<Endpoint, String>,
+    purpose: Purpose,
 }
 
 impl Caller {
@@ -116,13 +135,12 @@ impl Caller {
         &self,
         peer: DeviceKey,
         sockets: &[SocketAddr],
-        purpose: Purpose,
     ) -> Result<Connection, String> {
         let client = self.client.as_ref();
         let client = client.map_err(|why| format!("no socket to dial from: {why}"))?;
         let mut whys = Vec::new();
         for socket in sockets {
-            let dialling = dial_one(client, &self.identity, (peer, purpose), *socket);
+            let dialling = dial_one(client, &self.identity, (peer, self.purpose), *socket);
             match timeout(HANDSHAKE_TIMEOUT, dialling).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(why)) => whys.push(format!("{socket}: {why}")),

@@ -70,13 +70,17 @@ pub(crate) trait Ways {
 /// Fetches until all of it is there; the reason when that cannot be.
 pub(crate) async fn fetch(order: Fetch, ways: impl Ways) -> Result<(), String> {
     let at = |error: io::Error| format!("{}: {error}", order.draft.display());
-    let draft = Draft::create(&order.draft, order.bytes).map_err(at)?;
+    let (path, bytes) = (order.draft.clone(), order.bytes);
+    let draft = beside(move || Draft::create(&path, bytes)).await.map_err(at)?;
     let mut taking = Taking { order: &order, draft: &draft, pieces: None, kept: Arc::default() };
     let mut tries = 0;
     loop {
         let before = taking.kept();
         let cut = match taking.attempt(&ways).await {
-            Ok(()) => return draft.finish(&order.into).map_err(at),
+            Ok(()) => {
+                let into = order.into.clone();
+                return beside(move || draft.finish(&into)).await.map_err(at);
+            }
             Err(Trouble::Final(why)) => return Err(why),
             Err(Trouble::Cut(why)) => why,
         };
@@ -91,6 +95,14 @@ pub(crate) async fn fetch(order: Fetch, ways: impl Ways) -> Result<(), String> {
         }
         sleep(FETCH_AGAIN * 2u32.pow(tries.saturating_sub(1))).await;
     }
+}
+
+/// What a file system may take its time over, beside the network: reserving, or giving back what a
+/// name meant before, takes tens of milliseconds of a large file.
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 struct Taking<'a> {
@@ -155,6 +167,7 @@ impl Taking<'_> {
         pieces: &Arc<Pieces>,
     ) -> Result<(), Trouble> {
         let (full, arrived) = mpsc::channel(PIECES_AHEAD);
+        let (spent, spare) = mpsc::channel(PIECES_AHEAD + 1);
         let file =
             self.draft.file.try_clone().map_err(|error| Trouble::Final(error.to_string()))?;
         let keeper = Keeper {
@@ -163,9 +176,10 @@ impl Taking<'_> {
             peer: self.order.peer,
             pieces: pieces.clone(),
             kept: self.kept.clone(),
+            spent,
         };
         let keeping = tokio::task::spawn_blocking(move || keeper.keep(arrived));
-        let read = self.read_pieces(recv, pieces, full).await;
+        let read = self.read_pieces(recv, pieces, (full, spare)).await;
         let kept = keeping.await.map_err(|error| Trouble::Final(error.to_string()))?;
         kept.and(read)
     }
@@ -174,10 +188,12 @@ impl Taking<'_> {
         &self,
         recv: &mut RecvStream,
         pieces: &Pieces,
-        full: mpsc::Sender<Vec<u8>>,
+        (full, mut spare): (mpsc::Sender<Vec<u8>>, mpsc::Receiver<Vec<u8>>),
     ) -> Result<(), Trouble> {
         for place in self.kept()..u32::try_from(pieces.hashes.len()).unwrap_or(u32::MAX) {
-            let mut piece = vec![0; length_of(pieces, place)];
+            // Memory that was used before is there already, and none of it is read unwritten.
+            let mut piece = spare.try_recv().unwrap_or_default();
+            piece.resize(length_of(pieces, place), 0);
             let reading = timeout(FETCH_PIECE_MAX, read(recv, &mut piece));
             reading.await.map_err(|_| Trouble::Final(trickles(&self.order.peer)))??;
             if full.send(piece).await.is_err() {
@@ -200,6 +216,8 @@ struct Keeper {
     peer: DeviceKey,
     pieces: Arc<Pieces>,
     kept: Arc<AtomicU32>,
+    /// Where written pieces leave their memory to the next ones.
+    spent: mpsc::Sender<Vec<u8>>,
 }
 
 impl Keeper {
@@ -217,6 +235,8 @@ impl Keeper {
                 .write_all_at(&piece, at)
                 .map_err(|error| Trouble::Final(format!("{}: {error}", self.draft.display())))?;
             self.kept.store(place + 1, Ordering::Release);
+            // Where enough is kept ready, or nothing more is read, it is given back.
+            let _ = self.spent.try_send(piece);
         }
         Ok(())
     }

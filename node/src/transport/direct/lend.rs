@@ -1,8 +1,8 @@
 //! The giving side of a payload: asked for by hash, sent from the piece that the asker lacks.
 //!
 //! The owner says who may have what; a key that is no member's any more is cut off between two
-//! blocks. Refused here: more transfers at once than the limits say, and reading ahead of a slow
-//! peer by more than four blocks.
+//! blocks. Refused here: more transfers at once than the limits say, reading ahead of a slow peer
+//! by more than four blocks, and waiting for one that reads nothing.
 
 use std::{
     fs::File,
@@ -11,13 +11,13 @@ use std::{
     sync::Arc,
 };
 
-use quinn::{RecvStream, SendStream};
-use tokio::sync::mpsc;
+use quinn::{RecvStream, SendStream, WriteError};
+use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     super::key::DeviceKey,
     doorway::{Entry, Porter},
-    limits::{BLOCK_BYTES, BLOCKS_AHEAD, PIECE_BYTES, REASON_BYTES_MAX},
+    limits::{BLOCK_BYTES, BLOCKS_AHEAD, LEND_BLOCK_MAX, PIECE_BYTES, REASON_BYTES_MAX},
 };
 
 /// What is asked for, by its hash.
@@ -119,28 +119,34 @@ pub(crate) async fn lend(
     let head = [&[COMES][..], &opened.bytes.to_be_bytes(), &opened.list].concat();
     let (blocks, mut ready) = mpsc::channel(BLOCKS_AHEAD);
     let reading = tokio::task::spawn_blocking(move || opened.read_all(&blocks));
-    let mut sent = send.write_all(&head).await;
+    let mut sent = taken(send.write_all(&head)).await;
     while let Some(block) = ready.recv().await {
         if porter.entry(&peer) != Entry::Member {
             // The code does not matter: whoever is cut off is told elsewhere.
             let _ = send.reset(0u32.into());
             return;
         }
-        sent = send.write_all(&block).await;
+        sent = taken(send.write_all_chunks(&mut [block.into()])).await;
         if sent.is_err() {
-            return;
+            break;
         }
     }
+    drop(ready);
     match (sent, reading.await) {
         (Ok(()), Ok(Ok(()))) => finish(send).await,
         (Ok(()) | Err(_), _) => drop(send.reset(0u32.into())),
     }
 }
 
+/// A block that the peer takes in time.
+async fn taken(block: impl Future<Output = Result<(), WriteError>>) -> io::Result<()> {
+    Ok(timeout(LEND_BLOCK_MAX, block).await??)
+}
+
 /// Ends a stream and waits until the peer has it all, or has let go.
 async fn finish(mut send: SendStream) {
     if send.finish().is_ok() {
-        let _ = send.stopped().await;
+        let _ = timeout(LEND_BLOCK_MAX, send.stopped()).await;
     }
 }
 
@@ -170,11 +176,26 @@ impl Opened {
 
     fn read_all(&mut self, blocks: &mpsc::Sender<Vec<u8>>) -> io::Result<()> {
         loop {
-            let mut block = Vec::with_capacity(BLOCK_BYTES);
-            (&mut self.from).take(BLOCK_BYTES as u64).read_to_end(&mut block)?;
+            let mut block = vec![0; BLOCK_BYTES];
+            let filled = fill(&mut self.from, &mut block)?;
+            block.truncate(filled);
             if block.is_empty() || blocks.blocking_send(block).is_err() {
                 return Ok(());
             }
         }
     }
+}
+
+/// Reads until this is full or the source ends; how much was read.
+fn fill(from: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match from.read(&mut block[filled..]) {
+            Ok(0) => break,
+            Ok(more) => filled += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }

@@ -33,8 +33,14 @@ pub(crate) const BLOCK_BYTES: usize = 256 * 1024;
 pub(crate) const BLOCKS_AHEAD: usize = 4;
 /// Pieces that arrived and are not yet verified and written.
 pub(crate) const PIECES_AHEAD: usize = 2;
-/// Payloads sent at once: half a mebibyte of memory and one descriptor each.
+/// Payloads sent at once: a mebibyte of memory and one descriptor each.
 pub(crate) const LENDS_MAX: usize = 8;
+/// Payloads sent to one device at once: a quarter of them, so that who asks and never reads keeps
+/// nobody else waiting.
+pub(crate) const LENDS_PER_DEVICE_MAX: usize = 2;
+/// How long the peer may take over one block, or over the last word: a quarter of a piece, and so a
+/// quarter of what it grants us for one.
+pub(crate) const LEND_BLOCK_MAX: Duration = Duration::from_secs(30);
 /// Payloads fetched at once: 4 MiB of memory and the window each.
 pub(crate) const FETCHES_MAX: usize = 4;
 /// Unread bytes of a payload: 100 MB/s over 80 ms.

@@ -32,11 +32,16 @@ pub use fetch::Fetch;
 pub(crate) use lanes::DirectStream;
 pub use lend::{Content, Source};
 pub use pieces::{Pieces, Unsealed};
+#[cfg(test)]
+pub(crate) use {
+    lend::{BUSY, COMES},
+    limits::{LEND_BLOCK_MAX, LENDS_PER_DEVICE_MAX},
+};
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -60,7 +65,7 @@ use self::{
     lend::Wanted,
     limits::{LINK_WINDOW_BYTES, LOOK_AT_WAY, NEWS_QUEUED, PAYLOAD_WINDOW_BYTES, STREAMS_OPEN_MAX},
     tls::{Identity, Purpose},
-    ways::source_towards,
+    ways::{any_socket, source_towards, with_room},
 };
 use super::{
     handler::Door,
@@ -210,7 +215,7 @@ impl Direct {
 
     /// Fetches; `Fetched` tells what came of it.
     pub(crate) fn fetch(&mut self, order: Fetch) {
-        let caller = self.dialer.caller();
+        let caller = self.dialer.caller(Purpose::Payload);
         self.desk.fetch(order, caller);
     }
 
@@ -281,7 +286,8 @@ impl Direct {
     /// Waits until the last words of closed connections have left.
     pub(crate) async fn finish(self) {
         drop(self.heard);
-        for endpoint in self.doors.into_iter().map(|(_, door)| door).chain(self.dialer.endpoint()) {
+        let doors = self.doors.iter().map(|(_, door)| door);
+        for endpoint in doors.chain(self.dialer.endpoints()) {
             endpoint.close(VarInt::from_u32(0), b"");
             endpoint.wait_idle().await;
         }
@@ -322,6 +328,11 @@ pub(crate) fn raw_server(
     let mut config = ServerConfig::with_crypto(identity.server(porter).map_err(io::Error::other)?);
     config.transport_config(link_transport());
     Ok(config)
+}
+
+/// A socket for that client, as the lane has one.
+pub(crate) fn raw_socket() -> io::Result<UdpSocket> {
+    Ok(with_room(any_socket()?))
 }
 
 /// A bare quinn client of that server.

@@ -11,6 +11,8 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
 };
 
+use super::limits::PAYLOAD_WINDOW_BYTES;
+
 /// Where the way to this peer begins now; `None` while there is no way.
 pub(crate) fn source_towards(peer: SocketAddr) -> Option<IpAddr> {
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
@@ -23,6 +25,15 @@ pub(crate) fn source_towards(peer: SocketAddr) -> Option<IpAddr> {
 pub(crate) fn any_socket() -> io::Result<UdpSocket> {
     let both = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0));
     both.or_else(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))
+}
+
+/// A socket with room for a whole window of a payload, as far as the system gives it: what it drops
+/// has to be sent again, and slows the sender down.
+pub(crate) fn with_room(socket: UdpSocket) -> UdpSocket {
+    let most = usize::try_from(PAYLOAD_WINDOW_BYTES).unwrap_or(usize::MAX);
+    // Without it a payload is slower, and arrives all the same.
+    let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, most);
+    socket
 }
 
 /// A fresh socket of the kind in use, at this address; unspecified leaves the choice to the system.

@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, net::Ipv4Addr, path::Path, time::Instant};
 
 use super::{
     super::direct::{
-        Content, Direct, DirectNews, Doorway, Fetch, Pieces, Source, Strangers, direct_socket,
+        BUSY, COMES, Content, Direct, DirectNews, Doorway, Fetch, LEND_BLOCK_MAX,
+        LENDS_PER_DEVICE_MAX, Pieces, Source, Strangers, direct_socket, raw_client,
     },
     *,
 };
@@ -331,6 +332,50 @@ async fn a_payload_that_is_not_what_was_named_leaves_nothing() {
     phone.tell(NetCommand::Fetch(Box::new(away)));
     let why = fetched(&mut phone).await.expect_err("nobody");
     assert!(why.contains("no direct address") && why.contains("0 of 1 pieces"), "{why}");
+}
+
+/// Goal: a member that asks for much and reads nothing keeps no other waiting, and is let go in the
+/// end. Method: one asks eight times on a bare connection and never reads; another fetches whole;
+/// then every stream of the first is ended, within the time that one block may take.
+#[tokio::test]
+async fn who_reads_nothing_holds_nobody_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut gateway, mut phone) = (direct_gateway().await, Node::start(2).await);
+    know(&gateway, &[2, 3], Strangers::Refused);
+    let (whole, pieces, source) = payload(folder.path(), 24 << 20);
+    let config = raw_client((&[3; 32], &key(3)), gateway.key).expect("a config");
+    let hog = quinn::Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("bound");
+    let socket = direct_socket(&gateway.address).expect("a direct address");
+    let hog = hog.connect_with(config, socket, "belay").expect("dials").await.expect("linked");
+    let wish = [&[0x20, 0][..], &pieces.root(), &[0; 4]].concat();
+    let mut unread = Vec::new();
+    for _ in 0..8 {
+        let (mut send, recv) = hog.open_bi().await.expect("a stream");
+        send.write_all(&wish).await.expect("asked");
+        let (ticket, peer, _) = wanted(&mut gateway).await;
+        assert_eq!(peer, key(3));
+        gateway.tell(NetCommand::Lend { ticket, source: Ok(source.clone()) });
+        unread.push((send, recv));
+    }
+    phone.tell(NetCommand::Fetch(Box::new(order(&gateway, folder.path(), &pieces))));
+    let (ticket, peer, _) = wanted(&mut gateway).await;
+    assert_eq!(peer, phone.key);
+    gateway.tell(NetCommand::Lend { ticket, source: Ok(source) });
+    assert_eq!(fetched(&mut phone).await, Ok(()));
+    assert!(std::fs::read(folder.path().join("model.bin")).expect("fetched") == whole);
+    let mut reset = 0;
+    for (_, recv) in &mut unread {
+        let mut status = [0];
+        recv.read_exact(&mut status).await.expect("an answer");
+        if status == [COMES] {
+            let ended = timeout(LEND_BLOCK_MAX + DEADLINE, recv.received_reset()).await;
+            assert!(ended.expect("in time").expect("no fault").is_some());
+            reset += 1;
+        } else {
+            assert_eq!(status, [BUSY]);
+        }
+    }
+    assert_eq!(reset, LENDS_PER_DEVICE_MAX);
 }
 
 /// Goal: a device that an order cuts gets no payload, whoever says yes; what was being sent to it
