@@ -179,8 +179,7 @@ impl Bears {
     }
 
     fn of_proposal(body: &Body) -> Self {
-        let orders =
-            matches!(body, Body::Hold(_) | Body::Revoke(_) | Body::Lift(_) | Body::Restore(_));
+        let orders = matches!(body, Body::Hold(_) | Body::Revoke(_) | Body::Restore(_));
         if matches!(body, Body::Root(_) | Body::Proof(_) | Body::FurtherKey(_)) {
             Self::Authority
         } else if orders {
