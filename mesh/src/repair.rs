@@ -61,9 +61,14 @@ impl Engine {
         if part == 1 {
             (state.heads, state.parts) = (Vec::new(), 0);
         }
-        if parts > HEADS_PARTS_MAX as u64 || part > parts || part != state.parts + 1 {
+        if parts > HEADS_PARTS_MAX as u64 || part == 0 || part > parts {
             (state.heads, state.parts) = (Vec::new(), 0);
-            return self.refuse_link(link, "parts of a list of heads came out of order");
+            return self.refuse_link(link, "a list of heads has no such part");
+        }
+        if part != state.parts + 1 {
+            // A full queue or a bad radio has lost one: the next round brings the whole list anew.
+            (state.heads, state.parts) = (Vec::new(), 0);
+            return;
         }
         state.parts = part;
         state.heads.extend(theirs.heads);

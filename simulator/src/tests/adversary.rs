@@ -9,7 +9,7 @@ use belay_identity::{
     Body, Class, Incarnation, PublicKey, Scope, SecretKey, Statement, StatementId, sign,
 };
 use belay_mesh::output::Event;
-use belay_mesh::wire::{self, FrameKind, Hello, Lane};
+use belay_mesh::wire::{self, FrameKind, Heads, Hello, Lane};
 use belay_mesh::{BootTime, Config, Engine, Input, Now, Output, Restored, limits};
 
 struct Victim {
@@ -93,6 +93,29 @@ fn bad_frames_are_named() {
         let member = victim.member();
         let reason = refused(&victim.send(member, lane, kind, &body));
         assert!(reason.contains(words) && !reason.is_empty(), "“{reason}”");
+    }
+}
+
+/// Goal: a part of a list of heads that was lost on its way costs the list and not the link; a part
+/// that no list has is refused by name.
+#[test]
+fn a_lost_part_of_a_list_costs_no_link() {
+    let part = |part| {
+        let heads = Heads { digest: [1; 32], heads: Vec::new(), part: Some(part), parts: Some(3) };
+        codec::write(&heads.to_value())
+    };
+    let code = FrameKind::Heads.code() as u8;
+    let mut victim = Victim::new();
+    let member = victim.member();
+    for number in [1, 3, 2, 1, 2] {
+        let said = victim.send(member, Lane::Repair, code, &part(number));
+        assert!(!said.iter().any(|o| matches!(o, Output::Hangup { .. })), "after part {number}");
+    }
+    for number in [0, 4] {
+        let mut victim = Victim::new();
+        let member = victim.member();
+        let reason = refused(&victim.send(member, Lane::Repair, code, &part(number)));
+        assert!(reason.contains("has no such part"), "{reason}");
     }
 }
 
