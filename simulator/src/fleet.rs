@@ -249,7 +249,13 @@ fn root_one(domain: &TrustDomain, root: &SecretKey, id: &OperatorId, key: &Secre
     })
 }
 
-fn enrolment(fleet: FleetId, secret: &SecretKey, device: DeviceId, owner: UserId) -> Enrol {
+/// The enrolment of a device by its key, with the proof that it has it.
+pub(crate) fn enrolment(
+    fleet: FleetId,
+    secret: &SecretKey,
+    device: DeviceId,
+    owner: UserId,
+) -> Enrol {
     let key = secret.public();
     let words = Enrol::possession_words(&fleet.0, &key, &device);
     let possession = Bytes(secret.sign(&words).to_vec());

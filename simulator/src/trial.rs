@@ -9,10 +9,12 @@
 
 mod backdate;
 mod fork;
+mod replay;
 mod year;
 
 pub(crate) use backdate::backdate;
 pub(crate) use fork::fork;
+pub(crate) use replay::replay;
 pub(crate) use year::{YearDefect, year};
 
 use crate::dice::Dice;

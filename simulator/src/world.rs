@@ -29,11 +29,12 @@ use crate::trace::Trace;
 use belay_crdt::case::Case;
 use belay_identity::chain::Program;
 use belay_identity::principal::NameError;
-use belay_identity::{StatementId, key::hex};
+use belay_identity::{PublicKey, StatementId, key::hex};
 use belay_mesh::input::TaskEvent;
+use belay_mesh::wire::{FrameKind, Lane};
 use belay_mesh::{Input, Output};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// Everything there is.
 pub(crate) struct World {
@@ -53,10 +54,24 @@ pub(crate) struct World {
     pub(super) heard: stage::Heard,
     /// When each host first said that somebody forked his log.
     pub(super) fenced: BTreeMap<usize, Time>,
+    /// Every frame that was sent, while somebody takes them down.
+    pub(super) tape: Option<Vec<Recorded>>,
+    /// How often work was let begin.
+    pub(super) begun: u64,
+    /// Who was let in and is no host: where, and by which key.
+    pub(super) guests: BTreeSet<(usize, PublicKey)>,
     /// True once frames with root epochs are lost.
     pub(super) loses_epochs: bool,
     queue: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
+}
+
+/// A frame as it was sent.
+pub(crate) struct Recorded {
+    pub(crate) to: usize,
+    pub(crate) lane: Lane,
+    pub(crate) kind: FrameKind,
+    pub(crate) body: Vec<u8>,
 }
 
 /// One thing that will happen.
@@ -196,6 +211,9 @@ impl World {
             cases: Vec::new(),
             heard: stage::Heard::new(),
             fenced: BTreeMap::new(),
+            tape: None,
+            begun: 0,
+            guests: BTreeSet::new(),
             loses_epochs: false,
             queue: BinaryHeap::new(),
             scheduled: 0,

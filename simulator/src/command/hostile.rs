@@ -20,6 +20,7 @@ use belay_identity::{
 };
 use belay_mesh::drafts;
 use belay_mesh::input::AskId;
+use belay_mesh::limits::{DRAFT_EVERY_MS, REPAIR_FRAME_BYTES};
 use belay_mesh::output::Answer;
 use belay_mesh::wire::{self, FrameKind, Hello, Lane};
 use belay_mesh::{BootTime, Config, Engine, Input, Now, Output, Request};
@@ -33,7 +34,9 @@ use std::time::Instant;
 const PLAN: &str = include_str!("../../../configs/plans/walk.toml");
 
 /// Statements of one frame, as repair sends them.
-const FRAME_STATEMENTS: u64 = 64;
+const FRAME_STATEMENTS: usize = 64;
+
+type Held = Arc<Verified<Statement>>;
 
 #[derive(Args)]
 pub(super) struct DraftsArgs {
@@ -134,7 +137,7 @@ impl Author {
         Ok(Self { secret, id: id.into(), fleet: fleet.id, document, actor, last: None })
     }
 
-    fn sign(&mut self, change: Vec<u8>, founding: Option<Founding>) -> Arc<Verified<Statement>> {
+    fn sign(&mut self, change: Vec<u8>, founding: Option<Founding>) -> Held {
         let statement = Statement {
             class: Class::Draft,
             scope: Scope::Fleet,
@@ -170,22 +173,31 @@ fn flood(fleet: &Fleet, what: &'static str, make: Make, changes: u64) -> Result<
     for number in 2..changes + 2 {
         let change = make(&author, number, hash);
         hash = hash_of(&change);
-        frame.push(author.sign(change, None));
-        if number % FRAME_STATEMENTS == 0 || number == changes + 1 {
+        let next = author.sign(change, None);
+        if !has_room(&frame, &next) {
             frame_ms_max = frame_ms_max.max(device.take(link, &frame));
             frame.clear();
         }
+        frame.push(next);
     }
+    frame_ms_max = frame_ms_max.max(device.take(link, &frame));
     let grown_kb = rss_kb().saturating_sub(before_kb);
     let (counted, aside, read_ms) = device.read();
     Ok(Row { what, frame_ms_max, counted, aside, grown_kb, read_ms })
+}
+
+/// True where one more statement fits a frame as repair fills it.
+fn has_room(frame: &[Held], next: &Held) -> bool {
+    let bytes: usize = frame.iter().chain([next]).map(|held| held.bytes().len()).sum();
+    frame.len() < FRAME_STATEMENTS && bytes <= REPAIR_FRAME_BYTES
 }
 
 /// An engine whose disk is there at once, and whose time goes on with every frame.
 struct Device {
     engine: Engine,
     fleet: FleetId,
-    frames: u64,
+    /// Statements so far.
+    taken: u64,
 }
 
 impl Device {
@@ -200,7 +212,7 @@ impl Device {
         };
         let now = Now { boot: BootTime(0), wall_ms: WALL_AT_START_MS };
         let engine = Engine::over(config, now, fleet.founded.clone());
-        let mut device = Self { engine, fleet: fleet.id, frames: 0 };
+        let mut device = Self { engine, fleet: fleet.id, taken: 0 };
         device.give(Input::LinkUp { link });
         let (version, fleet) = (wire::WIRE_VERSION, fleet.id);
         let hello = Hello { version, fleet, chain: Vec::new(), epoch: 1, leaf: None };
@@ -210,8 +222,8 @@ impl Device {
     }
 
     fn now(&self) -> Now {
-        // As long as an author's bucket takes to fill again for one frame.
-        let ms = self.frames * FRAME_STATEMENTS * belay_mesh::limits::DRAFT_EVERY_MS;
+        // As long as an author's bucket takes to fill again for all of them.
+        let ms = self.taken * DRAFT_EVERY_MS;
         Now { boot: BootTime(ms * 1_000_000), wall_ms: WALL_AT_START_MS + ms }
     }
 
@@ -237,9 +249,9 @@ impl Device {
     }
 
     /// Takes a frame of statements; how long that took, milliseconds.
-    fn take(&mut self, link: PublicKey, items: &[Arc<Verified<Statement>>]) -> f64 {
+    fn take(&mut self, link: PublicKey, items: &[Held]) -> f64 {
         let (kind, body) = wire::write_statements(items);
-        self.frames += 1;
+        self.taken += items.len() as u64;
         let began = Instant::now();
         self.frame(link, Lane::Bulk, kind, &body);
         began.elapsed().as_secs_f64() * 1e3

@@ -12,6 +12,9 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Replays of the bar.
+const REPLAYS: u64 = 10_000;
+
 /// Weeks of a year.
 const WEEKS: u64 = 52;
 
@@ -24,6 +27,8 @@ pub(super) enum TrialCommand {
     Backdate(TrialArgs),
     /// A key changes every week, a third of the devices asleep.
     Year(YearArgs),
+    /// Frames of a fleet are played again: to it, after restarts, and to another fleet.
+    Replay(ReplayArgs),
 }
 
 /// Which worlds.
@@ -55,6 +60,16 @@ pub(super) struct YearArgs {
     plant: Option<String>,
 }
 
+/// The same, with so many frames.
+#[derive(Args)]
+pub(super) struct ReplayArgs {
+    #[command(flatten)]
+    trial: TrialArgs,
+    /// How many frames are played again from every seed.
+    #[arg(long, default_value_t = REPLAYS)]
+    times: u64,
+}
+
 /// Holds a trial from every seed, and shows what came of all.
 pub(super) fn run(command: &TrialCommand) -> Result<ExitCode, String> {
     match command {
@@ -64,6 +79,11 @@ pub(super) fn run(command: &TrialCommand) -> Result<ExitCode, String> {
         TrialCommand::Backdate(args) => each("backdate", &args.world, args.seeds, |plan, seed| {
             trial::backdate(plan, seed, args.plant)
         }),
+        TrialCommand::Replay(ReplayArgs { trial, times }) => {
+            each("replay", &trial.world, trial.seeds, |plan, seed| {
+                trial::replay(plan, seed, *times, trial.plant)
+            })
+        }
         TrialCommand::Year(args) => {
             let defect = args.plant.as_deref().map(named).transpose()?;
             each("year", &args.world, args.seeds, |plan, seed| {

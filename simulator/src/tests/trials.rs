@@ -1,7 +1,7 @@
 //! The small forms of the trials, and that each is red with its defect.
 
 use crate::Plan;
-use crate::trial::{Found, YearDefect, backdate, fork, year};
+use crate::trial::{Found, YearDefect, backdate, fork, replay, year};
 
 const TRIAL: &str = include_str!("../../../configs/plans/trial.toml");
 
@@ -39,7 +39,7 @@ fn back_dated_grants_take_no_effect() {
 /// Goal: keys change every week and nobody is locked out, and nothing retired is accepted.
 #[test]
 fn rotations_lock_nobody_out_and_keep_nothing_retired() {
-    let found = year(&plan(5), 1, 6, None).unwrap();
+    let found = year(&plan(7), 1, 6, None).unwrap();
     assert_clean(&found);
     assert!(found.counts["slept through a window"] > 0, "some slept: {found:?}");
     assert!(found.counts["statements by retired keys"] > 20, "retired keys spoke: {found:?}");
@@ -55,4 +55,17 @@ fn a_years_defects_are_found() {
     };
     red(YearDefect::EpochsLost, "is locked out");
     red(YearDefect::KeyKept, "by a retired key");
+}
+
+/// Goal: nothing that was once said does anything when it is said again. Method: enrolments,
+/// leases, offers and receipts, later, to others, after restarts, and in another fleet.
+#[test]
+fn what_is_said_again_does_nothing() {
+    let found = replay(&plan(8), 1, 500, false).unwrap();
+    assert_clean(&found);
+    for kind in ["statements", "a lease", "an offer"] {
+        let counted = found.counts.iter().find(|(name, _)| name.ends_with(kind));
+        assert!(counted.is_some_and(|(_, count)| *count > 0), "{kind}: {found:?}");
+    }
+    assert!(!replay(&plan(8), 1, 250, true).unwrap().violations.is_empty(), "the check can fail");
 }

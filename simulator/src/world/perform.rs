@@ -1,6 +1,6 @@
 //! Outputs carried out: frames to the network, writes to the disk, trees to their wardens.
 
-use super::{What, World};
+use super::{Recorded, What, World};
 use crate::checker::Sight;
 use belay_identity::{PublicKey, StatementId};
 use belay_mesh::output::{Event, Record};
@@ -82,6 +82,9 @@ impl World {
         self.counts.bytes += bytes as u64;
         self.checkers.see(self.now, &Sight::Sent { node, lane, bytes }, &self.ledger);
         let Some(to) = self.ledger.node_of(&link) else { return };
+        if let Some(tape) = &mut self.tape {
+            tape.push(Recorded { to, lane, kind, body: body.clone() });
+        }
         let carried = self.network.check(&self.fleet.id, lane, kind, body);
         if let Ok(checked) = &*carried.frame
             && let Frame::Talk(talk) = checked.as_inner()
@@ -96,7 +99,10 @@ impl World {
     }
 
     fn admit(&mut self, node: usize, link: PublicKey) {
-        let Some(peer) = self.ledger.node_of(&link) else { return };
+        let Some(peer) = self.ledger.node_of(&link) else {
+            self.guests.insert((node, link));
+            return;
+        };
         let session = self.network.link(node, peer).session;
         for frame in self.network.admit(node, peer) {
             self.schedule(self.now, node, What::Frame { from: peer, session, frame });
@@ -124,6 +130,7 @@ impl World {
         grace_ms: u64,
     ) {
         self.checkers.see(self.now, &Sight::LetGoOn { node, award }, &self.ledger);
+        self.begun += 1;
         let now = self.now;
         let host = &mut self.hosts[node];
         host.plant(&self.plan, now, award, until, grace_ms);
