@@ -34,7 +34,8 @@ record! {
         1 => nonce: [u8; 16],
         /// The device that drew it.
         2 => holder: PublicKey,
-        /// Order logs that this beacon holds on disk and the asker did not show; none where equal.
+        /// Order logs that this beacon holds on disk and the asker did not show; none where equal,
+        /// and none where there are too many: `disk` tells the two apart.
         3 => heads: Vec<LogHead>,
         /// The release in force at the beacon.
         4 => release: Option<StatementId>,

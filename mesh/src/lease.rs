@@ -10,7 +10,7 @@
 
 use crate::engine::Engine;
 use crate::known::Known;
-use crate::limits::{DRAW_EVERY_MS_MAX, DRAW_EVERY_MS_MIN, DRAWS_OPEN_MAX};
+use crate::limits::{ANSWER_HEADS_MAX, DRAW_EVERY_MS_MAX, DRAW_EVERY_MS_MIN, DRAWS_OPEN_MAX};
 use crate::passing::Kept;
 use crate::time::{BootTime, Heard, Teller};
 use crate::wire::{self, Lane};
@@ -339,8 +339,8 @@ impl Engine {
         self.holder.drew.insert(link, self.now.boot);
         self.note_release_of(link, draw);
         let disk = heads_hash(&self.holder.disk_heads);
-        let same = disk == draw.heads;
-        let heads = if same { Vec::new() } else { self.holder.disk_heads.clone() };
+        let listed = disk != draw.heads && self.holder.disk_heads.len() <= ANSWER_HEADS_MAX;
+        let heads = if listed { self.holder.disk_heads.clone() } else { Vec::new() };
         let judges = self.named_judges();
         let release = judges.all().first().map(|r| (r.id, r.header.version.clone()));
         let answer = Answer {
@@ -378,10 +378,13 @@ impl Engine {
         if answer.upstream_age_ms > 0 || !self.known.was_beacon(&link) {
             return;
         }
-        let heads = if answer.heads.is_empty() { open.heads } else { answer.heads.clone() };
         if let Some(version) = &answer.version {
             self.holder.versions.insert(link, version.clone());
         }
+        if names_others(&answer, &open.heads) {
+            return self.catch_up_with(link);
+        }
+        let heads = if answer.heads.is_empty() { open.heads } else { answer.heads.clone() };
         if answer.disk.is_some() && self.passes_on() {
             let kept = Kept::new(bytes.clone(), open.asked, heads.clone());
             self.holder.kept.insert(link, kept);
@@ -393,6 +396,12 @@ impl Engine {
         if self.holder.waits() {
             self.compare_heads(link);
         }
+    }
+
+    /// Compares with a link that names its orders by their hash alone, and asks it again.
+    pub(crate) fn catch_up_with(&mut self, link: PublicKey) {
+        self.compare_heads(link);
+        self.holder.draw_at_once();
     }
 
     /// Notes what a beacon has on disk; an older word says nothing new.
@@ -465,4 +474,10 @@ impl Engine {
     pub(crate) fn is_beacon(&self, key: &PublicKey) -> bool {
         self.known.is_beacon(key)
     }
+}
+
+/// True when an answer lists no heads and names others than these by their hash: it says that its
+/// signer has heard orders, and not which, so nothing starts with it.
+pub(crate) fn names_others(answer: &Answer, shown: &[LogHead]) -> bool {
+    answer.heads.is_empty() && answer.disk.is_some_and(|disk| disk != heads_hash(shown))
 }

@@ -49,6 +49,14 @@ pub const DRAWS_OPEN_MAX: usize = 32;
 /// Answers of beacons that a gateway passes on at once: each is a signature to check.
 pub const PASSED_MAX: usize = 16;
 
+/// Heads that an answer to a draw lists, some 115 bytes each: beyond it the answer names them by
+/// their hash alone, or who left a thousand short logs behind would make it longer than a frame.
+pub const ANSWER_HEADS_MAX: usize = 256;
+
+/// Bytes of the answers that a gateway passes on at once: they lie in one frame with the heads that
+/// it lists itself.
+pub const PASSED_BYTES_MAX: usize = 48 * 1024;
+
 /// How long a credential lives, milliseconds: revocation by expiry within a quarter of an hour.
 pub const CREDENTIAL_MS: u64 = 15 * 60_000;
 

@@ -15,7 +15,7 @@
 
 use crate::engine::Engine;
 use crate::lease::Waiting;
-use crate::limits::PASSED_MAX;
+use crate::limits::{ANSWER_HEADS_MAX, PASSED_BYTES_MAX, PASSED_MAX};
 use crate::time::{BootTime, with_drift};
 use belay_crdt::set::heads_hash;
 use belay_identity::body::Release;
@@ -75,13 +75,17 @@ impl Engine {
         kept.retain(|one| one.heads == heads);
         let judging = self.judging();
         let needed = judging.iter().map(|release| release.header.beacons.len()).max().unwrap_or(0);
-        let passed: Vec<&Kept> = kept.into_iter().take(needed.min(PASSED_MAX)).collect();
+        let mut room = PASSED_BYTES_MAX;
+        let fits =
+            |one: &&Kept| room.checked_sub(one.bytes.len()).map(|left| room = left).is_some();
+        let passed = kept.into_iter().take(needed.min(PASSED_MAX)).take_while(fits);
+        let passed: Vec<&Kept> = passed.collect();
         let Some(oldest) = passed.iter().map(|one| one.asked).min() else { return false };
-        let same = heads_hash(&heads) == draw.heads;
+        let listed = heads_hash(&heads) != draw.heads && heads.len() <= ANSWER_HEADS_MAX;
         let answer = Answer {
             nonce: draw.nonce,
             holder: link,
-            heads: if same { Vec::new() } else { heads },
+            heads: if listed { heads } else { Vec::new() },
             release: None,
             version: None,
             upstream_age_ms: with_drift(self.now.boot.since_ms(oldest)),
@@ -111,8 +115,13 @@ impl Engine {
             // A beacon of a release before, which passes on now, has these on disk itself.
             self.acknowledge(link, asked, heads.to_vec());
         }
-        for bytes in &answer.passed {
-            let Some((beacon, first)) = self.first_hand(link, bytes, names) else { continue };
+        let passed = answer.passed.iter().filter_map(|bytes| self.first_hand(link, bytes, names));
+        let passed: Vec<(PublicKey, Answer)> = passed.collect();
+        if passed.is_empty() {
+            // None of them names what this device has.
+            self.catch_up_with(link);
+        }
+        for (beacon, first) in passed {
             let age_ms = answer.upstream_age_ms.max(self.shown_age_ms(&first, asked));
             let asked = asked.minus_ms(with_drift(age_ms));
             self.acknowledge(beacon, asked, heads.to_vec());

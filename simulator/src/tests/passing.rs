@@ -3,13 +3,17 @@
 //! One beacon, one gateway that reaches it, and a device that reaches only the gateway.
 
 use super::adopting::{all_but, hold, publish, release};
-use super::lab::{Lab, Sent};
+use super::lab::{Held, Lab, Sent};
+use belay_identity::body::{Drill, Reason, Subject, Term};
 use belay_identity::lease::{Answer, Talk};
-use belay_identity::{SecretKey, sign};
+use belay_identity::principal::AgentId;
+use belay_identity::{Incarnation, SecretKey, Statement, sign};
 use belay_mesh::Request;
 use belay_mesh::output::Answer as Reply;
 use belay_mesh::status::{LeaseReach, Status};
 use belay_mesh::wire::{self, Lane};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const ANYTHING: Option<&[&str]> = Some(&[]);
 const BEACON: usize = 0;
@@ -125,6 +129,36 @@ fn answers_passed_on_name_the_orders_on_the_beacons_disk() {
     lab.run(2 * lease);
     assert!(!passed(&lab).is_empty());
     assert_eq!(reach_ms(&mut lab, FAR), 0, "it has not heard of the order");
+}
+
+/// Goal: who leaves more short logs behind than a frame names keeps nobody from a lease, at a beacon
+/// or behind a gateway, and no lease starts before the orders are there. Method: 1,000 drills, each
+/// the first of a log of its own, are heard by the beacon while the others hear nobody.
+#[test]
+fn more_logs_than_an_answer_names_keep_nobody_from_a_lease() {
+    let mut lab = lab(&[GATEWAY]);
+    let lease = lease_ms(&lab);
+    lab.cut.extend([GATEWAY, FAR]);
+    let agent = Term::Agent(AgentId::new(&lab.fleet.domain, "planner").unwrap());
+    let subject = Subject::new(vec![agent]).unwrap();
+    let (home, reason) = (lab.fleet.devices[BEACON].id.clone(), Reason("test".into()));
+    let first = lab.ordered(Drill { subject, home, reason });
+    let life = |counter: u64| Incarnation { counter, drawn: [0xdd; 16] };
+    let said = (0..1_000).map(|number| {
+        let drill = Statement { incarnation: life(100 + number), ..(**first).clone() };
+        Arc::new(sign(drill, &lab.fleet.operator, &lab.fleet.id))
+    });
+    let said: Vec<Held> = said.collect();
+    said.chunks(64).for_each(|some| lab.hand(3, BEACON, some));
+    lab.run(lease);
+    assert_eq!([GATEWAY, FAR].map(|node| reach_ms(&mut lab, node)), [0, 0]);
+    lab.cut.clear();
+    lab.run(lease);
+    for node in [GATEWAY, FAR] {
+        assert!(reach_ms(&mut lab, node) > 0, "{node}: {:?}", status(&mut lab, node).leases);
+        let disk: BTreeSet<_> = lab.disk(node).iter().map(|held| held.id()).collect();
+        assert!(said.iter().all(|drill| disk.contains(&drill.id())));
+    }
 }
 
 /// The last moment at which the far device had a lease, while the gateway hands out this answer as
