@@ -131,9 +131,10 @@ fn answers_passed_on_name_the_orders_on_the_beacons_disk() {
     assert_eq!(reach_ms(&mut lab, FAR), 0, "it has not heard of the order");
 }
 
-/// Goal: who leaves more short logs behind than a frame names keeps nobody from a lease, at a beacon
-/// or behind a gateway, and no lease starts before the orders are there. Method: 1,000 drills, each
-/// the first of a log of its own, are heard by the beacon while the others hear nobody.
+/// Goal: who leaves more short logs behind than a frame names keeps nobody from a lease, at a
+/// beacon or behind a gateway, and no lease starts before the orders are there. Method: 1,000
+/// drills, each the first of a log of its own, are heard by the beacon while the others hear
+/// nobody.
 #[test]
 fn more_logs_than_an_answer_names_keep_nobody_from_a_lease() {
     let mut lab = lab(&[GATEWAY]);
