@@ -1,7 +1,7 @@
 //! A program about an operator whose grants are held: what he had granted before, what he grants
 //! under the hold, and his orders.
 
-use super::programs::{A1, B1, Program, Role, What, chain, element, gus, sees};
+use super::programs::{A1, B1, Expected, Program, Role, What, chain, element, gus, sees};
 use super::world::{Who, World, agent, hold, hold_until, lift, link, operator};
 use belay_identity::body::Term;
 
@@ -46,47 +46,47 @@ pub(super) fn held() -> Program {
             chain(&[link("ida", "near", 1, 1)]),
             chain(&[link("tom", "near", 1, 1)]),
         ],
-        expected: vec![
-            sees(&["hold on gus", "lift of gus before"], What::Cut(0), true),
-            sees(
-                &["hold on gus", "lift of gus before", "anna's yes to it", "a day"],
-                What::Cut(0),
-                false,
-            ),
-            sees(
-                &["hold on ida", "lift of gus before", "lift of ida under it"],
-                What::Cut(1),
-                false,
-            ),
-            sees(
-                &["hold on ida", "lift of gus before", "lift of ida under it", "a day"],
-                What::Cut(1),
-                true,
-            ),
-            sees(&["hold on ida", "lift of ida under it", "longer"], What::Cut(1), false),
-            sees(
-                &["hold on ida", "lift of ida under it", "longer", "cleo's yes to longer"],
-                What::Cut(1),
-                true,
-            ),
-            sees(
-                &["hold on ida", "lift of ida under it", "a day", "the root lifts the day"],
-                What::Cut(1),
-                false,
-            ),
-            sees(
-                &[
-                    "hold on ida",
-                    "lift of ida under it",
-                    "a day",
-                    "the root lifts the day",
-                    "longer",
-                    "cleo's yes to longer",
-                ],
-                What::Cut(1),
-                true,
-            ),
-            sees(&["a day", "ben's order under it"], What::Cut(2), true),
-        ],
+        expected: expected_of_held(),
     }
+}
+
+fn expected_of_held() -> Vec<Expected> {
+    vec![
+        sees(&["hold on gus", "lift of gus before"], What::Cut(0), true),
+        sees(
+            &["hold on gus", "lift of gus before", "anna's yes to it", "a day"],
+            What::Cut(0),
+            false,
+        ),
+        sees(&["hold on ida", "lift of gus before", "lift of ida under it"], What::Cut(1), false),
+        sees(
+            &["hold on ida", "lift of gus before", "lift of ida under it", "a day"],
+            What::Cut(1),
+            true,
+        ),
+        sees(&["hold on ida", "lift of ida under it", "longer"], What::Cut(1), false),
+        sees(
+            &["hold on ida", "lift of ida under it", "longer", "cleo's yes to longer"],
+            What::Cut(1),
+            true,
+        ),
+        sees(
+            &["hold on ida", "lift of ida under it", "a day", "the root lifts the day"],
+            What::Cut(1),
+            false,
+        ),
+        sees(
+            &[
+                "hold on ida",
+                "lift of ida under it",
+                "a day",
+                "the root lifts the day",
+                "longer",
+                "cleo's yes to longer",
+            ],
+            What::Cut(1),
+            true,
+        ),
+        sees(&["a day", "ben's order under it"], What::Cut(2), true),
+    ]
 }
