@@ -1,8 +1,7 @@
 //! Approvals that must not count, and those that do.
 
-use super::desk::{ALICE, Desk, ROOT};
-use belay_identity::body::{Hold, Lift, Reason, Restore, Revoke, Role, Subject, Term};
-use belay_identity::principal::AgentId;
+use super::desk::{ALICE, Desk, ROOT, reason, subject};
+use belay_identity::body::{Hold, Lift, Restore, Revoke, Role, Subject, Term};
 use belay_identity::{Body, StatementId};
 use belay_mesh::Request;
 use belay_mesh::approval::ActKind;
@@ -21,15 +20,6 @@ fn three() -> Desk {
     desk.propose(ROOT, carol).expect("carol");
     assert_eq!(desk.status().epoch, 3);
     desk
-}
-
-fn subject(desk: &Desk, agent: &str) -> Subject {
-    let agent = AgentId::new(&desk.domain, agent).expect("an agent");
-    Subject::new(vec![Term::Agent(agent)]).expect("a subject")
-}
-
-fn reason() -> Reason {
-    Reason("test".into())
 }
 
 fn revoked(desk: &mut Desk, by: u8, agent: &str) -> StatementId {

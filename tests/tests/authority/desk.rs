@@ -1,7 +1,7 @@
 //! One engine at which several people sign: the founder, and whoever he names.
 
-use belay_identity::body::{Approve, DeviceKind, Operator, Role, Root};
-use belay_identity::principal::{DeviceId, OperatorId, Principal, TrustDomain, UserId};
+use belay_identity::body::{Approve, DeviceKind, Operator, Reason, Role, Root, Subject, Term};
+use belay_identity::principal::{AgentId, DeviceId, OperatorId, Principal, TrustDomain, UserId};
 use belay_identity::{
     Body, Class, FleetId, PublicKey, Scope, SecretKey, Statement, StatementId, Verified, sign,
 };
@@ -23,6 +23,17 @@ const WALL_MS: u64 = 1_800_000_000_000;
 pub(super) const ROOT: u8 = 5;
 /// The seed of the founder's operator key.
 pub(super) const ALICE: u8 = 4;
+
+/// An order's subject: one agent of the desk's fleet.
+pub(super) fn subject(desk: &Desk, agent: &str) -> Subject {
+    let agent = AgentId::new(&desk.domain, agent).expect("an agent");
+    Subject::new(vec![Term::Agent(agent)]).expect("a subject")
+}
+
+/// Why, for people.
+pub(super) fn reason() -> Reason {
+    Reason("test".into())
+}
 
 /// A device, and who signs at it.
 pub(super) struct Desk {

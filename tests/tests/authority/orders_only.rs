@@ -1,8 +1,7 @@
 //! A key that counts for orders only: it takes away, and nothing that it grants counts.
 
-use super::desk::{ALICE, Desk, ROOT, key};
-use belay_identity::body::{Approve, Hold, Lift, Reason, Restore, Revoke, Role, Subject, Term};
-use belay_identity::principal::AgentId;
+use super::desk::{ALICE, Desk, ROOT, key, reason, subject};
+use belay_identity::body::{Approve, Hold, Lift, Restore, Revoke, Role};
 use belay_identity::{Body, Statement, StatementId, Verified};
 use belay_mesh::epoch::Change;
 use belay_mesh::output::RefusalKind;
@@ -20,15 +19,6 @@ fn two() -> Desk {
     let (id, key) = (desk.operator("bob"), key(HIS_AGENT).public());
     desk.propose(ROOT, Change::AddOrdersKey { id, key }).expect("a further key");
     desk
-}
-
-fn subject(desk: &Desk, agent: &str) -> Subject {
-    let agent = AgentId::new(&desk.domain, agent).expect("an agent");
-    Subject::new(vec![Term::Agent(agent)]).expect("a subject")
-}
-
-fn reason() -> Reason {
-    Reason("test".into())
 }
 
 fn hold(desk: &mut Desk, agent: &str) -> Body {
