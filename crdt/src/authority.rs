@@ -309,6 +309,11 @@ impl Authority {
         self.tenures.keys().copied().collect()
     }
 
+    /// True for a key that ever was a root's or an operator's.
+    pub fn held_office(&self, key: &PublicKey) -> bool {
+        self.tenures.contains_key(key)
+    }
+
     /// Operators with the security role in the standing epoch.
     pub fn security_operators(&self) -> usize {
         let number = self.standing().map_or(0, |epoch| epoch.number);

@@ -187,6 +187,13 @@ impl Registry {
         ids.iter().rev().find_map(|(_, id)| self.credential(id))
     }
 
+    /// The devices' keys, of now or before, by which this key was given a credential.
+    pub fn issuers_of(&self, key: &PublicKey) -> impl Iterator<Item = PublicKey> {
+        let ids = self.credentials_by_key.get(key).into_iter().flatten();
+        let claims = ids.filter_map(|(_, id)| self.claim(id));
+        claims.filter(|issued| self.was_issued_there(issued)).map(|issued| issued.issuer)
+    }
+
     /// Every credential whose own link carries the whole subject, by id. What a chain above it
     /// carries is asked of `Tasks`.
     pub fn credentials_matching<'a>(

@@ -243,6 +243,12 @@ impl Set {
             .filter_map(|id| self.by_id.get(id))
     }
 
+    /// Every statement that stands in a log, log by log.
+    pub fn in_logs(&self) -> impl Iterator<Item = &Held> {
+        let places = self.logs.values().flat_map(|log| log.places.values());
+        places.flat_map(Place::ids).filter_map(|id| self.by_id.get(id))
+    }
+
     /// The place after the highest held number of a log: its number, and the statement before it.
     pub fn next_place(&self, log: &LogId) -> (u64, Option<StatementId>) {
         if is_register(log.class) {

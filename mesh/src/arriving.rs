@@ -125,7 +125,7 @@ impl Engine {
         if full || self.work.offers.places.len() >= RESERVATIONS_MAX {
             return Err("no place is free here now; try again in a few seconds".into());
         }
-        Ok(())
+        self.has_share_for_work().map_err(|full| full.why)
     }
 
     fn weigh_terms(&self, link: PublicKey, offer: &Offer) -> Result<Chain, String> {

@@ -102,12 +102,11 @@ impl Engine {
     /// Takes a statement into the set and acts on it; its write joins this call's.
     pub(crate) fn learn(&mut self, statement: &Arc<Verified<Statement>>) -> bool {
         use belay_crdt::set::Inserted;
+        let cost = self.cost(statement);
         if self.known.intake(statement) == Inserted::Known {
             return false;
         }
-        if statement.class == Class::Draft {
-            self.rooms.note(statement);
-        }
+        self.note_cost(statement, cost);
         self.write(Record::Statement { id: statement.id(), bytes: statement.bytes().clone() });
         self.on_learnt(statement);
         self.note_forks();

@@ -17,6 +17,7 @@ use crate::neighbours::Neighbours;
 use crate::output::{Answer, Event, Output, Record, Refusal, Urgency};
 use crate::presence::Present;
 use crate::relays::Relays;
+use crate::shares::Shares;
 use crate::spread::Links;
 use crate::stop::Stops;
 use crate::task::Work;
@@ -82,6 +83,7 @@ pub struct Engine {
     pub(crate) decisions: Decisions,
     pub(crate) forks: Forks,
     pub(crate) rooms: Rooms,
+    pub(crate) shares: Shares,
     pub(crate) view: Arc<GateView>,
     pub(crate) pictured: Option<Pictured>,
     outbox: VecDeque<Output>,
@@ -174,7 +176,7 @@ impl Engine {
     pub fn over(config: Config, now: Now, folded: Folded) -> Self {
         let key = config.device.public();
         let mut chance = Chance::new(config.seed, now);
-        let Folded(known) = folded;
+        let Folded { known, shares } = folded;
         // Whether this disk was set back, nobody here can know: a new life is a new log.
         let lived = last_incarnation(&known, key).map_or(0, |last| last.counter);
         let incarnation = Incarnation { counter: lived.saturating_add(1), drawn: chance.bytes16() };
@@ -195,6 +197,7 @@ impl Engine {
             decisions: Decisions::default(),
             forks: Forks::default(),
             rooms,
+            shares,
             view: Arc::new(GateView::empty()),
             pictured: None,
             config,

@@ -4,6 +4,7 @@
 
 use crate::engine::Restored;
 use crate::gate::{Programs, Rules};
+use crate::shares::Shares;
 use belay_crdt::releases::ReleaseInForce;
 use belay_crdt::set::{Inserted, Set};
 use belay_crdt::views::{Followed, Views};
@@ -16,7 +17,10 @@ use std::sync::Arc;
 
 /// What was on a disk, folded once: engines that start over equal disks share it.
 #[derive(Clone)]
-pub struct Folded(pub(crate) Known);
+pub struct Folded {
+    pub(crate) known: Known,
+    pub(crate) shares: Shares,
+}
 
 impl Folded {
     /// Folds what was on a disk, for a device that follows this ring of releases.
@@ -26,7 +30,8 @@ impl Folded {
             // A policy that no longer reads (a newer language) is as good as absent: denied.
             let _ = known.keep_body(body);
         }
-        Self(known)
+        let shares = Shares::of(&known);
+        Self { known, shares }
     }
 }
 

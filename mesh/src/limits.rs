@@ -1,5 +1,7 @@
 //! Every bound of this room, with its reason.
 
+use crate::shares::Share;
+
 /// Bytes of a frame in the urgent lane: an order of 1 KiB with the root epochs that precede it.
 pub const URGENT_FRAME_BYTES_MAX: usize = 8 * 1024;
 
@@ -149,6 +151,31 @@ pub const HEADS_EVERY_MS: u64 = 200;
 /// Bytes pushed to one link in one round of repair: what a bulk queue takes; the next round goes
 /// on.
 pub const PUSH_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of one author's among them, as long as others have anything to say.
+pub const PUSH_BYTES_PER_AUTHOR_MAX: usize = PUSH_BYTES_MAX / 4;
+
+/// What a device's key, with those of its agents, may cost another device: some twenty thousand
+/// pieces of work, and a quarter of the logs that a list of heads can name.
+pub const MEMBER_SHARE: Share = Share { statements: 1 << 17, bytes: 64 << 20, logs: 1 << 14 };
+
+/// The same for a root's or an operator's key: a thousand of the largest epochs, or an order every
+/// quarter of an hour for two years; each start of a node at which he signs begins two logs.
+pub const OFFICE_SHARE: Share = Share { statements: 1 << 16, bytes: 64 << 20, logs: 1 << 13 };
+
+/// The same for a key that was named and is nobody yet: it signs one enrolment, or one yes for each
+/// life of the node at which a coming root gives it.
+pub const NEWCOMER_SHARE: Share = Share { statements: 16, bytes: 128 << 10, logs: 16 };
+
+/// The same for all keys that nobody here knows, together: what comes before its papers in a busy
+/// minute.
+pub const STRANGERS_SHARE: Share = Share { statements: 1 << 12, bytes: 4 << 20, logs: 1 << 12 };
+
+/// Hundredths of its own share at which a device takes no more work, so that receipts still fit.
+pub const SHARE_WORK_PERCENT: u64 = 90;
+
+/// Hundredths of a share from which `status` tells of it.
+pub const SHARE_SHOWN_PERCENT: u64 = 75;
 
 /// How long a device that sees a fork waits at most before it writes the proof, milliseconds: a
 /// flood of another's proof takes a tenth of it, and the fold has fenced the author before.

@@ -52,6 +52,7 @@ impl Engine {
         check_payload(want.payload.as_ref()).map_err(|why| {
             Refusal::new(RefusalKind::WrongUse, why, "send a smaller file, or rename it")
         })?;
+        self.has_share_for_work()?;
         let giver = self.giver(&want)?;
         let terms = self.terms(&giver, &want)?;
         let mut errand = Errand::new(ask, want, giver, terms);

@@ -5,11 +5,13 @@
 
 use crate::engine::Engine;
 use crate::limits::{
-    FRAME_HEADS_MAX, HEADS_EVERY_MS, HEADS_PARTS_MAX, REPAIR_EVERY_MS, REPAIR_FRAME_BYTES,
-    WANT_RETRY_MS,
+    FRAME_HEADS_MAX, HEADS_EVERY_MS, HEADS_PARTS_MAX, PUSH_BYTES_PER_AUTHOR_MAX, REPAIR_EVERY_MS,
+    REPAIR_FRAME_BYTES, WANT_RETRY_MS,
 };
+use crate::shares::Payer;
 use crate::wire::{self, FrameKind, Heads, Lane};
 use belay_identity::{LogHead, PublicKey, StatementId};
+use std::collections::BTreeMap;
 
 impl Engine {
     pub(crate) fn ask_again(&mut self) {
@@ -19,7 +21,8 @@ impl Engine {
         for id in due {
             let next = self.links.wants.get_mut(&id).and_then(|want| {
                 want.retry = now.plus_ms(WANT_RETRY_MS);
-                want.from.pop_front()
+                want.asked = want.from.pop_front()?;
+                Some(want.asked)
             });
             match next {
                 Some(link) => self.send(link, Lane::Bulk, FrameKind::Want, wire::write_list(&[id])),
@@ -80,10 +83,26 @@ impl Engine {
 
     fn on_all_heads(&mut self, link: PublicKey, theirs: &[LogHead]) {
         let lacking = self.tellable(self.known.set.lacking(theirs));
+        let lacking = self.in_turns(lacking);
         self.push(link, &lacking);
         if !self.known.set.holds(theirs) {
             self.send_heads(link);
         }
+    }
+
+    /// The same ids, what is beyond one author's part of a round last: one whose statements a peer
+    /// has no room for would else keep all others from it.
+    fn in_turns(&self, lacking: Vec<StatementId>) -> Vec<StatementId> {
+        let mut pushed: BTreeMap<Payer, usize> = BTreeMap::new();
+        let first = |id: &StatementId| {
+            let Some(held) = self.known.get(id) else { return true };
+            let bytes = pushed.entry(Payer::of(&self.known, held)).or_default();
+            *bytes += held.bytes().len();
+            *bytes <= PUSH_BYTES_PER_AUTHOR_MAX
+        };
+        let (mut first, later): (Vec<_>, Vec<_>) = lacking.into_iter().partition(first);
+        first.extend(later);
+        first
     }
 
     /// Sends how far every log is held; at most once in `HEADS_EVERY_MS` to one link.

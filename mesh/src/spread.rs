@@ -66,6 +66,9 @@ struct Recent {
 }
 
 pub(crate) struct Want {
+    /// Who was asked last.
+    pub(crate) asked: PublicKey,
+    /// Who announced it too.
     pub(crate) from: VecDeque<PublicKey>,
     pub(crate) retry: BootTime,
 }
@@ -301,7 +304,7 @@ impl Engine {
     fn may_introduce(&self, statement: &Verified<Statement>) -> bool {
         let key = statement.key();
         let member = self.known.registry.device_by_key(&key).is_some();
-        if member || self.known.authority.order_keys().contains(&key) {
+        if member || self.known.authority.held_office(&key) {
             return true;
         }
         let invite = statement.refs.first().and_then(|id| self.known.get(id));
@@ -386,7 +389,7 @@ impl Engine {
             return;
         }
         let held = self.known.get(&id).is_some();
-        if statement.class == Class::Draft && !held && !self.takes_draft(statement) {
+        if !held && !self.takes(statement) {
             return;
         }
         if self.learn(statement) {
@@ -409,13 +412,13 @@ impl Engine {
             Body::Approve(yes) => match self.known.get(&yes.of).map(|of| &of.body) {
                 // A key that leaves has a yes to say too: the epoch before needs its own threshold.
                 Some(Body::Root(root)) if root.keys.contains(&key) => true,
-                _ => self.known.authority.order_keys().contains(&key),
+                _ => self.known.authority.held_office(&key),
             },
             Body::Proof(_) => {
                 let own = self.known.set.of_kind("proof").filter(|proof| proof.key() == key);
                 own.count() < PROOFS_PER_KEY_MAX
             }
-            _ => self.known.authority.order_keys().contains(&key),
+            _ => self.known.authority.held_office(&key),
         }
     }
 
@@ -504,6 +507,7 @@ impl Engine {
 
     fn on_ids(&mut self, link: PublicKey, ids: &[StatementId]) {
         let mut ask = Vec::new();
+        let open = self.links.wants.values().filter(|want| want.asked == link).count();
         for id in ids.iter().take(ANNOUNCED_MAX) {
             self.note_sent(link, *id);
             if self.known.get(id).is_some() {
@@ -513,9 +517,10 @@ impl Engine {
                 if want.from.len() < LINKS_MAX && !want.from.contains(&link) {
                     want.from.push_back(link);
                 }
-            } else if self.links.wants.len() < ANNOUNCED_MAX * LINKS_MAX {
+            } else if open + ask.len() < ANNOUNCED_MAX {
                 let retry = self.now.boot.plus_ms(WANT_RETRY_MS);
-                self.links.wants.insert(*id, Want { from: VecDeque::new(), retry });
+                let want = Want { asked: link, from: VecDeque::new(), retry };
+                self.links.wants.insert(*id, want);
                 ask.push(*id);
             }
         }

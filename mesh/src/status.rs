@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::lease::Lease;
 use crate::programs::ProgramReport;
+use crate::shares::ShareLine;
 use crate::time::{BootTime, with_drift};
 use belay_crdt::case::Case;
 use belay_crdt::releases::ReleaseInForce;
@@ -47,6 +48,8 @@ pub struct Status {
     pub contact_lost: bool,
     /// The gateways that passed the beacons' answers on, by name: the leases rest on their word.
     pub rests_on: Vec<String>,
+    /// Authors who have used most of what this device keeps of one, the fullest first.
+    pub full: Vec<ShareLine>,
     /// Spans that the configuration makes longer than the releases do: these hold.
     pub ignored: Vec<&'static str>,
 }
@@ -168,6 +171,7 @@ impl Engine {
             refused: self.links.refusal().map(str::to_owned),
             quorum: self.quorum(),
             clock_off_ms: self.clock_off_ms(),
+            full: self.share_lines(),
             ignored: self.ignored_spans(),
             rests_on: self.rests_on().iter().map(|key| self.name_of(key)).collect(),
             contact_lost: matches!(self.run_lease(), Lease::Until(end) if end <= self.now.boot),
@@ -228,7 +232,7 @@ impl Engine {
     }
 
     /// The name of the device with this key; the key where it is not known.
-    fn name_of(&self, key: &PublicKey) -> String {
+    pub(crate) fn name_of(&self, key: &PublicKey) -> String {
         let device = self.known.registry.device_by_key(key);
         device.map_or_else(|| key.to_hex(), |device| device.id.name().to_owned())
     }

@@ -217,6 +217,7 @@ impl Engine {
             let why = format!("{TASKS_MAX} tasks run here already");
             return Err(Refusal::new(RefusalKind::Failed, why, "wait until one ends, or stop one"));
         }
+        self.has_share_for_work()?;
         self.check_named(run)?;
         // The gate first: a refused run leaves no credential that somebody would have to answer
         // for.

@@ -229,6 +229,9 @@ pub(crate) struct StatusSaid {
     pub(crate) run: String,
     pub(crate) orders: Vec<OrderSaid>,
     pub(crate) security_operators: u64,
+    /// Authors who have used most of what this device keeps of one.
+    #[serde(default)]
+    pub(crate) full: Vec<FullSaid>,
     pub(crate) statements: u64,
     pub(crate) pid: u32,
     pub(crate) disk: String,
@@ -245,6 +248,14 @@ pub(crate) struct StatusSaid {
     pub(crate) ignored: Vec<String>,
     /// Every bound of the links with what is used of it.
     pub(crate) bounds: Vec<BoundSaid>,
+}
+
+/// An author who has used most of his share.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FullSaid {
+    /// His name; none for all whom nobody here knows, together.
+    pub(crate) author: Option<String>,
+    pub(crate) percent: u64,
 }
 
 /// One bound of the links.

@@ -15,6 +15,7 @@ mod offload;
 mod passing;
 mod payload;
 mod programs;
+mod shares;
 mod trials;
 
 const WALK: &str = include_str!("../../configs/plans/walk.toml");

@@ -315,6 +315,14 @@ fn items(status: &StatusSaid, peers: &[DeviceReportSaid]) -> Vec<Item> {
         let next = "set it; nothing here is decided by it";
         note(false, "this device's clock is off".to_owned(), next);
     }
+    for full in &status.full {
+        let (who, next) = match &full.author {
+            Some(author) => (author.as_str(), "an operator gives it another key, or revokes it"),
+            None => ("keys that nobody here knows", "`belay device list` says who is linked"),
+        };
+        let what = format!("{who}: {}% used of what this device keeps of one author", full.percent);
+        note(false, what, next);
+    }
     if status.security_operators == 1 {
         let what = "one operator: no second pair of eyes".to_owned();
         note(

@@ -12,18 +12,19 @@ use crate::api::standing::StandingSaid;
 use crate::api::statements::StatementsSaid;
 use crate::api::why::WhySaid;
 use crate::api::{
-    BoundSaid, BranchSaid, DeviceSaid, EndedSaid, LeaseSaid, OffloadSaid, OrderSaid, PathSaid,
-    PlaceSaid, ProgressSaid, ReleaseSaid, StatusSaid, TaskSaid, TriedSaid, VerdictSaid, to_text,
+    BoundSaid, BranchSaid, DeviceSaid, EndedSaid, FullSaid, LeaseSaid, OffloadSaid, OrderSaid,
+    PathSaid, PlaceSaid, ProgressSaid, ReleaseSaid, StatusSaid, TaskSaid, TriedSaid, VerdictSaid,
+    to_text,
 };
 use crate::door::Refusal as DoorRefusal;
 use crate::transport::{Side, Used, Way};
 use belay_crdt::case::{Branch, BranchState};
 use belay_crdt::drafts::Draft;
 use belay_identity::{PublicKey, StatementId};
-use belay_mesh::drafts;
 use belay_mesh::gate::Verdict;
 use belay_mesh::output::{Answer, Offloaded, Place};
 use belay_mesh::status::{LeaseReach, Progress, ReleaseLine, Status};
+use belay_mesh::{ShareLine, drafts};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -126,6 +127,7 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
             })
             .collect(),
         security_operators: status.security_operators,
+        full: status.full.iter().map(full_said).collect(),
         statements: status.statements,
         pid: std::process::id(),
         disk: shell.disk.clone(),
@@ -138,6 +140,10 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
         ignored: status.ignored.iter().map(|name| format!("enforce.{name}")).collect(),
         bounds: shell.net.used().iter().map(bound_said).collect(),
     }
+}
+
+fn full_said(line: &ShareLine) -> FullSaid {
+    FullSaid { author: line.author.clone(), percent: line.percent }
 }
 
 fn path_said(status: &Status, way: &Way) -> PathSaid {
