@@ -84,6 +84,11 @@ impl Engine {
             .and_then(|task| Some((task.chain.acting()?, task.chain.links().len(), task.origin)));
         let (id, number, told) = self.note_decision(act, link, verdict);
         verdict.id = Some(id.0);
+        if verdict.decision != Decision::Permit {
+            let signed = verdict.release_id.map(|release| self.signers_of(&release));
+            verdict.signed = signed.unwrap_or_default();
+            verdict.short = verdict.in_short(act);
+        }
         self.write(Record::Audit {
             task: act.task,
             act: act.hash(),

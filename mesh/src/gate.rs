@@ -11,6 +11,7 @@
 
 mod policy;
 mod programs;
+mod short;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -74,6 +75,10 @@ pub struct Verdict {
     pub hint: String,
     /// In observe mode: the rule that would have said No.
     pub would_deny: Option<String>,
+    /// Who signed and approved that release; told with a No only.
+    pub signed: Vec<String>,
+    /// A No in two sentences, for the agent that asked; empty otherwise.
+    pub short: String,
     /// The name under which this device keeps the decision; none while it is only judged.
     pub id: Option<[u8; 16]>,
 }
@@ -183,6 +188,8 @@ fn judge(
             why: "permitted".into(),
             hint: String::new(),
             would_deny: None,
+            signed: Vec::new(),
+            short: String::new(),
             id: None,
         },
         Err(no) => no.under(mode, release),
@@ -418,6 +425,8 @@ impl No {
             mode: Some(mode),
             why: self.why,
             hint: self.hint,
+            signed: Vec::new(),
+            short: String::new(),
             id: None,
         }
     }
@@ -443,6 +452,8 @@ impl Verdict {
             why,
             hint: hint.into(),
             would_deny: None,
+            signed: Vec::new(),
+            short: String::new(),
             id: None,
         }
     }

@@ -229,6 +229,12 @@ pub const DECISIONS_KEPT: usize = 256;
 /// Characters kept of each text of a decision: what fits in three lines of a terminal.
 pub const DECISION_TEXT_CHARS_MAX: usize = 240;
 
+/// Characters of a target in what an agent is told of a No: a path that a person still reads.
+pub const SHORT_TARGET_CHARS_MAX: usize = 120;
+
+/// Characters of what would change a No, for the agent: a model reads every refusal as its input.
+pub const SHORT_TEXT_CHARS_MAX: usize = 240;
+
 /// Names of arguments kept with a decision; more are not what decides.
 pub const DECISION_ARGS_KEPT: usize = 16;
 

@@ -149,6 +149,12 @@ pub(crate) struct VerdictSaid {
     pub(crate) why: String,
     pub(crate) hint: String,
     pub(crate) would_deny: Option<String>,
+    /// Who signed and approved the release; told with a No only.
+    #[serde(default)]
+    pub(crate) signed: Vec<String>,
+    /// A No in two sentences, for the agent that asked; empty otherwise.
+    #[serde(default)]
+    pub(crate) short: String,
     /// What `belay why` explains.
     #[serde(default)]
     pub(crate) id: Option<String>,

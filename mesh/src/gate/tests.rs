@@ -358,3 +358,24 @@ fn a_stranger_inherits_nothing_by_a_name() {
     assert_eq!((no.decision, no.rule.as_str()), (Decision::Deny, "not-hers"));
     assert_eq!(ask(&by(Mode::Observe, broken), "search").would_deny.as_deref(), Some("lineage"));
 }
+
+/// Goal: an agent is told in two sentences what refused it and what would change that, and nothing
+/// of a permit; a long target does not drown the words. Method: the rules' No, the same with a
+/// target of many characters, a permit.
+#[test]
+fn an_agent_is_told_a_no_in_two_sentences() {
+    let mut no = ask(&view(Mode::Enforce), "shell");
+    no.signed = vec!["operator:ana".into()];
+    no.id = Some([0xab; 16]);
+    let short = no.in_short(&act("shell"));
+    assert!(short.starts_with("Belay denied tool.call on shell: "), "{short}");
+    for part in ["release 1.1", "operator:ana", "abababababababab", no.hint.as_str()] {
+        assert!(short.contains(part), "{part} in {short}");
+    }
+    let mut asks = no.clone();
+    asks.decision = Decision::Ask;
+    let long = asks.in_short(&act(&"é".repeat(4_000)));
+    assert!(long.starts_with("Belay wants an approval") && long.chars().count() < 600, "{long}");
+    let granted = view(Mode::Enforce);
+    assert_eq!(ask(&granted, "search").in_short(&act("search")), "");
+}

@@ -206,6 +206,8 @@ fn verdict_said(verdict: Verdict) -> VerdictSaid {
         why: verdict.why,
         hint: verdict.hint,
         would_deny: verdict.would_deny,
+        signed: verdict.signed,
+        short: verdict.short,
         id: verdict.id.map(|id| to_text(&id)),
     }
 }
