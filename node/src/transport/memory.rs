@@ -1,8 +1,9 @@
 //! The last guard: no new connection from outside while this process holds too much memory.
 //!
 //! Everything that a peer may fill has a bound of its own; this one is for what nobody thought of.
-//! What this side dials goes on, or a node under attack could not draw its leases. Refused here:
-//! ending what stands.
+//! What this side dials goes on, or a node under attack could not draw its leases; that is why
+//! libp2p-memory-connection-limits does not stand here: over its bound it refuses dials as well.
+//! Refused here: ending what stands.
 
 use std::{
     convert::Infallible,

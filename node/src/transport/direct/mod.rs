@@ -35,7 +35,7 @@ pub use pieces::{Pieces, Unsealed};
 #[cfg(test)]
 pub(crate) use {
     lend::{BUSY, COMES},
-    limits::{LEND_BLOCK_MAX, LENDS_PER_DEVICE_MAX},
+    limits::{HANDSHAKES_UNPROVEN_MAX, LEND_BLOCK_MAX, LENDS_PER_DEVICE_MAX},
 };
 
 use std::{

@@ -7,6 +7,7 @@ mod bounds;
 mod direct;
 mod links;
 mod relayed;
+mod retry;
 mod tcp;
 
 use std::{net::SocketAddr, time::Duration};
