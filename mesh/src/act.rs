@@ -80,9 +80,7 @@ impl Engine {
 
     /// Names a decision, and lets it be written: for ever in the audit log, for a while beside it.
     fn audit(&mut self, act: &Act, asker: Option<&GateTask>, verdict: &mut Verdict) {
-        let link = asker
-            .and_then(|task| Some((task.chain.acting()?, task.chain.links().len(), task.origin)));
-        let (id, number, told) = self.note_decision(act, link, verdict);
+        let (id, number, told) = self.note_decision(act, asker, verdict);
         verdict.id = Some(id.0);
         if verdict.decision != Decision::Permit {
             let signed = verdict.release_id.map(|release| self.signers_of(&release));

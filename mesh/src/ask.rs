@@ -30,6 +30,7 @@ impl Engine {
             Request::Cancel { award, by, reason } => {
                 return self.on_cancel(ask, &award, by, reason);
             }
+            Request::Outcome { task, told } => return self.on_told(ask, task, told),
             Request::Status => Ok(Answer::Status(self.status())),
             Request::Place { key, class } => Ok(Answer::Place(self.place(key, class))),
             Request::Roots => Ok(Answer::Roots(self.root_bytes())),

@@ -291,7 +291,7 @@ impl Engine {
         let write = WriteId(self.writes_made);
         let statements = records.iter().filter_map(|record| match record {
             Record::Statement { id, bytes } => Some((*id, bytes.clone())),
-            Record::Body { .. } | Record::Audit { .. } => None,
+            Record::Body { .. } | Record::Audit { .. } | Record::Outcome { .. } => None,
         });
         self.writes.insert(write, Write { urgency, statements: statements.collect(), effects });
         self.out(Output::Persist { write, records, urgency });
@@ -358,7 +358,7 @@ impl Engine {
         let again = self.again.iter().map(|again| &again.write);
         let open = self.batch.iter().filter_map(|record| match record {
             Record::Statement { id, .. } => Some(id),
-            Record::Body { .. } | Record::Audit { .. } => None,
+            Record::Body { .. } | Record::Audit { .. } | Record::Outcome { .. } => None,
         });
         self.writes.values().chain(again).flat_map(|write| write.statements.keys()).chain(open)
     }

@@ -1,6 +1,7 @@
 //! Everything that can happen to a node.
 
 use crate::epoch::Change;
+use crate::event::Told;
 use crate::gate::Act;
 use crate::listing::TasksOf;
 use crate::programs::ProgramsOf;
@@ -232,6 +233,13 @@ pub enum Request {
         by: Option<StatementId>,
         /// Why, for people.
         reason: String,
+    },
+    /// What came of a permitted act.
+    Outcome {
+        /// The task that acted.
+        task: StatementId,
+        /// What it tells.
+        told: Told,
     },
     /// What stands behind an id.
     Why {

@@ -31,6 +31,7 @@ pub mod drafts;
 mod engine;
 pub mod epoch;
 mod errand;
+pub mod event;
 mod fork;
 pub mod gate;
 mod held;

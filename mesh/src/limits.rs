@@ -235,6 +235,18 @@ pub const SHORT_TARGET_CHARS_MAX: usize = 120;
 /// Characters of what would change a No, for the agent: a model reads every refusal as its input.
 pub const SHORT_TEXT_CHARS_MAX: usize = 240;
 
+/// The argument by which an agent says what an act is for: of it alone the value is kept.
+pub const INTENT_ARG: &str = "belay.intent";
+
+/// Characters of one text of an outcome: a line of a terminal.
+pub const EVENT_TEXT_CHARS_MAX: usize = 120;
+
+/// Effects named in one outcome; more are a job that should tell of its parts.
+pub const EVENT_EFFECTS_MAX: usize = 8;
+
+/// Links of a chain that an event names, the acting one last: as deep as a chain may be.
+pub const EVENT_CHAIN_MAX: usize = 32;
+
 /// Names of arguments kept with a decision; more are not what decides.
 pub const DECISION_ARGS_KEPT: usize = 16;
 

@@ -4,6 +4,7 @@ use crate::approval::Waiting;
 use crate::authority_report::AuthorityReport;
 use crate::drafts::DraftLine;
 use crate::epoch::EpochDraft;
+use crate::event::Came;
 use crate::gate::Verdict;
 use crate::input::{AskId, OnDisk, WriteId};
 use crate::listing::{AgentReport, DeviceReport, TaskReport};
@@ -179,7 +180,18 @@ pub enum Record {
         wall_ms: u64,
         /// How many decisions this device has taken before it.
         number: u64,
-        /// The decision with what mattered, for `Engine::recall`; only the last few are kept.
+        /// The decision with what mattered, for `event::Event::read`, and for `Engine::recall`.
+        told: Vec<u8>,
+    },
+    /// What came of a permitted act.
+    Outcome {
+        /// Hash of the act.
+        act: [u8; 32],
+        /// What came of it.
+        came: Came,
+        /// Own wall clock, Unix milliseconds.
+        wall_ms: u64,
+        /// The whole of it, for `event::Event::read`.
         told: Vec<u8>,
     },
 }
@@ -221,6 +233,8 @@ pub enum Answer {
     Why(Why),
     /// A cancel is on disk and on its way.
     Cancelled(StatementId),
+    /// An outcome is on disk.
+    Noted,
     /// What stands against whom.
     Standing(Box<StandingReport>),
     /// Manifests.

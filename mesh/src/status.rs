@@ -243,6 +243,11 @@ impl Engine {
         OrderLine { id: order.id, subject: order.subject.to_string(), in_force, unbounded }
     }
 
+    /// The name of this device; empty before it is enrolled.
+    pub fn device_name(&self) -> String {
+        self.own_id().map(|id| id.name().to_owned()).unwrap_or_default()
+    }
+
     /// The trust domain's name; empty before there is a root.
     pub fn domain_name(&self) -> String {
         self.domain().map(|domain| domain.as_str().to_owned()).unwrap_or_default()

@@ -7,8 +7,10 @@
 
 use crate::approval::{Waiting, signer_words};
 use crate::engine::Engine;
-use crate::gate::{Act, Decision, Origin, RuleLine, Verdict};
-use crate::limits::{DECISION_ARGS_KEPT, DECISION_TEXT_CHARS_MAX, DECISIONS_KEPT};
+use crate::gate::{Act, Decision, GateTask, Origin, RuleLine, Verdict};
+use crate::limits::{
+    DECISION_ARGS_KEPT, DECISION_TEXT_CHARS_MAX, DECISIONS_KEPT, EVENT_CHAIN_MAX, INTENT_ARG,
+};
 use crate::listing::TaskReport;
 use crate::output::{Refusal, RefusalKind};
 use crate::programs::ProgramReport;
@@ -20,7 +22,7 @@ use belay_identity::body::{Mode, ReleaseVersion};
 use belay_identity::chain::Link;
 use belay_identity::{StatementId, codec, record};
 use sha2::{Digest, Sha256};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Names one decision of one device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,6 +82,12 @@ record! {
         21 => would_deny: Option<String>,
         /// The files that acted, by hash.
         22 => programs: Vec<[u8; 32]>,
+        /// Hash of the act, arguments included.
+        23 => act: [u8; 32],
+        /// Who stands behind it, agent@device from the one that began, the acting one last.
+        24 => chain: Vec<String>,
+        /// What it is for, in the agent's own words.
+        25 => intent: Option<String>,
     }
 }
 
@@ -88,6 +96,8 @@ record! {
 pub(crate) struct Decisions {
     made: u64,
     kept: VecDeque<Decided>,
+    /// Those of which an outcome was told.
+    told: BTreeSet<VerdictId>,
 }
 
 /// What is asked about.
@@ -189,12 +199,14 @@ impl Engine {
     pub(crate) fn note_decision(
         &mut self,
         act: &Act,
-        asker: Option<(&Link, usize, Origin)>,
+        asker: Option<&GateTask>,
         verdict: &Verdict,
     ) -> (VerdictId, u64, Vec<u8>) {
+        let links = asker.map(|task| task.chain.links()).unwrap_or_default();
+        let acting = links.last();
         let number = self.decisions.made;
         let id = self.decision_id(number);
-        let link = |name: fn(&Link) -> &str| asker.map(|(l, ..)| name(l).to_owned());
+        let link = |name: fn(&Link) -> &str| acting.map(|link| name(link).to_owned());
         let decided = Decided {
             id: id.0,
             number,
@@ -207,8 +219,8 @@ impl Engine {
             user: link(|l| l.user.name()).unwrap_or_default(),
             project: link(|l| l.project.name()).unwrap_or_default(),
             class: link(|l| l.class.name()).unwrap_or_default(),
-            depth: asker.map_or(0, |(_, depth, _)| depth as u64),
-            arriving: asker.is_some_and(|(.., origin)| origin == Origin::Arriving),
+            depth: links.len() as u64,
+            arriving: acting.and(asker).is_some_and(|task| task.origin == Origin::Arriving),
             decision: verdict.decision,
             rule: verdict.rule.clone(),
             release: verdict.release.clone(),
@@ -217,7 +229,10 @@ impl Engine {
             why: cut(&verdict.why),
             hint: cut(&verdict.hint),
             would_deny: verdict.would_deny.clone(),
-            programs: asker.iter().flat_map(|(link, ..)| link.programs()).copied().collect(),
+            programs: acting.iter().flat_map(|link| link.programs()).copied().collect(),
+            act: act.hash(),
+            chain: chain_words(links),
+            intent: act.args.iter().find(|(name, _)| name == INTENT_ARG).map(|(_, text)| cut(text)),
         };
         let bytes = codec::write(&decided.to_value());
         self.decisions.made += 1;
@@ -234,6 +249,20 @@ impl Engine {
         let mut id = [0; 16];
         id.copy_from_slice(&hash[..16]);
         VerdictId(id)
+    }
+
+    /// One of the last decisions, by its whole id.
+    pub(crate) fn decision(&self, id: VerdictId) -> Option<&Decided> {
+        self.decisions.kept.iter().rev().find(|decided| decided.id == id.0)
+    }
+
+    /// True when an outcome of it was told to this process.
+    pub(crate) fn was_told(&self, id: VerdictId) -> bool {
+        self.decisions.told.contains(&id)
+    }
+
+    pub(crate) fn note_told(&mut self, id: VerdictId) {
+        self.decisions.told.insert(id);
     }
 
     /// The last decisions about an agent, newest first.
@@ -380,7 +409,8 @@ impl Engine {
 impl Decisions {
     fn forget_oldest(&mut self) {
         while self.kept.len() > DECISIONS_KEPT {
-            self.kept.pop_front();
+            let gone = self.kept.pop_front().map(|decided| VerdictId(decided.id));
+            gone.map(|gone| self.told.remove(&gone));
         }
     }
 }
@@ -391,6 +421,11 @@ pub(crate) fn order_kind(kind: OrderKind) -> &'static str {
         OrderKind::Hold => "hold",
         OrderKind::Revoke => "revoke",
     }
+}
+
+fn chain_words(links: &[Link]) -> Vec<String> {
+    let last = links.iter().skip(links.len().saturating_sub(EVENT_CHAIN_MAX));
+    last.map(|link| format!("{}@{}", link.agent.name(), link.device.name())).collect()
 }
 
 fn nothing_decided() -> Refusal {

@@ -5,6 +5,7 @@
 pub(crate) mod approval;
 pub(crate) mod authority;
 pub(crate) mod draft;
+pub(crate) mod event;
 pub(crate) mod listing;
 pub(crate) mod policy;
 pub(crate) mod programs;
@@ -43,6 +44,10 @@ pub(crate) enum Ask {
     Run(RunAsk),
     /// May the calling task act?
     Act { action: String, target: String, args: Vec<(String, String)> },
+    /// What came of a permitted act of the calling task.
+    Outcome(event::ToldAsk),
+    /// Rows of the audit log from this number on.
+    AuditRows { from: u64 },
     /// Give work to a device.
     Offload(Box<OffloadAsk>),
     /// How far an order has come.

@@ -2,6 +2,7 @@
 
 pub(crate) mod authority;
 pub(crate) mod developers;
+pub(crate) mod events;
 pub(crate) mod keys;
 pub(crate) mod manifests;
 pub(crate) mod operators;
@@ -54,6 +55,12 @@ enum Command {
     Act(Act),
     /// What decided, who signed it, and what would change it.
     Why(Why),
+    /// What agents tried on this device, what was said, and what came of it.
+    #[command(subcommand)]
+    Event(events::Event),
+    /// The log of that: whether it is whole.
+    #[command(subcommand)]
+    Audit(events::Audit),
     /// Work on other devices.
     #[command(subcommand)]
     Task(Task),
@@ -445,6 +452,12 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Down => command::down::run(context),
         Command::Status => command::status::run(context),
         Command::Why(why) => command::why::run(context, &why),
+        Command::Event(events::Event::Tail { last, follow }) => {
+            command::event::tail(context, last, follow)
+        }
+        Command::Event(events::Event::Query(query)) => command::event::query(context, &query),
+        Command::Event(events::Event::Tell(tell)) => command::event::tell(context, &tell),
+        Command::Audit(events::Audit::Verify) => command::event::verify(context),
         Command::Device(Device::List) => command::device::list(context),
         Command::Agent(Agent::List) => command::agents::list(context),
         Command::Agent(Agent::Show { name }) => command::agents::show(context, &name),

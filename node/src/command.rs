@@ -10,6 +10,7 @@ pub(crate) mod device;
 pub(crate) mod down;
 pub(crate) mod draft;
 pub(crate) mod epoch;
+pub(crate) mod event;
 pub(crate) mod history;
 mod hold;
 pub(crate) mod invite;

@@ -7,6 +7,7 @@
 mod audit_chain;
 mod doors;
 mod doorway;
+mod events;
 mod log;
 mod neighbours;
 mod orphans;

@@ -203,7 +203,7 @@ impl Host {
             match record {
                 Record::Statement { id, .. } => statements.push(id),
                 Record::Body { bytes, .. } => bodies.push(bytes),
-                Record::Audit { .. } => {}
+                Record::Audit { .. } | Record::Outcome { .. } => {}
             }
         }
         self.writes.push_back((id, statements, bodies));

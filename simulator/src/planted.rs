@@ -200,7 +200,7 @@ impl Wrapper {
             (Some(Planted::ByArrival), Output::Persist { records, .. }) => {
                 let statements = records.iter().filter_map(|record| match record {
                     Record::Statement { id, .. } => Some(*id),
-                    Record::Body { .. } | Record::Audit { .. } => None,
+                    Record::Body { .. } | Record::Audit { .. } | Record::Outcome { .. } => None,
                 });
                 self.arrived.extend(statements);
             }

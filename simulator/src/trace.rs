@@ -59,6 +59,7 @@ impl Trace {
                 self.hash.update(wall_ms.to_be_bytes());
                 self.hash.update(format!("{verdict:?}"));
             }
+            Record::Outcome { told, .. } => self.hash.update(told),
         }
     }
 

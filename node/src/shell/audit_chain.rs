@@ -27,6 +27,11 @@ impl AuditChain {
         self.head
     }
 
+    /// Where the last row on disk stands.
+    pub(super) fn on_disk(&self) -> AuditHead {
+        self.on_disk
+    }
+
     /// Links one more row.
     pub(super) fn link(&mut self, entry: AuditEntry) -> AuditRow {
         let row = self.head.append(entry);
@@ -80,6 +85,7 @@ mod tests {
             rule: word(),
             release: None,
             act: [0; 32],
+            event: Vec::new(),
         }
     }
 

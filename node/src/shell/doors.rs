@@ -47,8 +47,12 @@ impl Asked {
 
     /// Says No to whoever asked.
     pub(super) fn refuse(self, refusal: &Refusal) {
-        // Whoever has left hears nothing.
-        let _ = self.reply.send(Reply::Said(Err(api::refusal(refusal))));
+        self.say(Reply::Said(Err(api::refusal(refusal))));
+    }
+
+    /// Answers whoever asked; who has left hears nothing.
+    pub(super) fn say(self, reply: Reply) {
+        let _ = self.reply.send(reply);
     }
 }
 
@@ -99,6 +103,13 @@ impl Shell {
 
     /// Somebody asks; before a task acts its program is looked at.
     pub(super) fn on_visit(&mut self, mut asked: Box<Asked>) {
+        if let (DoorName::Operator, Asking::Plain(Ask::AuditRows { from })) =
+            (asked.door, &asked.ask)
+            && self.wardens.standing_below(&asked.caller.ancestry).is_none()
+        {
+            let from = *from;
+            return self.tell_rows(*asked, from);
+        }
         if let Some(file) = self.to_seal(&mut asked) {
             return self.seal(*asked, file);
         }
@@ -172,6 +183,10 @@ impl Shell {
                 let asker = Some(task.ok_or_else(below_no_warden)?);
                 Ok(Todo::ask(Request::Why { of: why_of(id), asker }))
             }
+            (DoorName::Agent, Asking::Plain(Ask::Outcome(told))) => {
+                let task = task.ok_or_else(below_no_warden)?;
+                Ok(Todo::ask(Request::Outcome { task, told: told.read()? }))
+            }
             (DoorName::Agent, Asking::Plain(Ask::Cancel { award, reason })) => {
                 let by = Some(task.ok_or_else(below_no_warden)?);
                 Ok(Todo::ask(Request::Cancel { award, by, reason }))
@@ -237,8 +252,8 @@ impl Shell {
             }
             Ask::Policy { agent } => Ok(Todo::ask(Request::Policy { agent })),
             Ask::Down => Ok(Todo::Leave),
-            Ask::Act { .. } => Err(below_no_warden()),
-            Ask::Run(_) => Err(wrong_door()),
+            Ask::Act { .. } | Ask::Outcome(_) => Err(below_no_warden()),
+            Ask::Run(_) | Ask::AuditRows { .. } => Err(wrong_door()),
         }
     }
 

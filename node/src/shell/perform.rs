@@ -96,14 +96,16 @@ impl Shell {
         let before = self.audit.head();
         let told = |record: &Record| match record {
             Record::Audit { number, told, .. } => Some(kept_decision(*number, told)),
-            Record::Statement { .. } | Record::Body { .. } => None,
+            Record::Statement { .. } | Record::Body { .. } | Record::Outcome { .. } => None,
         };
         // What explains a decision never takes the space kept for orders and receipts.
         let told: Vec<store::Record> = match urgency {
             store::Urgency::Ordinary => records.iter().filter_map(told).collect(),
             store::Urgency::Reserved => Vec::new(),
         };
-        let records = records.into_iter().map(|record| self.record(record)).chain(told).collect();
+        let whole = urgency == store::Urgency::Ordinary;
+        let rows = records.into_iter().map(|record| self.record(record, whole));
+        let records = rows.chain(told).collect();
         match self.store.submit(store::WriteId(write.0), urgency, records) {
             Ok(()) => {
                 self.audit.submitted(write, before);
@@ -116,23 +118,26 @@ impl Shell {
         }
     }
 
-    fn record(&mut self, record: Record) -> store::Record {
-        match record {
+    /// A record as the disk has it; an event stands in its row unless the room is kept for orders.
+    fn record(&mut self, record: Record, whole: bool) -> store::Record {
+        let event = |told: Vec<u8>| if whole { told } else { Vec::new() };
+        let (wall_ms, kind, rule, release, act, event) = match record {
             Record::Statement { id, bytes } => {
-                store::Record::Statement { id: id.0, bytes: bytes.to_vec() }
+                return store::Record::Statement { id: id.0, bytes: bytes.to_vec() };
             }
-            Record::Body { hash, bytes } => store::Record::Blob { hash, bytes },
-            Record::Audit { act, verdict, wall_ms, .. } => {
-                store::Record::Audit(self.audit.link(AuditEntry {
-                    boot_ms: clock::now().boot.0 / 1_000_000,
-                    wall_ms,
-                    kind: verdict.decision.as_str().to_owned(),
-                    rule: verdict.rule,
-                    release: verdict.release_id.map(|id| id.0),
-                    act,
-                }))
+            Record::Body { hash, bytes } => return store::Record::Blob { hash, bytes },
+            Record::Audit { act, verdict, wall_ms, told, .. } => {
+                let release = verdict.release_id.map(|id| id.0);
+                (wall_ms, verdict.decision.as_str(), verdict.rule, release, act, event(told))
             }
-        }
+            Record::Outcome { act, came, wall_ms, told } => {
+                (wall_ms, OUTCOME, came.as_str().to_owned(), None, act, event(told))
+            }
+        };
+        let boot_ms = clock::now().boot.0 / 1_000_000;
+        let kind = kind.to_owned();
+        let entry = AuditEntry { boot_ms, wall_ms, kind, rule, release, act, event };
+        store::Record::Audit(self.audit.link(entry))
     }
 
     pub(super) fn on_ack(&mut self, ack: Ack) {
@@ -198,6 +203,9 @@ fn kept_decision(number: u64, told: &[u8]) -> store::Record {
     let place = number % DECISIONS_KEPT as u64;
     store::Record::Meta { key: format!("{DECISION}{place}"), value: told.to_vec() }
 }
+
+/// What a row is called that holds an outcome.
+const OUTCOME: &str = "outcome";
 
 /// What the names of kept decisions begin with.
 const DECISION: &str = "decision/";

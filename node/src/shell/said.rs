@@ -55,6 +55,7 @@ pub(super) fn answer(shell: &Shell, answer: Answer) -> Result<Value, DoorRefusal
         Answer::Tasks(all) => json(all.iter().map(WorkSaid::from).collect::<Vec<_>>()),
         Answer::Why(why) => json(WhySaid::from(&why)),
         Answer::Cancelled(id) => json(id.to_hex()),
+        Answer::Noted => json(true),
         Answer::Standing(report) => json(StandingSaid::from(&*report)),
         Answer::Manifests(all) => json(all.iter().map(ManifestSaid::from).collect::<Vec<_>>()),
         Answer::Programs(all) => json(all.iter().map(ProgramSaid::from).collect::<Vec<_>>()),

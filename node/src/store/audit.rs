@@ -1,8 +1,9 @@
 //! The audit row: one decision, linked to the one before it by hash.
 //!
 //! A row says what the gate decided, by which rule of which release, about which act (by hash,
-//! never its arguments). A row is deterministic CBOR; its hash covers its own bytes, and the next
-//! row carries it, so a row cut out or rewritten breaks every later link.
+//! never the values of its arguments), or what came of one; the whole event stands in it. A row is
+//! deterministic CBOR; its hash covers its own bytes, and the next row carries it, so a row cut out
+//! or rewritten breaks every later link.
 //!
 //! Refused here: rows that are not in their one canonical form. Signing heads is the log's work.
 
@@ -79,6 +80,8 @@ pub struct AuditEntry {
     pub release: Option<[u8; 32]>,
     /// Hash of the act decided about.
     pub act: [u8; 32],
+    /// The event as it was made (`belay_mesh::event`); empty where the disk had no room for it.
+    pub event: Vec<u8>,
 }
 
 /// One row of the audit log.
@@ -106,6 +109,9 @@ impl AuditRow {
         ];
         fields.extend(entry.release.map(|release| field(7, Value::Bytes(release.to_vec()))));
         fields.push(field(8, Value::Bytes(entry.act.to_vec())));
+        if !entry.event.is_empty() {
+            fields.push(field(9, Value::Bytes(entry.event.clone())));
+        }
         let mut bytes = Vec::new();
         ciborium::into_writer(&Value::Map(fields), &mut bytes).expect("a Vec takes every byte");
         bytes
@@ -156,6 +162,7 @@ fn read(value: Value) -> Option<AuditRow> {
             rule: take(6)?.into_text().ok()?,
             release: take(7).map(|value| hash(value).ok_or(())).transpose().ok()?,
             act: hash(take(8)?)?,
+            event: take(9).map(|value| value.into_bytes().ok()).unwrap_or(Some(Vec::new()))?,
         },
     };
     fields.next().is_none().then_some(row)
@@ -210,11 +217,7 @@ impl fmt::Display for ChainBreak {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the audit log breaks at row {}: ", self.seq)?;
         match self.fault {
-            BreakKind::Row(RowFault::TooLarge { bytes }) => {
-                write!(f, "{bytes} bytes; a row has at most {AUDIT_ROW_BYTES_MAX}")
-            }
-            BreakKind::Row(RowFault::Malformed) => write!(f, "the bytes are no row"),
-            BreakKind::Row(RowFault::NotCanonical) => write!(f, "the row is not canonical"),
+            BreakKind::Row(fault) => write!(f, "{fault}"),
             BreakKind::Number { found } => write!(f, "row {found} stands there"),
             BreakKind::Link => write!(f, "it does not name the row before it"),
         }
@@ -222,3 +225,15 @@ impl fmt::Display for ChainBreak {
 }
 
 impl error::Error for ChainBreak {}
+
+impl fmt::Display for RowFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { bytes } => {
+                write!(f, "{bytes} bytes; a row has at most {AUDIT_ROW_BYTES_MAX}")
+            }
+            Self::Malformed => f.write_str("the bytes are no row"),
+            Self::NotCanonical => f.write_str("the row is not canonical"),
+        }
+    }
+}

@@ -12,8 +12,9 @@ pub const STATEMENT_BYTES_MAX: usize = 64 * 1024;
 /// Largest body kept by its hash, in bytes: a policy of 10,000 rules fits four times.
 pub const BLOB_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Largest encoded audit row, in bytes: a row names a rule and hashes, never an argument.
-pub const AUDIT_ROW_BYTES_MAX: usize = 1024;
+/// Largest encoded audit row, in bytes: an event of the longest texts, and a chain of the longest
+/// names.
+pub const AUDIT_ROW_BYTES_MAX: usize = 16 * 1024;
 
 /// Longest kind and longest rule name in an audit row, in bytes.
 pub const AUDIT_TEXT_BYTES_MAX: usize = 256;

@@ -18,6 +18,7 @@ fn row(kind: &str, release: Option<[u8; 32]>) -> AuditRow {
         rule: "no-motion".into(),
         release,
         act: [7; 32],
+        event: b"event".to_vec(),
     })
 }
 

@@ -14,6 +14,7 @@ mod bad_wire;
 mod copied;
 mod developers;
 mod drafts;
+mod events;
 mod full_disk;
 mod invite_members;
 mod keys_kept;

@@ -86,6 +86,7 @@ pub(super) fn entry(kind: &str) -> AuditEntry {
         rule: "starter.outward".into(),
         release: Some([3; 32]),
         act: [4; 32],
+        event: vec![0xa0; 400],
     }
 }
 
