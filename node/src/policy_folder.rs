@@ -5,6 +5,7 @@
 
 mod faults;
 mod files;
+mod links;
 mod programs;
 
 pub(crate) use faults::{FolderFault, faults, faults_of_texts};
@@ -15,6 +16,7 @@ use crate::fault::Fault;
 use belay_identity::body::{Autonomy, DeviceKind, Mode, Modes, Policy, Profile};
 use belay_identity::limits::POLICY_BYTES_MAX;
 use belay_mesh::gate::Rules;
+use links::{LinksFile, MDNS_HINT};
 use programs::ProgramsFile;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -65,6 +67,8 @@ struct ReleaseFile {
     profiles: BTreeMap<String, ProfileFile>,
     #[serde(default)]
     programs: ProgramsFile,
+    #[serde(default)]
+    links: LinksFile,
 }
 
 #[derive(Deserialize)]
@@ -157,7 +161,12 @@ impl Source {
         if let Some((what, word, problem, hint)) = file.programs.wrong().first() {
             return Err(Fault { hint: (*hint).to_owned(), ..at(what, word, problem) });
         }
+        if let Some(word) = file.links.wrong() {
+            let fault = at("links.mdns", word, "is no kind that is silent by itself");
+            return Err(Fault { hint: MDNS_HINT.to_owned(), ..fault });
+        }
         let programs = file.programs.fill(&mut policy);
+        file.links.fill(&mut policy);
         let bytes = policy.to_bytes().len();
         if bytes > POLICY_BYTES_MAX {
             let what =
@@ -225,6 +234,7 @@ impl ReleaseFile {
             projects: self.projects.clone(),
             classes: self.classes.clone(),
             unknown: None,
+            announced: Vec::new(),
         })
     }
 

@@ -272,6 +272,7 @@ fn policy_bytes() -> Vec<u8> {
         projects: vec!["default".to_owned()],
         classes: vec!["default".to_owned()],
         unknown: None,
+        announced: Vec::new(),
     };
     policy.to_bytes()
 }

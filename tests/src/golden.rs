@@ -9,6 +9,7 @@ mod case;
 mod codes;
 mod frames;
 mod invite;
+mod policy;
 mod statements;
 mod talk;
 
@@ -25,6 +26,7 @@ pub use case::case;
 pub use codes::codes;
 pub use frames::{frames, lane};
 pub use invite::invite;
+pub use policy::policies;
 pub use statements::{founding, statements};
 pub use talk::talks;
 
@@ -56,7 +58,13 @@ pub fn samples() -> Vec<Sample> {
         id: None,
         bytes: [vec![type_byte(kind)], body].concat(),
     });
-    signed.chain(talks).chain([case(), invite()]).chain(cards()).chain(frames).collect()
+    signed
+        .chain(talks)
+        .chain([case(), invite()])
+        .chain(cards())
+        .chain(policies())
+        .chain(frames)
+        .collect()
 }
 
 impl Sample {

@@ -58,6 +58,16 @@ crate::codes! {
     }
 }
 
+impl DeviceKind {
+    /// True for what people carry about, among networks of strangers.
+    pub fn moves_about(self) -> bool {
+        match self {
+            Self::Laptop | Self::Phone => true,
+            Self::Robot | Self::Gateway | Self::Server => false,
+        }
+    }
+}
+
 record! {
     /// A one-use grant to a fresh key; the expiry stands in the statement.
     pub struct Invite("invite") {

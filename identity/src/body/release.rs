@@ -228,6 +228,8 @@ record! {
         6 => classes: Vec<String>,
         /// Whether a program in neither list is blocked; it is tolerated otherwise.
         7 => unknown: Option<UnknownBlocked>,
+        /// Kinds of devices that are announced on their local network although they move about.
+        8 => announced: Vec<DeviceKind>,
     }
 }
 

@@ -61,6 +61,7 @@ fn release(mode: Mode) -> GateRelease {
         projects: vec!["default".into()],
         classes: vec!["default".into()],
         unknown: None,
+        announced: Vec::new(),
     };
     let rules = Rules::load(RULES).unwrap();
     let bytes = policy.to_bytes();

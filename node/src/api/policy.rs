@@ -59,6 +59,9 @@ pub(crate) struct ReleaseSaidWhole {
     pub(crate) classes: Vec<String>,
     #[serde(default)]
     pub(crate) programs: ProgramsSaid,
+    /// Kinds of devices that are announced on their local network although they move about.
+    #[serde(default)]
+    pub(crate) announced: Vec<String>,
     pub(crate) rules: Vec<RuleSaid>,
     /// The statements that carry the heads of the drafts it was made of.
     #[serde(default)]
@@ -97,6 +100,11 @@ pub(crate) struct ProgramsSaid {
     pub(crate) tolerated: Vec<String>,
     /// `tolerated` or `blocked`.
     pub(crate) unknown: String,
+}
+
+/// The kinds that a policy lets be announced, in words.
+pub(crate) fn announced_said(policy: &Policy) -> Vec<String> {
+    policy.announced.iter().map(|kind| kind.as_str().to_owned()).collect()
 }
 
 impl ProgramsSaid {
@@ -270,6 +278,7 @@ impl From<&ReleaseReport> for ReleaseSaidWhole {
             projects: policy.map(|policy| policy.projects.clone()).unwrap_or_default(),
             classes: policy.map(|policy| policy.classes.clone()).unwrap_or_default(),
             programs: policy.map(ProgramsSaid::of).unwrap_or_default(),
+            announced: policy.map(announced_said).unwrap_or_default(),
             rules: release.rules.iter().map(Into::into).collect(),
             drafts: header.drafts.iter().map(|id| id.to_hex()).collect(),
             reason: header.reason.clone().unwrap_or_default().0,

@@ -143,6 +143,10 @@ fn release_words(release: &ReleaseSaidWhole, said: &PolicySaid) -> String {
         programs.tolerated.len(),
         programs.unknown
     );
+    if !release.announced.is_empty() {
+        let kinds = release.announced.join(" or ");
+        text += &format!("  links: a {kinds} is announced on its local network by mDNS\n");
+    }
     let here = |name: &str| {
         let spans = said.autonomy.as_ref().map(|all| all.spans());
         spans.into_iter().flatten().find(|(span, _)| *span == name).map(|(_, ms)| ms)

@@ -10,7 +10,8 @@ use super::operator::Operator;
 use super::programs::look_up;
 use crate::api::Ask;
 use crate::api::policy::{
-    AutonomySaid, BeaconSaid, PolicySaid, ProgramsSaid, ReleaseSaidWhole, profiles_said,
+    AutonomySaid, BeaconSaid, PolicySaid, ProgramsSaid, ReleaseSaidWhole, announced_said,
+    profiles_said,
 };
 use crate::cli::{Context, Publish, Signing};
 use crate::clock;
@@ -303,6 +304,7 @@ fn changes(source: &Source, givers: &Givers, policy: &PolicySaid) -> Result<Chan
     note("programs.sanctioned", old.programs.sanctioned.join(", "), programs.sanctioned.join(", "));
     note("programs.tolerated", old.programs.tolerated.join(", "), programs.tolerated.join(", "));
     note("programs.unknown", old.programs.unknown.clone(), programs.unknown);
+    note("links.mdns", old.announced.join(", "), announced_said(&source.policy).join(", "));
     note("projects", old.projects.join(", "), source.policy.projects.join(", "));
     note("classes", old.classes.join(", "), source.policy.classes.join(", "));
     let names: Vec<String> = old.beacons.iter().map(|beacon| beacon.name.clone()).collect();

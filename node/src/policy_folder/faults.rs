@@ -3,7 +3,7 @@
 //! `Source::read` ends at the first; an author mends all of them at once. Refused here: opinions on
 //! what a policy should say.
 
-use super::{KINDS, ReleaseFile, line_of_profile, span_ms};
+use super::{KINDS, MDNS_HINT, ReleaseFile, line_of_profile, span_ms};
 use belay_identity::body::{DeviceKind, Mode};
 use belay_mesh::gate::faults as faults_of_rules;
 use serde::Serialize;
@@ -113,6 +113,10 @@ fn release(text: &str) -> Vec<FolderFault> {
         .collect();
     let programs = file.programs.wrong().into_iter();
     found.extend(programs.map(|(name, word, problem, next)| wrong(&(name, word), problem, next)));
+    let silent = file.links.wrong().into_iter();
+    found.extend(silent.map(|word| {
+        wrong(&("links.mdns", word), "is no kind that is silent by itself", MDNS_HINT)
+    }));
     found.extend(file.beacons.as_ref().and_then(|beacons| {
         let (at, what) = beacons.wrong()?;
         let next = "name each device once, 1 to all of them as quorum, and fewer liars than that";

@@ -135,6 +135,9 @@ pub(crate) fn release_texts(release: &ReleaseSaidWhole) -> Option<BTreeMap<Strin
     let programs = &release.programs;
     line(format!("\n[programs]\nsanctioned = [{}]", words(&programs.sanctioned)));
     line(format!("tolerated = [{}]\nunknown = {:?}", words(&programs.tolerated), programs.unknown));
+    if !release.announced.is_empty() {
+        line(format!("\n[links]\nmdns = [{}]", words(&release.announced)));
+    }
     Some(BTreeMap::from([(RULES.to_owned(), policy.rules), (RELEASE.to_owned(), text)]))
 }
 
@@ -149,7 +152,7 @@ fn span_text(ms: u64) -> String {
 mod tests {
     use super::{read_files, release_texts, span_text, write_files};
     use crate::api::policy::{
-        AutonomySaid, BeaconSaid, ProgramsSaid, ReleaseSaidWhole, profiles_said,
+        AutonomySaid, BeaconSaid, ProgramsSaid, ReleaseSaidWhole, announced_said, profiles_said,
     };
     use crate::api::to_text;
     use crate::policy_folder::{Beacons, Source, span_ms};
@@ -164,6 +167,7 @@ mod tests {
         let mut source = Source::starter().expect("the starter reads");
         source.policy.sanctioned = vec![[7; 32], [8; 32]];
         source.policy.unknown = Some(UnknownBlocked);
+        source.policy.announced = vec![DeviceKind::Laptop, DeviceKind::Phone];
         let autonomy = Autonomy { tool_ms: 61_000, ..source.autonomy.clone() };
         let profile = Profile {
             kind: DeviceKind::Robot,
@@ -197,6 +201,7 @@ mod tests {
             drafts: Vec::new(),
             reason: String::new(),
             programs: ProgramsSaid::of(&source.policy),
+            announced: announced_said(&source.policy),
             body: Some(to_text(&source.policy.to_bytes())),
         };
         let texts = release_texts(&release).expect("it is whole");

@@ -27,6 +27,7 @@ fn policy(rules: &str) -> Policy {
         projects: vec!["default".into()],
         classes: vec!["default".into()],
         unknown: None,
+        announced: Vec::new(),
     }
 }
 

@@ -58,7 +58,16 @@ fn on(plan: &str, seed: u64) -> Stage {
     let rules = "@id(\"all\") permit (principal, action, resource);".to_owned();
     let (projects, classes) = (vec!["default".into()], vec!["default".into()]);
     let (sanctioned, tolerated, unknown) = (Vec::new(), Vec::new(), None);
-    let policy = Policy { rules, modes, sanctioned, tolerated, projects, classes, unknown };
+    let policy = Policy {
+        rules,
+        modes,
+        sanctioned,
+        tolerated,
+        projects,
+        classes,
+        unknown,
+        announced: Vec::new(),
+    };
     let plan = Plan::read(plan, None).unwrap();
     let mut stage = Stage::set(&plan, &policy, &[], seed, None).unwrap();
     stage.pass(Duration::from_secs(10));

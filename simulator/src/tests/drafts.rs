@@ -106,5 +106,6 @@ fn policy() -> Policy {
         projects: Vec::new(),
         classes: Vec::new(),
         unknown: None,
+        announced: Vec::new(),
     }
 }

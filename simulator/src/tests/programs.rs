@@ -108,5 +108,6 @@ fn policy() -> Policy {
         projects: vec!["default".into()],
         classes: vec!["default".into()],
         unknown: None,
+        announced: Vec::new(),
     }
 }

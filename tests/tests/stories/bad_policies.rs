@@ -22,6 +22,11 @@ fn a_half_written_policy_founds_nothing() {
         (release_less("lapse_grace", "laps_grace"), ["line", "laps_grace"]),
         (release_less("local = \"4s\"", "local = \"4 s\""), ["leases.local", "4 s"]),
         (release_less("\"enforce\"", "\"enforced\""), ["modes.local", "enforced"]),
+        (
+            ("release.toml", format!("{release}\n[links]\nmdns = [\"tablet\"]\n")),
+            ["mdns", "tablet"],
+        ),
+        (("release.toml", format!("{release}\n[links]\nmdns = [\"robot\"]\n")), ["mdns", "robot"]),
         (("release.toml", release[..release.len() / 2].to_owned()), ["line", "TOML"]),
     ];
     for ((name, text), words) in cases {
