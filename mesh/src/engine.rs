@@ -9,6 +9,7 @@ use crate::chance::Chance;
 use crate::drafts::Rooms;
 use crate::fork::Forks;
 use crate::gate::GateView;
+use crate::hints::Hints;
 use crate::input::{AskId, Input, WriteId};
 use crate::known::{Folded, Known};
 use crate::lease::Holder;
@@ -79,6 +80,7 @@ pub struct Engine {
     pub(crate) stops: Stops,
     pub(crate) present: Present,
     pub(crate) neighbours: Neighbours,
+    pub(crate) hints: Hints,
     pub(crate) relays: Relays,
     pub(crate) decisions: Decisions,
     pub(crate) forks: Forks,
@@ -193,6 +195,7 @@ impl Engine {
             stops: Stops::default(),
             present: Present::default(),
             neighbours: Neighbours::default(),
+            hints: Hints::default(),
             relays: Relays::default(),
             decisions: Decisions::default(),
             forks: Forks::default(),
@@ -237,6 +240,7 @@ impl Engine {
                 self.choose_neighbours(&own);
                 self.choose_relays(&own, &dialled);
             }
+            Input::Hinted { hints } => self.on_hinted(hints),
             Input::Deadline => {}
         }
     }

@@ -3,6 +3,7 @@
 use crate::epoch::Change;
 use crate::event::Told;
 use crate::gate::Act;
+use crate::hints::Hint;
 use crate::listing::TasksOf;
 use crate::programs::ProgramsOf;
 use crate::why::WhyOf;
@@ -103,6 +104,11 @@ pub enum Input {
         own: Vec<String>,
         /// Members that this device is linked with after dialling them where they listen.
         dialled: BTreeSet<PublicKey>,
+    },
+    /// Devices announced themselves on the local network.
+    Hinted {
+        /// What was heard.
+        hints: Vec<Hint>,
     },
     /// The deadline that was asked for has come.
     Deadline,

@@ -303,6 +303,23 @@ pub const RELAYS_KEPT: usize = 2;
 /// Anchors that a leaf dials.
 pub const LEAF_NEIGHBOURS: usize = 3;
 
+/// Members that a device dials because they were heard on its local network: a site that is cut off
+/// from all others stays one piece.
+pub const NEIGHBOUR_NEAR: usize = 2;
+
+/// Announcements of the local network that are looked at in one call: with a hundred thousand
+/// members each call costs as many hashes, however many were heard.
+pub const HINTS_AT_ONCE_MAX: usize = 32;
+
+/// Members of which is remembered where they were heard: more than are dialled.
+pub const HINTS_MAX: usize = 64;
+
+/// Addresses at which one member is remembered to have been heard: one of each network it is in.
+pub const HINTS_PER_DEVICE_MAX: usize = 2;
+
+/// How long that is believed without being heard again, milliseconds: three rounds of asking.
+pub const HINT_KEPT_MS: u64 = 15 * 60_000;
+
 /// How long a device keeps its choice of neighbours, milliseconds: an hour of a nearby liar.
 pub const NEIGHBOURS_TURN_MS: u64 = 3_600_000;
 

@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::lease::Lease;
+use crate::neighbours::Kind;
 use crate::programs::ProgramReport;
 use crate::shares::ShareLine;
 use crate::time::{BootTime, with_drift};
@@ -71,6 +72,10 @@ pub struct DeviceLine {
     pub cut: bool,
     /// Where it says that it listens.
     pub addresses: Vec<String>,
+    /// Where it was heard on the local network, lately.
+    pub heard_at: Vec<String>,
+    /// As what this device keeps it dialled; none where it does not.
+    pub kept_as: Option<Kind>,
 }
 
 /// One task that runs here.
@@ -202,6 +207,8 @@ impl Engine {
             beacon: self.is_beacon(&device.key),
             cut: self.device_cut(&device.id),
             addresses: self.known.presences.addresses_of(&device.key).to_vec(),
+            heard_at: self.heard_at(&device.key).cloned().collect(),
+            kept_as: self.kept_as(&device.key),
         }
     }
 

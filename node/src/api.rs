@@ -288,6 +288,13 @@ pub(crate) struct DeviceSaid {
     pub(crate) cut: bool,
     /// Where it says that it listens.
     pub(crate) addresses: Vec<String>,
+    /// Where it was heard on the local network by mDNS, lately.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) heard_at: Vec<String>,
+    /// As what this device keeps it dialled: `beacon`, `anchor`, `near` or `far`; absent where it
+    /// does not choose, or did not choose it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kept_as: Option<String>,
     /// How the link with it runs; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<PathSaid>,

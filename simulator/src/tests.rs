@@ -8,6 +8,7 @@ mod adversary;
 mod clocks;
 mod cloned;
 mod drafts;
+mod hints;
 mod lab;
 mod lending;
 mod links;

@@ -205,7 +205,9 @@ fn paths_words(status: &StatusSaid) -> String {
     let linked = status.devices.iter().filter_map(|device| {
         let path = device.path.as_ref()?;
         let via = path.via.as_ref().map(|via| format!(" over {via}")).unwrap_or_default();
-        Some(format!("{} by {}{via}, {}", device.name, path.carrier, path.way))
+        let kept = device.kept_as.as_ref().map(|kind| format!(", {kind}")).unwrap_or_default();
+        let heard = if device.heard_at.is_empty() { "" } else { ", heard by mDNS" };
+        Some(format!("{} by {}{via}, {}{kept}{heard}", device.name, path.carrier, path.way))
     });
     let words: Vec<String> = linked.collect();
     if words.is_empty() { "none".to_owned() } else { words.join("; ") }

@@ -91,6 +91,8 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
                 beacon: device.beacon,
                 cut: device.cut,
                 addresses: device.addresses.clone(),
+                heard_at: device.heard_at.clone(),
+                kept_as: device.kept_as.map(|kind| kind.as_str().to_owned()),
                 path: ways.get(&device.key.0).map(|way| path_said(status, way)),
             })
             .collect(),
