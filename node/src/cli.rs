@@ -191,8 +191,14 @@ pub(crate) struct Invite {
 
 #[derive(Subcommand)]
 enum Agent {
-    /// Run an agent in this terminal.
+    /// Run an agent in this terminal; a coding agent that is known here asks at every tool call.
     Run(Run),
+    /// Answer a coding agent's hook: its call on standard input, what it may do on standard output.
+    #[command(hide = true)]
+    Hook {
+        /// Which agent calls.
+        agent: crate::hook::Dialect,
+    },
     /// Every agent known here.
     List,
     /// One agent: for whom, where, what stands against it, what it was told.
@@ -466,6 +472,7 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Task(Task::Cancel(cancel)) => command::tasks::cancel(context, &cancel),
         Command::Device(Device::Invite(invite)) => command::invite::run(context, &invite),
         Command::Agent(Agent::Run(run)) => command::agent::run(context, &run),
+        Command::Agent(Agent::Hook { agent }) => command::hook::run(context, agent),
         Command::Act(act) => command::act::run(context, &act),
         Command::Task(Task::Offload(offload)) => command::offload::run(context, &offload),
         Command::Policy(policy) => answer_policy(context, policy),

@@ -13,6 +13,7 @@ pub(crate) mod epoch;
 pub(crate) mod event;
 pub(crate) mod history;
 mod hold;
+pub(crate) mod hook;
 pub(crate) mod invite;
 pub(crate) mod key;
 pub(crate) mod keys;

@@ -15,6 +15,7 @@ pub mod demo;
 pub mod door;
 pub mod fault;
 pub mod founding;
+mod hook;
 pub mod invite;
 pub mod os;
 pub mod policy_folder;

@@ -1,10 +1,12 @@
-//! `belay agent run`: asks for a run, then becomes the warden of the agent in this terminal.
+//! `belay agent run`: asks for a run, then becomes the warden of the agent in this terminal. A
+//! coding agent that is known here is started with a hook that asks at every tool call.
 
 use super::door;
 use crate::api::{Ask, RunAsk, RunSaid};
 use crate::cli::{Context, Run};
 use crate::door::DoorName;
 use crate::fault::{Fault, io};
+use crate::hook::{Dialect, HookCommand, lend};
 use crate::program::find;
 use crate::screen::talk;
 use crate::warden;
@@ -17,13 +19,15 @@ pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
     let search = std::env::var("PATH").unwrap_or_default();
     let path = find(&program, &search).map_err(missing)?;
     let cwd = std::env::current_dir().map_err(io("this folder"))?;
+    let hooked = hooked(context, run, &path)?;
     let env = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| !hooked.without.contains(&name.as_str()));
     let ask = Ask::Run(RunAsk {
         agent: run.name.clone().unwrap_or_else(|| name_of(&path)),
         project: run.project.clone(),
         class: run.class.clone(),
-        argv: run.argv.clone(),
+        argv: hooked.argv,
         program: path.display().to_string(),
         cwd: cwd.display().to_string(),
         env: env.collect(),
@@ -31,8 +35,30 @@ pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
     let mut door = door(context, DoorName::Run)?;
     let granted: RunSaid = door.call(&ask)?;
     let task = granted.award.get(..12).unwrap_or(&granted.award);
-    talk(format_args!("belay: runs as task {task} (no wall; foreground warden)"));
+    let level = hooked.level;
+    talk(format_args!("belay: runs as task {task} ({level}; no wall; foreground warden)"));
     Ok(warden::run(door.into_stream()))
+}
+
+/// How the program is started, and what is said of it.
+struct Hooked {
+    argv: Vec<String>,
+    without: &'static [&'static str],
+    level: String,
+}
+
+/// A coding agent gets its hook for this run; any other program has none.
+fn hooked(context: &Context, run: &Run, path: &Path) -> Result<Hooked, Fault> {
+    let name = path.file_stem().unwrap_or_default();
+    let Some(dialect) = Dialect::ALL.into_iter().find(|known| name == known.program()) else {
+        let argv = run.argv.clone();
+        return Ok(Hooked { argv, without: &[], level: "hooks: none".to_owned() });
+    };
+    let exe = std::env::current_exe().map_err(io("finding this program"))?;
+    let state = std::path::absolute(context.state()?).map_err(io("the state directory"))?;
+    let lent = lend(dialect, &run.argv, path, &HookCommand::new(&exe, &state, dialect))?;
+    let level = format!("hooks only: {} asks at every tool call", dialect.title());
+    Ok(Hooked { argv: lent.argv, without: lent.without, level })
 }
 
 /// The agent's name where none is given: the program's file name, as far as it is one.

@@ -1,0 +1,168 @@
+//! One call of a hook, from standard input to the answer.
+//!
+//! Whatever goes wrong is a No that says so: no node, a hung one, one that does not know the
+//! caller, a call that is not understood, a fault of this program. Refused here: believing an
+//! environment that the agent can set; which node is asked stands in the hook's own words.
+
+use super::call::{Act, CallError};
+use super::dialect::{Dialect, Said, Spoken};
+use super::limits::{ANSWER_MS_MAX, CALL_BYTES_MAX};
+use crate::api::{Ask, VerdictSaid};
+use crate::door::{DoorClient, DoorError};
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// Reads one call and says what the node behind this door says to it.
+pub(crate) fn answer(dialect: Dialect, door: &Path) -> Spoken {
+    let (tell, told) = channel();
+    let door = door.to_owned();
+    std::thread::spawn(move || {
+        // Whoever waited has said No already.
+        let _ = tell.send(judged(dialect, &door));
+    });
+    let said = match told.recv_timeout(Duration::from_millis(ANSWER_MS_MAX)) {
+        Ok(Ok(said)) => said,
+        Ok(Err(no)) => Said::No(no),
+        Err(RecvTimeoutError::Timeout) => {
+            let seconds = ANSWER_MS_MAX / 1_000;
+            Said::No(no(
+                format!("the node on this device did not answer within {seconds} s"),
+                "look at `belay status` in a terminal of your own",
+            ))
+        }
+        Err(RecvTimeoutError::Disconnected) => {
+            Said::No(no("the hook itself failed", "tell whoever maintains belay here"))
+        }
+    };
+    dialect.say(&said)
+}
+
+fn judged(dialect: Dialect, door: &Path) -> Result<Said, String> {
+    let acts = call_on_stdin().and_then(|bytes| dialect.read(&bytes));
+    let acts = acts.map_err(|error| no(&error, error.hint()))?;
+    let unreached = |error: DoorError| unreached(dialect, &error);
+    let mut door = DoorClient::connect(door).map_err(unreached)?;
+    door.wait_at_most(Duration::from_millis(ANSWER_MS_MAX)).map_err(unreached)?;
+    for act in acts {
+        let verdict: VerdictSaid = door.call(&question(act)).map_err(unreached)?;
+        if verdict.decision != "permit" {
+            return Ok(said_of(&verdict));
+        }
+    }
+    Ok(Said::Yes)
+}
+
+fn call_on_stdin() -> Result<Vec<u8>, CallError> {
+    let mut bytes = Vec::new();
+    let mut input = std::io::stdin().lock().take(CALL_BYTES_MAX as u64 + 1);
+    input
+        .read_to_end(&mut bytes)
+        .map_err(|error| CallError::NotUnderstood(format!("standard input: {error}")))?;
+    if bytes.len() > CALL_BYTES_MAX { Err(CallError::TooMuch("many bytes")) } else { Ok(bytes) }
+}
+
+fn question(act: Act) -> Ask {
+    let cwd = act.args.iter().find(|(name, _)| name == "cwd").map(|(_, cwd)| cwd.as_str());
+    let target = match act.is_path {
+        true => leads_to(&Path::new(cwd.unwrap_or("/")).join(&act.target)).display().to_string(),
+        false => act.target.clone(),
+    };
+    Ask::Act { action: act.action.to_owned(), target, args: act.args }
+}
+
+/// Where a path leads on this disk now: what exists of it is followed through links, the rest is
+/// taken as it is written.
+fn leads_to(path: &Path) -> PathBuf {
+    let mut found = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(found.pop()),
+            Component::CurDir => {}
+            Component::RootDir | Component::Prefix(_) | Component::Normal(_) => found.push(part),
+        }
+        found = found.canonicalize().unwrap_or(found);
+    }
+    found
+}
+
+/// What the gate said, for an agent.
+fn said_of(verdict: &VerdictSaid) -> Said {
+    let by = match &verdict.release {
+        Some(release) => format!("rule {} of release {release}", verdict.rule),
+        None => format!("rule {}", verdict.rule),
+    };
+    let word = if verdict.decision == "ask" { "needs an approval" } else { "denied" };
+    let id = verdict.id.as_deref().and_then(|id| id.get(..16)).unwrap_or("--last");
+    let (why, hint) = (&verdict.why, &verdict.hint);
+    let text = format!("belay: {word}: {why} ({by}). Next: {hint}. `belay why {id}` says more.");
+    match verdict.rule.starts_with("order:") || verdict.rule == "ended" {
+        true => Said::Ended(text),
+        false => Said::No(text),
+    }
+}
+
+fn unreached(dialect: Dialect, error: &DoorError) -> String {
+    match error {
+        // The node found no agent of its own where this hook stands.
+        DoorError::Refused(refusal) if refusal.code == "wrong-use" => no(
+            format!("{} was not started under belay, so it has no identity here", dialect.title()),
+            &format!("start it with `belay agent run -- {}`", dialect.program()),
+        ),
+        DoorError::Refused(_) | DoorError::RequestTooLong { .. } => no(error, &error.hint()),
+        DoorError::NotRunning { .. }
+        | DoorError::NotAllowed { .. }
+        | DoorError::Silent
+        | DoorError::HungUp
+        | DoorError::NotUnderstood(_)
+        | DoorError::RequestUnwritable(_)
+        | DoorError::Io(_) => no(
+            format!("the node on this device cannot be asked: {error}"),
+            "whoever owns this device runs `belay up` in a terminal of his own",
+        ),
+    }
+}
+
+fn no(why: impl std::fmt::Display, hint: &str) -> String {
+    format!("belay: denied: {why}. Next: {hint}.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: a path is judged as where it leads, also through links and for files to come. Method:
+    /// a link to a folder, a way back over it, a file that is not there.
+    #[test]
+    fn a_path_is_judged_as_where_it_leads() {
+        let made = tempfile::tempdir().expect("a folder");
+        let top = made.path().canonicalize().expect("a folder");
+        std::fs::create_dir_all(top.join("real/in")).expect("folders");
+        std::os::unix::fs::symlink(top.join("real/in"), top.join("link")).expect("a link");
+        assert_eq!(leads_to(&top.join("link/new/file")), top.join("real/in/new/file"));
+        assert_eq!(leads_to(&top.join("link/../x")), top.join("real/x"));
+        assert_eq!(leads_to(&top.join("./none/../x")), top.join("x"));
+    }
+
+    /// Goal: an order is told as an end, everything else as a No with rule and next step.
+    #[test]
+    fn a_verdict_is_told_with_its_rule_and_next_step() {
+        let verdict = |rule: &str, decision: &str| VerdictSaid {
+            decision: decision.into(),
+            rule: rule.into(),
+            release: Some("1.1".into()),
+            mode: None,
+            why: "because".into(),
+            hint: "do this".into(),
+            would_deny: None,
+            id: Some("0123456789abcdef0123456789abcdef".into()),
+        };
+        let Said::No(text) = said_of(&verdict("web", "ask")) else { panic!("no No") };
+        for word in ["needs an approval", "rule web of release 1.1", "do this", "0123456789abcdef`"]
+        {
+            assert!(text.contains(word), "“{word}” is not in {text}");
+        }
+        assert!(matches!(said_of(&verdict("order:00ff", "deny")), Said::Ended(_)));
+    }
+}

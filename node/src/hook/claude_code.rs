@@ -1,0 +1,153 @@
+//! Claude Code's dialect: `PreToolUse`, one JSON object each way.
+//!
+//! A Yes says nothing, so that Claude Code's own rules and questions stay as they are. An ended
+//! task is told so with `continue: false` beside the No: alone it would let the call through.
+//! Refused here: rewriting what the agent wants to do.
+
+use super::acts::shell;
+use super::call::{Act, Acts, CallError, bounded, connector_tool, host_of, object, text, tool};
+use super::dialect::{Said, Spoken};
+use serde_json::{Value, json};
+
+/// The acts of one call.
+pub(super) fn read(bytes: &[u8]) -> Result<Acts, CallError> {
+    let call = object(bytes)?;
+    let event = text(&call, "hook_event_name")?;
+    if event != "PreToolUse" {
+        return Err(CallError::NotUnderstood(format!("the hook was called at {event}")));
+    }
+    let none = Value::Null;
+    let (name, input) = (text(&call, "tool_name")?, call.get("tool_input").unwrap_or(&none));
+    let cwd = text(&call, "cwd")?;
+    let own = |field: &str| call.get(field).and_then(Value::as_str);
+    let own =
+        [("cwd", Some(cwd)), ("subagent", own("agent_type")), ("subagent_id", own("agent_id"))];
+    bounded(vec![act(name, input, cwd)?], &own)
+}
+
+/// What each tool does, in the gate's words; an unknown one is a tool by its name.
+fn act(name: &str, input: &Value, cwd: &str) -> Result<Act, CallError> {
+    let optional = |field: &str| input.get(field).and_then(Value::as_str);
+    match name {
+        "Bash" | "PowerShell" => shell(text(input, "command")?),
+        // It watches a command, or a socket.
+        "Monitor" if optional("command").is_some() => shell(text(input, "command")?),
+        "Read" => Ok(Act::on_path("local.read", text(input, "file_path")?)),
+        "Glob" | "Grep" | "LS" => Ok(Act::on_path("local.read", optional("path").unwrap_or(cwd))),
+        "Write" => Ok(Act::on_path("local.write", text(input, "file_path")?)
+            .with("content", text(input, "content")?)),
+        "Edit" => Ok(Act::on_path("local.write", text(input, "file_path")?)
+            .with("content", text(input, "new_string")?)),
+        "MultiEdit" => {
+            Ok(Act::on_path("local.write", text(input, "file_path")?)
+                .with("content", edits(input)?))
+        }
+        "NotebookEdit" => Ok(Act::on_path("local.write", text(input, "notebook_path")?)
+            .with_any("content", optional("new_source"))),
+        "WebFetch" => {
+            let url = text(input, "url")?;
+            Ok(Act::on("outward.connect", host_of(url)?).with("url", url))
+        }
+        "WebSearch" => Ok(Act::on("outward.connect", name).with("query", text(input, "query")?)),
+        "Agent" | "Task" => {
+            let kind = optional("subagent_type").unwrap_or("general-purpose");
+            Ok(Act::on("work.delegate", kind).with("prompt", text(input, "prompt")?))
+        }
+        _ => match connector_tool(name) {
+            Some(target) => tool(target, input),
+            None => tool(format!("claude-code/{name}"), input),
+        },
+    }
+}
+
+fn edits(input: &Value) -> Result<String, CallError> {
+    let edits = input.get("edits").and_then(Value::as_array).into_iter().flatten();
+    let texts: Vec<&str> = edits.map(|edit| text(edit, "new_string")).collect::<Result<_, _>>()?;
+    Ok(texts.join("\n"))
+}
+
+/// The answer in this dialect.
+pub(super) fn say(said: &Said) -> Spoken {
+    let no = |why: &str| {
+        json!({"hookSpecificOutput": {
+            "hookEventName": "PreToolUse",
+            "permissionDecision": "deny",
+            "permissionDecisionReason": why,
+        }})
+    };
+    let answer = match said {
+        Said::Yes => json!({}),
+        Said::No(why) => no(why),
+        Said::Ended(why) => {
+            let mut answer = no(why);
+            answer["continue"] = Value::Bool(false);
+            answer["stopReason"] = Value::from(why.as_str());
+            answer
+        }
+    };
+    Spoken::json(&answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_call(tool: &str, input: Value) -> Result<Acts, CallError> {
+        let call = json!({"hook_event_name": "PreToolUse", "tool_name": tool, "tool_input": input,
+                          "cwd": "/w", "session_id": "s", "agent_type": "Explore"});
+        read(call.to_string().as_bytes())
+    }
+
+    /// Goal: each tool is judged as what it does. Method: calls as Claude Code makes them.
+    #[test]
+    fn each_tool_is_judged_as_what_it_does() {
+        for (tool, input, action, target) in [
+            ("Bash", json!({"command": "git log"}), "work.run", "git"),
+            ("Bash", json!({"command": "git log; rm x"}), "work.run", "sh"),
+            ("Monitor", json!({"command": "tail -f x"}), "work.run", "tail"),
+            ("Monitor", json!({"ws": {"url": "x"}}), "tool.call", "claude-code/Monitor"),
+            ("Read", json!({"file_path": "/a/b"}), "local.read", "/a/b"),
+            ("Grep", json!({"pattern": "x"}), "local.read", "/w"),
+            ("Write", json!({"file_path": "c", "content": "x"}), "local.write", "c"),
+            ("Edit", json!({"file_path": "/c", "new_string": "x"}), "local.write", "/c"),
+            ("NotebookEdit", json!({"notebook_path": "/n"}), "local.write", "/n"),
+            ("WebFetch", json!({"url": "https://a.b/c"}), "outward.connect", "a.b:443"),
+            ("WebSearch", json!({"query": "x"}), "outward.connect", "WebSearch"),
+            ("Agent", json!({"prompt": "x", "subagent_type": "p"}), "work.delegate", "p"),
+            ("mcp__s__t", json!({"a": {"b": 1}}), "tool.call", "s/t"),
+            ("Newest", json!({"a": 1}), "tool.call", "claude-code/Newest"),
+        ] {
+            let acts = read_call(tool, input).unwrap_or_else(|error| panic!("{tool}: {error}"));
+            assert_eq!((acts[0].action, acts[0].target.as_str()), (action, target), "{tool}");
+            assert!(acts[0].args.contains(&("cwd".into(), "/w".into())), "{acts:?}");
+            assert!(acts[0].args.contains(&("subagent".into(), "Explore".into())), "{acts:?}");
+        }
+    }
+
+    /// Goal: what is not understood is an error, never an act of another kind. Method: a known tool
+    /// without its field, another event, no object, something behind it.
+    #[test]
+    fn what_is_not_understood_is_no_act() {
+        assert!(read_call("Bash", json!({"cmd": "rm x"})).is_err());
+        assert!(read_call("WebFetch", json!({"url": "nowhere"})).is_err());
+        for bytes in
+            ["", "[]", "{}", "{\"hook_event_name\":\"Stop\",\"tool_name\":\"Bash\"}", "{}{}"]
+        {
+            assert!(read(bytes.as_bytes()).is_err(), "{bytes}");
+        }
+    }
+
+    /// Goal: the words that were seen to hold. Method: each answer as it is written.
+    #[test]
+    fn a_no_denies_and_an_end_also_stops() {
+        let said = |said: Said| String::from_utf8(say(&said).stdout).expect("text");
+        assert_eq!(said(Said::Yes), "{}\n");
+        let no: Value = serde_json::from_str(&said(Said::No("why".into()))).expect("JSON");
+        assert_eq!(no["hookSpecificOutput"]["permissionDecision"], "deny");
+        assert_eq!(no["hookSpecificOutput"]["permissionDecisionReason"], "why");
+        assert!(no.get("continue").is_none());
+        let end: Value = serde_json::from_str(&said(Said::Ended("why".into()))).expect("JSON");
+        assert_eq!(end["hookSpecificOutput"]["permissionDecision"], "deny");
+        assert_eq!(end["continue"], false);
+    }
+}

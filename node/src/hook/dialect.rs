@@ -1,0 +1,88 @@
+//! Whose hook calls, and what is said back.
+//!
+//! Refused here: what a call means; each agent's own file has that.
+
+use super::call::{Acts, CallError};
+use super::{claude_code, codex};
+use serde_json::Value;
+
+/// A coding agent whose hook is known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Dialect {
+    /// Anthropic's Claude Code.
+    ClaudeCode,
+    /// OpenAI's Codex CLI.
+    Codex,
+}
+
+/// What a hook tells its agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Go on.
+    Yes,
+    /// Not this call, and why.
+    No(String),
+    /// Not this call and no other: an order ended the agent.
+    Ended(String),
+}
+
+/// An answer as a process gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Spoken {
+    /// Standard output.
+    pub(crate) stdout: Vec<u8>,
+    /// The exit code.
+    pub(crate) exit: u8,
+}
+
+impl Spoken {
+    /// One line of JSON, and success.
+    pub(super) fn json(answer: &Value) -> Self {
+        Self { stdout: format!("{answer}\n").into_bytes(), exit: 0 }
+    }
+}
+
+impl Dialect {
+    /// Every one.
+    pub(crate) const ALL: [Self; 2] = [Self::ClaudeCode, Self::Codex];
+
+    /// The word on a command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "claude-code",
+            Self::Codex => "codex",
+        }
+    }
+
+    /// What people call it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "Claude Code",
+            Self::Codex => "Codex",
+        }
+    }
+
+    /// The file name under which it is installed.
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "claude",
+            Self::Codex => "codex",
+        }
+    }
+
+    /// The acts of one call.
+    pub(super) fn read(self, bytes: &[u8]) -> Result<Acts, CallError> {
+        match self {
+            Self::ClaudeCode => claude_code::read(bytes),
+            Self::Codex => codex::read(bytes),
+        }
+    }
+
+    /// An answer in its words.
+    pub(super) fn say(self, said: &Said) -> Spoken {
+        match self {
+            Self::ClaudeCode => claude_code::say(said),
+            Self::Codex => codex::say(said),
+        }
+    }
+}

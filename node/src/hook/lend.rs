@@ -1,0 +1,197 @@
+//! An agent's hook for one run: what stands on its command line so that it asks, and nobody's file
+//! is touched.
+//!
+//! Words on a command line stand above a user's and a project's files, so those cannot switch the
+//! hook off; whoever types words that would is refused. Refused here: starting an agent with a hook
+//! that it will not call.
+
+use super::dialect::Dialect;
+use super::limits::{PATIENCE_S, PATIENCE_THAT_LETS_S};
+use super::trust;
+use crate::fault::Fault;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The command that an agent runs at each call.
+#[derive(Debug, Clone)]
+pub(crate) struct HookCommand {
+    line: String,
+}
+
+impl HookCommand {
+    /// This program, asking the node of this state; a shell's line that ends with 2, which every
+    /// agent takes for a No, where the program cannot even say so itself.
+    pub(crate) fn new(exe: &Path, state: &Path, dialect: Dialect) -> Self {
+        let (exe, state) = (quoted(exe), quoted(state));
+        let said = "belay: denied: the hook of belay did not run. Next: whoever owns this device \
+                    installs belay again.";
+        let line = format!(
+            "{exe} --state {state} agent hook {} || {{ echo '{said}' >&2; exit 2; }}",
+            dialect.word()
+        );
+        Self { line }
+    }
+
+    /// The line for a shell.
+    pub(crate) fn line(&self) -> &str {
+        &self.line
+    }
+}
+
+/// How an agent is started so that it asks.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    /// Its words.
+    pub(crate) argv: Vec<String>,
+    /// Variables that it must not see.
+    pub(crate) without: &'static [&'static str],
+}
+
+/// The words with which this agent asks at every call.
+pub(crate) fn lend(
+    dialect: Dialect,
+    argv: &[String],
+    program: &Path,
+    hook: &HookCommand,
+) -> Result<Lent, Fault> {
+    let against = argv.iter().skip(1).take_while(|word| *word != "--");
+    if let Some(word) = against.into_iter().find(|word| switches_off(dialect, word)) {
+        let what = format!("{word} would take the hook away from {}", dialect.title());
+        let hint = match dialect {
+            Dialect::ClaudeCode => {
+                "leave it out; settings that you want to give it may stand in .claude/settings.json"
+            }
+            Dialect::Codex => {
+                "leave it out; what you want to set may stand in ~/.codex/config.toml"
+            }
+        };
+        return Err(Fault::wrong_use(what, hint));
+    }
+    let (words, without) = match dialect {
+        Dialect::ClaudeCode => {
+            let settings = claude_code_settings(hook).to_string();
+            (vec!["--settings".to_owned(), settings], CLAUDE_CODE_WITHOUT)
+        }
+        Dialect::Codex => (codex_words(program, hook)?, &[][..]),
+    };
+    let mut argv = argv.to_vec();
+    argv.splice(1..1, words);
+    Ok(Lent { argv, without })
+}
+
+/// Words of the agent's own that end in no hook being called.
+fn switches_off(dialect: Dialect, word: &str) -> bool {
+    let is = |long: &str| {
+        word.strip_prefix(long).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    };
+    match dialect {
+        Dialect::ClaudeCode => ["--settings", "--bare", "--safe-mode"].into_iter().any(is),
+        Dialect::Codex => {
+            // A word of `-c` may stand by itself or behind it.
+            let set = word.strip_prefix("--config=").or_else(|| word.strip_prefix("-c"));
+            let set = set.unwrap_or(word).trim_start_matches('=').trim_start();
+            ["--disable", "--enable", "--profile", "-p", "--remote"].into_iter().any(is)
+                || ["hooks", "features", "profile", "bypass_hook_trust"].iter().any(|key| {
+                    set.strip_prefix(key).is_some_and(|rest| {
+                        rest.contains('=') && rest.trim_start().starts_with(['.', '='])
+                    })
+                })
+        }
+    }
+}
+
+/// What switches every customisation of Claude Code off.
+const CLAUDE_CODE_WITHOUT: &[&str] = &["CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_MODE"];
+
+/// Claude Code's settings for one run. A file may ask for `disableAllHooks` or set the variables
+/// that do the same; these stand above every file but the managed one.
+fn claude_code_settings(hook: &HookCommand) -> Value {
+    let off: serde_json::Map<String, Value> =
+        CLAUDE_CODE_WITHOUT.iter().map(|name| ((*name).to_owned(), json!("0"))).collect();
+    json!({"disableAllHooks": false, "env": off, "hooks": claude_code_hooks(hook)})
+}
+
+/// Claude Code's hook: it denies when the hook is missing, fails or hangs.
+fn claude_code_hooks(hook: &HookCommand) -> Value {
+    json!({"PreToolUse": [{"matcher": "*", "hooks": [{
+        "type": "command",
+        "command": hook.line(),
+        "timeout": PATIENCE_S,
+        "onFailure": "block",
+    }]}]})
+}
+
+/// Codex's words for one run: the hook, that hooks are on, and that this one is trusted.
+fn codex_words(program: &Path, hook: &HookCommand) -> Result<Vec<String>, Fault> {
+    let command = Value::from(hook.line());
+    let hooks = format!(
+        "hooks.PreToolUse=[{{matcher=\"*\",hooks=[{{type=\"command\",command={command},\
+         timeout={PATIENCE_THAT_LETS_S}}}]}}]"
+    );
+    let mut words: Vec<String> =
+        ["-c".to_owned(), "features.hooks=true".to_owned(), "-c".to_owned(), hooks].into();
+    words.extend(trust::words(program, &words, hook.line())?);
+    Ok(words)
+}
+
+/// A path as one word of a shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hook() -> HookCommand {
+        HookCommand::new(Path::new("/opt/b'x/belay"), Path::new("/s t"), Dialect::ClaudeCode)
+    }
+
+    /// Goal: the words stand first, so that no prompt swallows them, and pin what would take the
+    /// hook away. Method: the words of a run are read back.
+    #[test]
+    fn claude_code_is_started_with_a_hook_that_files_cannot_take_away() {
+        let argv: Vec<String> = ["claude", "-p", "hello"].map(str::to_owned).into();
+        let lent = lend(Dialect::ClaudeCode, &argv, Path::new("/x"), &hook()).expect("words");
+        assert_eq!(lent.argv[0..2], ["claude", "--settings"]);
+        assert_eq!(lent.argv[3..], ["-p", "hello"]);
+        let settings: Value = serde_json::from_str(&lent.argv[2]).expect("JSON");
+        assert_eq!(settings["disableAllHooks"], false);
+        assert_eq!(settings["env"]["CLAUDE_CODE_SIMPLE"], "0");
+        let entry = &settings["hooks"]["PreToolUse"][0];
+        assert_eq!(
+            (&entry["matcher"], &entry["hooks"][0]["onFailure"]),
+            (&json!("*"), &json!("block"))
+        );
+        let line = entry["hooks"][0]["command"].as_str().expect("a line");
+        assert!(line.starts_with("'/opt/b'\\''x/belay' --state '/s t' agent hook claude-code ||"));
+    }
+
+    /// Goal: whoever types words that take the hook away is told so. Method: every such word, and
+    /// the same behind `--`, where it is the prompt.
+    #[test]
+    fn words_that_take_the_hook_away_are_refused() {
+        for (dialect, words) in [
+            (Dialect::ClaudeCode, vec!["--bare"]),
+            (Dialect::ClaudeCode, vec!["-p", "x", "--settings={}"]),
+            (Dialect::ClaudeCode, vec!["--safe-mode"]),
+            (Dialect::Codex, vec!["--disable", "hooks"]),
+            (Dialect::Codex, vec!["exec", "-c", "features.hooks=false"]),
+            (Dialect::Codex, vec!["exec", "-cfeatures.hooks=false"]),
+            (Dialect::Codex, vec!["exec", "-c", " hooks.PreToolUse = []"]),
+            (Dialect::Codex, vec!["--config=features={hooks=false}"]),
+            (Dialect::Codex, vec!["--profile", "x"]),
+        ] {
+            let argv: Vec<String> =
+                ["agent"].iter().chain(&words).map(|word| (*word).to_owned()).collect();
+            let refused = lend(dialect, &argv, Path::new("/x"), &hook());
+            let fault = refused.expect_err(&format!("{words:?}"));
+            assert_eq!(fault.exit, 2, "{words:?}");
+            assert!(!fault.hint.is_empty());
+        }
+        assert!(!switches_off(Dialect::Codex, "features are what I want"));
+        assert!(!switches_off(Dialect::Codex, "model=x"));
+        let prompt: Vec<String> = ["claude", "--", "--bare"].map(str::to_owned).into();
+        assert!(lend(Dialect::ClaudeCode, &prompt, Path::new("/x"), &hook()).is_ok());
+    }
+}

@@ -1,0 +1,80 @@
+//! Codex runs a hook only once its user trusts those very words: silently, it passes over any
+//! other. So Codex itself is asked how it knows the hook of this run, told that it is trusted, and
+//! asked again whether it now is.
+//!
+//! It is asked by its app server, over standard input and output (JSON-RPC, one object a line).
+//! Refused here: computing what Codex computes, and trusting every hook there is, which one of its
+//! options would do.
+
+use super::limits::HOOKS_LISTED_MS_MAX;
+use crate::fault::Fault;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+/// The words that make Codex trust the hook which `words` give it.
+pub(super) fn words(program: &Path, words: &[String], line: &str) -> Result<Vec<String>, Fault> {
+    let untrusted = |why: String| {
+        let hint =
+            "use a version of Codex that lists its hooks (`codex app-server`), 0.169 or newer";
+        Fault::failed(format!("Codex did not take the hook of this run: {why}"), hint)
+    };
+    let found = hook_of_run(program, words, line).map_err(untrusted)?;
+    let (key, hash) = (&found["key"], &found["currentHash"]);
+    let state = format!("hooks.state={{{key}={{trusted_hash={hash},enabled=true}}}}");
+    let trust = vec!["-c".to_owned(), state];
+    let found = hook_of_run(program, &[words, &trust].concat(), line).map_err(untrusted)?;
+    if found["trustStatus"] == "trusted" && found["enabled"] == true {
+        return Ok(trust);
+    }
+    Err(untrusted(format!("it calls it {}", found["trustStatus"])))
+}
+
+/// The hook of this run as Codex lists it.
+fn hook_of_run(program: &Path, words: &[String], line: &str) -> Result<Value, String> {
+    let mut server = Command::new(program);
+    server.arg("app-server").args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut server = server.stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
+    let listed = listed(&mut server);
+    // It may have ended by itself.
+    let _killed = server.kill();
+    let _reaped = server.wait();
+    let listed = listed?;
+    let folders = listed["result"]["data"].as_array().into_iter().flatten();
+    let mut hooks = folders.flat_map(|folder| folder["hooks"].as_array().into_iter().flatten());
+    let is_ours = |hook: &&Value| {
+        hook["command"] == line
+            && hook["eventName"] == "preToolUse"
+            && hook["key"].is_string()
+            && hook["currentHash"].is_string()
+    };
+    hooks.find(is_ours).cloned().ok_or_else(|| "it does not list it".to_owned())
+}
+
+fn listed(server: &mut Child) -> Result<Value, String> {
+    let (input, output) = (server.stdin.take(), server.stdout.take());
+    let (mut input, output) = input.zip(output).ok_or("it has no standard input and output")?;
+    let cwd = std::env::current_dir().map_err(|error| error.to_string())?;
+    let hello = json!({"clientInfo": {"name": "belay", "version": env!("CARGO_PKG_VERSION")}});
+    let asked = [
+        json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}),
+        json!({"jsonrpc": "2.0", "method": "initialized"}),
+        json!({"jsonrpc": "2.0", "id": 2, "method": "hooks/list", "params": {"cwds": [cwd]}}),
+    ];
+    for line in asked {
+        writeln!(input, "{line}").map_err(|error| error.to_string())?;
+    }
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        let lines = BufReader::new(output).lines().map_while(Result::ok);
+        let mut said = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        // Whoever waited may have given up.
+        let _ = tell.send(said.find(|said| said["id"] == 2));
+    });
+    let said = told.recv_timeout(Duration::from_millis(HOOKS_LISTED_MS_MAX));
+    let said = said.map_err(|_late| "it did not answer in time".to_owned())?;
+    said.ok_or_else(|| "it ended without an answer".to_owned())
+}
