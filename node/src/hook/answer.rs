@@ -156,6 +156,8 @@ mod tests {
             why: "because".into(),
             hint: "do this".into(),
             would_deny: None,
+            signed: Vec::new(),
+            short: String::new(),
             id: Some("0123456789abcdef0123456789abcdef".into()),
         };
         let Said::No(text) = said_of(&verdict("web", "ask")) else { panic!("no No") };

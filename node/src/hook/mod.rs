@@ -5,8 +5,8 @@
 //! alone touches the world: it reads the call, finds where paths lead, asks the node, and says No
 //! whenever it cannot. `lend` gives an agent its hook for one run.
 //!
-//! Refused here: deciding, and believing that a hook holds an agent which may run any program as its
-//! user; that is the wall's work, and `hooks only` is said wherever a hook is all there is.
+//! Refused here: deciding, and believing that a hook holds an agent which may run any program as
+//! its user; that is the wall's work, and `hooks only` is said wherever a hook is all there is.
 
 mod acts;
 mod answer;

@@ -23,7 +23,7 @@ use belay_crdt::drafts::Draft;
 use belay_identity::{PublicKey, StatementId};
 use belay_mesh::gate::Verdict;
 use belay_mesh::output::{Answer, Offloaded, Place};
-use belay_mesh::status::{LeaseReach, Progress, ReleaseLine, Status};
+use belay_mesh::status::{LeaseReach, OrderLine, Progress, ReleaseLine, Status};
 use belay_mesh::{ShareLine, drafts};
 use serde::Serialize;
 use serde_json::Value;
@@ -119,16 +119,7 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
             })
             .collect(),
         run: reach_said(status.run),
-        orders: status
-            .orders
-            .iter()
-            .map(|order| OrderSaid {
-                id: order.id.to_hex(),
-                subject: order.subject.clone(),
-                in_force: order.in_force,
-                unbounded: order.unbounded.clone(),
-            })
-            .collect(),
+        orders: status.orders.iter().map(order_said).collect(),
         security_operators: status.security_operators,
         full: status.full.iter().map(full_said).collect(),
         statements: status.statements,
@@ -142,6 +133,15 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
         rests_on: status.rests_on.clone(),
         ignored: status.ignored.iter().map(|name| format!("enforce.{name}")).collect(),
         bounds: shell.net.used().iter().map(bound_said).collect(),
+    }
+}
+
+fn order_said(order: &OrderLine) -> OrderSaid {
+    OrderSaid {
+        id: order.id.to_hex(),
+        subject: order.subject.clone(),
+        in_force: order.in_force,
+        unbounded: order.unbounded.clone(),
     }
 }
 
