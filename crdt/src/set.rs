@@ -243,6 +243,12 @@ impl Set {
             .filter_map(|id| self.by_id.get(id))
     }
 
+    /// What a register holds.
+    pub fn register(&self, key: &PublicKey, class: Class, scope: &Scope) -> Option<&Held> {
+        let id = self.registers.get(&(*key, class, scope.clone()));
+        id.and_then(|id| self.by_id.get(id))
+    }
+
     /// Every statement that stands in a log, log by log.
     pub fn in_logs(&self) -> impl Iterator<Item = &Held> {
         let places = self.logs.values().flat_map(|log| log.places.values());

@@ -7,6 +7,7 @@
 //! Refused here: an unknown body key. An unknown kind is kept whole, for nodes that know it.
 
 mod agent;
+mod audit;
 mod draft;
 mod enrol;
 mod manifest;
@@ -16,6 +17,7 @@ mod root;
 mod task;
 
 pub use agent::{Agent, Credential, Delegation, Generations};
+pub use audit::AuditHead;
 pub use draft::{Change, DocumentId, Draft, DraftName, Founding};
 pub use enrol::{DeviceKind, Enrol, Invite, Named, Presence, Witness};
 pub use manifest::{Build, Manifest, ManifestFault, ProgramName};
@@ -178,6 +180,8 @@ kinds! {
     "receipt" Receipt Task Record STATEMENT_BYTES_MAX,
     /// Addresses, capabilities and load of a device.
     "presence" Presence Presence Record STATEMENT_BYTES_MAX,
+    /// How far a device's audit log goes.
+    "audit-head" AuditHead Audit Record URGENT_STATEMENT_BYTES_MAX,
     /// One change of policy that is edited together.
     "draft" Draft Draft Grant STATEMENT_BYTES_MAX,
 }
@@ -192,4 +196,5 @@ macro_rules! into_body {
     )*};
 }
 into_body!(Root Approve FurtherKey Release Hold Revoke Drill Lift Restore Proof Enrol Invite Witness
-    Manifest Agent Credential Delegation Award Started Refused Cancel Receipt Presence Draft);
+    Manifest Agent Credential Delegation Award Started Refused Cancel Receipt Presence AuditHead
+    Draft);

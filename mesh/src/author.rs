@@ -103,6 +103,7 @@ impl Engine {
     pub(crate) fn learn(&mut self, statement: &Arc<Verified<Statement>>) -> bool {
         use belay_crdt::set::Inserted;
         let cost = self.cost(statement);
+        self.weigh_audit(statement);
         if self.known.intake(statement) == Inserted::Known {
             return false;
         }

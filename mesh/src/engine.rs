@@ -5,6 +5,7 @@
 //! `Effect`. Refused here: deciding anything; the files beside this one do.
 
 use crate::act::Pictured;
+use crate::audit::Audits;
 use crate::chance::Chance;
 use crate::drafts::Rooms;
 use crate::fork::Forks;
@@ -86,6 +87,7 @@ pub struct Engine {
     pub(crate) forks: Forks,
     pub(crate) rooms: Rooms,
     pub(crate) shares: Shares,
+    pub(crate) audits: Audits,
     pub(crate) view: Arc<GateView>,
     pub(crate) pictured: Option<Pictured>,
     outbox: VecDeque<Output>,
@@ -158,8 +160,9 @@ impl Engine {
         let again = self.again.iter().map(|again| again.at).min();
         let (links, work) = (self.links.next_deadline(), self.work.next_deadline());
         let forks = self.forks.next_deadline();
-        let all = [self.next_draw(), links, work, again, self.next_presence(), forks];
-        all.into_iter().flatten().min()
+        let said = [self.next_presence(), self.next_audit()];
+        let all = [self.next_draw(), links, work, again, forks].into_iter().chain(said);
+        all.flatten().min()
     }
 
     /// The picture the gate judges by, as of the last call.
@@ -201,6 +204,7 @@ impl Engine {
             forks: Forks::default(),
             rooms,
             shares,
+            audits: Audits::default(),
             view: Arc::new(GateView::empty()),
             pictured: None,
             config,
@@ -236,6 +240,7 @@ impl Engine {
             Input::Inspected { nonce, program } => self.on_inspected(nonce, program),
             Input::Fetched { award, result } => self.on_fetched(award, result),
             Input::Present { load, addresses } => self.on_present(load, addresses),
+            Input::Audited { rows, hash } => self.on_audited(rows, hash),
             Input::ChooseNeighbours { own, dialled } => {
                 self.choose_neighbours(&own);
                 self.choose_relays(&own, &dialled);
@@ -265,6 +270,7 @@ impl Engine {
         self.wind_down();
         self.tend_tasks();
         self.tend_presence();
+        self.tend_audit();
         self.tend_forks();
     }
 

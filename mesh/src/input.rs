@@ -91,6 +91,13 @@ pub enum Input {
         /// It is in the task's folder, or why it is not.
         result: Result<(), String>,
     },
+    /// The audit log is on disk so far.
+    Audited {
+        /// The number of its last row.
+        rows: u64,
+        /// Hash of that row.
+        hash: [u8; 32],
+    },
     /// How this device stands, measured now and then.
     Present {
         /// Thousandths of one core, on average over its cores.

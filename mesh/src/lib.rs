@@ -19,6 +19,7 @@ mod act;
 pub mod approval;
 mod arriving;
 mod ask;
+mod audit;
 mod author;
 pub mod authority_report;
 mod bodies;
@@ -72,6 +73,7 @@ pub mod why;
 mod wind_down;
 pub mod wire;
 
+pub use audit::AuditCut;
 pub use engine::{Config, Engine, Lends, Restored};
 pub use input::{Input, Request};
 pub use known::Folded;

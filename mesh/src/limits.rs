@@ -118,6 +118,10 @@ pub const PRESENCE_EVERY_MS: u64 = 60_000;
 /// looked for there; an interface that comes and goes still says no more than six words a minute.
 pub const ADDRESSES_EVERY_MS: u64 = 10_000;
 
+/// The shortest pause between two heads of an audit log, milliseconds: of a thousand busy devices
+/// one kilobyte a second on each link; what happened in it can be cut unseen.
+pub const AUDIT_HEAD_EVERY_MS: u64 = 300_000;
+
 /// Addresses and capabilities that a device says of itself, each: a statement of about 1 KiB.
 pub const PRESENCE_ITEMS_MAX: usize = 16;
 

@@ -414,6 +414,8 @@ pub enum Event {
     /// Somebody signed two statements with this number of one log: what he grants by this key in
     /// that log counts no more from there on.
     Forked(PublicKey, u64),
+    /// The audit log of this device went to the first number of rows, and goes to the second now.
+    AuditCut(PublicKey, u64, u64),
     /// A peer showed statements of this device that it had lost: its state was set back.
     SetBack,
     /// This device's wall clock has parted from its boot clock by so many milliseconds: every lease

@@ -13,8 +13,8 @@ use crate::limits::{
     PRESENCE_ITEMS_MAX,
 };
 use crate::time::BootTime;
-use belay_identity::Scope;
 use belay_identity::body::{Body, Presence};
+use belay_identity::{Class, Scope};
 
 /// What was measured last, and when it was last said.
 #[derive(Default)]
@@ -33,7 +33,7 @@ impl Engine {
         if self.now.boot < self.due_to_say(&presence) {
             return;
         }
-        self.outlive_own_presence();
+        self.outlive_own(Class::Presence);
         self.present.said = Some(self.now.boot);
         self.say(Words::new(Scope::Fleet, presence));
     }
@@ -91,8 +91,8 @@ impl Engine {
 
     /// Of a register the greatest life counts: a word of this device from a life that its disk has
     /// forgotten would silence this one.
-    fn outlive_own_presence(&mut self) {
-        let Some(held) = self.known.presences.by(&self.key) else { return };
+    pub(crate) fn outlive_own(&mut self, class: Class) {
+        let Some(held) = self.known.set.register(&self.key, class, &Scope::Fleet) else { return };
         let theirs = held.incarnation;
         if theirs != self.incarnation && theirs.counter >= self.incarnation.counter {
             self.incarnation.counter = theirs.counter;

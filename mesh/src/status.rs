@@ -1,5 +1,6 @@
 //! How things stand, as a screen needs it: plain values, nothing to decide.
 
+use crate::audit::AuditCut;
 use crate::engine::Engine;
 use crate::lease::Lease;
 use crate::neighbours::Kind;
@@ -51,6 +52,8 @@ pub struct Status {
     pub rests_on: Vec<String>,
     /// Authors who have used most of what this device keeps of one, the fullest first.
     pub full: Vec<ShareLine>,
+    /// Devices whose audit log is shorter than they have said.
+    pub audit_cuts: Vec<AuditCut>,
     /// Spans that the configuration makes longer than the releases do: these hold.
     pub ignored: Vec<&'static str>,
 }
@@ -177,6 +180,7 @@ impl Engine {
             quorum: self.quorum(),
             clock_off_ms: self.clock_off_ms(),
             full: self.share_lines(),
+            audit_cuts: self.audit_cuts(),
             ignored: self.ignored_spans(),
             rests_on: self.rests_on().iter().map(|key| self.name_of(key)).collect(),
             contact_lost: matches!(self.run_lease(), Lease::Until(end) if end <= self.now.boot),

@@ -243,6 +243,9 @@ pub(crate) struct StatusSaid {
     /// Authors who have used most of what this device keeps of one.
     #[serde(default)]
     pub(crate) full: Vec<FullSaid>,
+    /// Devices whose audit log is shorter than they have said.
+    #[serde(default)]
+    pub(crate) audit_cuts: Vec<AuditCutSaid>,
     pub(crate) statements: u64,
     pub(crate) pid: u32,
     pub(crate) disk: String,
@@ -267,6 +270,14 @@ pub(crate) struct FullSaid {
     /// His name; none for all whom nobody here knows, together.
     pub(crate) author: Option<String>,
     pub(crate) percent: u64,
+}
+
+/// A device whose audit log is shorter than it has said.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AuditCutSaid {
+    pub(crate) device: String,
+    pub(crate) before: u64,
+    pub(crate) after: u64,
 }
 
 /// One bound of the links.

@@ -44,6 +44,7 @@ impl Counts {
             Event::ClockStepped(_) => {
                 *self.refusals.entry("clock stepped".into()).or_default() += 1
             }
+            Event::AuditCut(..) => *self.refusals.entry("audit log cut".into()).or_default() += 1,
             Event::Linked(_)
             | Event::Ordered(_)
             | Event::Forked(..)

@@ -5,6 +5,7 @@ use crate::{Plan, Planted, Report, run};
 
 mod adopting;
 mod adversary;
+mod audit;
 mod clocks;
 mod cloned;
 mod drafts;

@@ -20,6 +20,10 @@ pub(crate) struct RowsSaid {
     pub(crate) last: u64,
     /// Its hash.
     pub(crate) last_hash: String,
+    /// How many rows the fleet was told of last; none are 0.
+    pub(crate) said: u64,
+    /// The hash of the last of those.
+    pub(crate) said_hash: String,
     /// The device whose log it is.
     pub(crate) device: String,
 }

@@ -220,6 +220,8 @@ struct Log {
     head: AuditHead,
     linked: bool,
     broken: Option<String>,
+    /// The row that the fleet was told of last, and its hash.
+    said: (u64, String),
 }
 
 impl Log {
@@ -229,7 +231,8 @@ impl Log {
         let said: RowsSaid = door.call(&Ask::AuditRows { from: u64::MAX })?;
         let seq = said.last.saturating_sub(last);
         let head = AuditHead { seq, hash: [0; 32] };
-        Ok(Self { door, device: said.device, head, linked: seq == 0, broken: None })
+        let (device, told) = (said.device, (said.said, said.said_hash));
+        Ok(Self { door, device, head, linked: seq == 0, broken: None, said: told })
     }
 
     /// The next page; none at the end, and at the first row that does not follow.
@@ -248,6 +251,11 @@ impl Log {
                 }
             }
         }
+        if self.broken.is_none() && said.rows.is_empty() && said.last < self.said.0 {
+            let (rows, last) = (self.said.0, said.last);
+            self.broken =
+                Some(format!("this device has told the fleet of {rows} rows, and {last} are here"));
+        }
         if self.broken.is_none() && said.rows.is_empty() && self.head.seq < said.last {
             let (after, last) = (self.head.seq, said.last);
             self.broken = Some(format!("rows {} to {last} are missing", after + 1));
@@ -264,6 +272,11 @@ impl Log {
         }
         self.head = AuditHead::of(&row);
         self.linked = true;
+        if self.head.seq == self.said.0 && hex(&self.head.hash) != self.said.1 {
+            return Err(format!(
+                "row {next} is not the one that this device has told the fleet of"
+            ));
+        }
         Ok(row)
     }
 

@@ -317,6 +317,13 @@ fn items(status: &StatusSaid, peers: &[DeviceReportSaid]) -> Vec<Item> {
         let next = "set it; nothing here is decided by it";
         note(false, "this device's clock is off".to_owned(), next);
     }
+    for cut in &status.audit_cuts {
+        let what = format!(
+            "the audit log of {} was cut: it had {} rows, and says now {}",
+            cut.device, cut.before, cut.after
+        );
+        note(false, what, "look at that device before you believe what its log says");
+    }
     for full in &status.full {
         let (who, next) = match &full.author {
             Some(author) => (author.as_str(), "an operator gives it another key, or revokes it"),

@@ -19,11 +19,14 @@ impl Shell {
     pub(super) fn tell_rows(&self, asked: Asked, from: u64) {
         let (store, head) = (Arc::clone(&self.store), self.audit.on_disk());
         let device = self.engine.device_name();
+        let said = self.engine.own_audit_said().cloned();
         tokio::task::spawn_blocking(move || {
             let rows = store.audit_rows(from.max(1)).map(|rows| RowsSaid {
                 rows: page(rows),
                 last: head.seq,
                 last_hash: hex(&head.hash),
+                said: said.as_ref().map_or(0, |said| said.rows),
+                said_hash: said.as_ref().map(|said| hex(&said.hash)).unwrap_or_default(),
                 device,
             });
             asked.say(match rows {

@@ -92,6 +92,9 @@ impl Log {
                 "{key:?} signed two statements with number {seq} of one log: its grants there \
                  count no more from that one on; ask the root to replace the key"
             ),
+            Event::AuditCut(key, before, after) => format!(
+                "the audit log of {key:?} was cut: it had {before} rows, and says now {after}"
+            ),
             Event::SetBack => "peers hold statements of this device that it had lost: \
                                a new incarnation begins"
                 .to_owned(),

@@ -144,8 +144,13 @@ impl Shell {
         let write = WriteId(ack.id.0);
         match ack.result {
             Ok(()) => {
+                let before = self.audit.on_disk();
                 self.audit.written(&write);
                 self.give(Input::Persisted { write });
+                let now = self.audit.on_disk();
+                if now != before {
+                    self.give(Input::Audited { rows: now.seq, hash: now.hash });
+                }
             }
             Err(failed) => {
                 if self.audit.failed(&write) {

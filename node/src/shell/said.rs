@@ -12,9 +12,9 @@ use crate::api::standing::StandingSaid;
 use crate::api::statements::StatementsSaid;
 use crate::api::why::WhySaid;
 use crate::api::{
-    BoundSaid, BranchSaid, DeviceSaid, EndedSaid, FullSaid, LeaseSaid, OffloadSaid, OrderSaid,
-    PathSaid, PlaceSaid, ProgressSaid, ReleaseSaid, StatusSaid, TaskSaid, TriedSaid, VerdictSaid,
-    to_text,
+    AuditCutSaid, BoundSaid, BranchSaid, DeviceSaid, EndedSaid, FullSaid, LeaseSaid, OffloadSaid,
+    OrderSaid, PathSaid, PlaceSaid, ProgressSaid, ReleaseSaid, StatusSaid, TaskSaid, TriedSaid,
+    VerdictSaid, to_text,
 };
 use crate::door::Refusal as DoorRefusal;
 use crate::transport::{Side, Used, Way};
@@ -24,7 +24,7 @@ use belay_identity::{PublicKey, StatementId};
 use belay_mesh::gate::Verdict;
 use belay_mesh::output::{Answer, Offloaded, Place};
 use belay_mesh::status::{LeaseReach, OrderLine, Progress, ReleaseLine, Status};
-use belay_mesh::{ShareLine, drafts};
+use belay_mesh::{AuditCut, ShareLine, drafts};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -122,6 +122,7 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
         orders: status.orders.iter().map(order_said).collect(),
         security_operators: status.security_operators,
         full: status.full.iter().map(full_said).collect(),
+        audit_cuts: status.audit_cuts.iter().map(cut_said).collect(),
         statements: status.statements,
         pid: std::process::id(),
         disk: shell.disk.clone(),
@@ -143,6 +144,10 @@ fn order_said(order: &OrderLine) -> OrderSaid {
         in_force: order.in_force,
         unbounded: order.unbounded.clone(),
     }
+}
+
+fn cut_said(cut: &AuditCut) -> AuditCutSaid {
+    AuditCutSaid { device: cut.device.clone(), before: cut.before, after: cut.after }
 }
 
 fn full_said(line: &ShareLine) -> FullSaid {

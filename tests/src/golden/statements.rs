@@ -2,11 +2,11 @@
 
 use super::{agent, class, device, domain, fleet, id, key, operator, project, public, root, user};
 use belay_identity::body::{
-    Agent, Approve, Autonomy, Award, Body, Build, Cancel, Cause, Change, Credential, Delegation,
-    DeviceKind, Draft, DraftName, Drill, Enrol, Founding, FurtherKey, Generations, Hold, Invite,
-    Lift, LogMark, Made, Manifest, Named, OnSilence, Operator, Outcome, Payload, Pin, Presence,
-    ProgramName, Proof, Reason, Receipt, Refused, Release, ReleaseVersion, Removal, Restore,
-    Revoke, RingFloor, Role, Root, Seen, Started, Subject, Term, Wall, Witness,
+    Agent, Approve, AuditHead, Autonomy, Award, Body, Build, Cancel, Cause, Change, Credential,
+    Delegation, DeviceKind, Draft, DraftName, Drill, Enrol, Founding, FurtherKey, Generations,
+    Hold, Invite, Lift, LogMark, Made, Manifest, Named, OnSilence, Operator, Outcome, Payload, Pin,
+    Presence, ProgramName, Proof, Reason, Receipt, Refused, Release, ReleaseVersion, Removal,
+    Restore, Revoke, RingFloor, Role, Root, Seen, Started, Subject, Term, Wall, Witness,
 };
 use belay_identity::codec::{Bytes, Field, Value};
 use belay_identity::principal::Principal;
@@ -95,7 +95,9 @@ fn scope(body: &Body) -> Scope {
 
 fn author(body: &Body) -> Principal {
     match body.class() {
-        Some(Class::Identity | Class::Task | Class::Presence) => device("laptop").into(),
+        Some(Class::Identity | Class::Task | Class::Presence | Class::Audit) => {
+            device("laptop").into()
+        }
         _ => operator("ada").into(),
     }
 }
@@ -245,6 +247,7 @@ fn members() -> Vec<Body> {
         Agent { agent: agent("scout") }.into(),
         credential(Some(id(0x7e))),
         presence(vec!["/ip4/192.0.2.1/udp/4433/quic-v1".into()], vec!["gpu".into(), "wasm".into()]),
+        AuditHead { rows: 70_000, hash: [0xa5; 32] }.into(),
     ]
 }
 

@@ -3,7 +3,7 @@
 use super::exe;
 use belay_identity::key::unhex;
 use belay_identity::{FleetId, LogId, Signed, Statement, StatementId};
-use belay_tests::story::{LAPTOP, Nodes};
+use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON, wait_for};
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
@@ -45,6 +45,55 @@ fn two_copies_of_a_state_never_use_one_number_twice() {
     }
     let only = |one: &Places, other: &Places| one.keys().any(|place| !other.contains_key(place));
     assert!(only(&here, &there) && only(&there, &here), "each has said something since");
+}
+
+/// Goal: a device whose folder was set back to an earlier day is found out: by itself, when its log
+/// is checked, and by its peer. Method: the laptop's folder is kept while it is down, the laptop
+/// acts on and tells the robot how far its log goes; then the kept folder takes the other's place.
+#[test]
+fn an_audit_log_that_was_set_back_is_found_out() {
+    let mut fleet = Nodes::pair(exe());
+    runs(&fleet, LAPTOP, "before");
+    fleet.ask(LAPTOP, &["down"]).wants(0);
+    let (state, kept) = (fleet.path(LAPTOP), fleet.path("kept"));
+    let copy = |from: &str, to: &str| {
+        assert!(Command::new("cp").args(["-a", from, to]).status().unwrap().success());
+    };
+    copy(&state, &kept);
+    fleet.again(LAPTOP);
+    (0..3).for_each(|_| runs(&fleet, LAPTOP, "since"));
+    let said = wait_for("the robot holds the newer head", SOON, || {
+        let rows = fleet.json(LAPTOP, &["audit", "verify"]).wants(0).data()["rows"].as_u64()?;
+        (rows_said(&fleet, ROBOT)? >= 2 && rows >= 4).then_some(rows)
+    });
+    fleet.kill(LAPTOP);
+    fs::remove_dir_all(&state).unwrap();
+    copy(&kept, &state);
+    fleet.again(LAPTOP);
+    let found = wait_for("the laptop hears what it has said", SOON, || {
+        let checked = fleet.ask(LAPTOP, &["audit", "verify"]);
+        (checked.exit == Some(7)).then_some(checked)
+    });
+    found.refuses(7, &["has told the fleet of", "keep this state directory"]);
+    runs(&fleet, LAPTOP, "after");
+    assert!(said >= 4);
+    let status = wait_for("the robot knows", SOON, || {
+        let status = fleet.ask(ROBOT, &["status"]).wants(0).stdout;
+        status.contains("the audit log of laptop was cut").then_some(status)
+    });
+    assert!(status.contains("before you believe what its log says"), "{status}");
+}
+
+/// How many rows the laptop has told of, as a peer holds it.
+fn rows_said(fleet: &Nodes, at: &str) -> Option<u64> {
+    let all = fleet.json(at, &["statement", "list", "--kind", "audit-head"]).wants(0).data();
+    let of_laptop = |one: &&serde_json::Value| {
+        one["author"].as_str().is_some_and(|author| author.ends_with("laptop"))
+    };
+    let id = all.as_array()?.iter().find(of_laptop)?["id"].as_str()?.to_owned();
+    let shown = fleet.json(at, &["statement", "show", &id]).wants(0).data();
+    let body = shown["payload"].as_str()?.split("11: {1: ").nth(1)?.to_owned();
+    body.split(',').next()?.parse().ok()
 }
 
 type Places = BTreeMap<(LogId, u64), StatementId>;
