@@ -4,8 +4,10 @@
 //! holds the registry can tell whose it is, and a stranger on the same network cannot tell that two
 //! days, or two places, showed him one device. There is no secret that only members have. The
 //! fleet's root and its epochs are shown to whoever comes into the lobby, so they would let any
-//! visitor know all members for ever; an enrolment is shown by its own device alone, on its links.
-//! Who was once shown it knows that device again, as he does by its key, and nobody else.
+//! visitor know all members for ever. An enrolment is held by members, shown by its own device on
+//! its links, and stands in the cases that members hand out: whoever was shown it knows that one
+//! device again, as he does by its key. Whoever dials a device that he heard is shown both; the
+//! name is for those who only listen.
 //!
 //! What people carry about is announced only where every release that judges says so. What was
 //! heard is a hint beside the addresses that a member says of itself: the link that is dialled
