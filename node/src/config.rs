@@ -43,6 +43,18 @@ pub struct MeshFile {
     /// Who is dialled.
     #[serde(default, skip_serializing_if = "Dials::is_default")]
     pub dial: Dials,
+    /// False where this device is never announced on its local network, whatever the release says.
+    #[serde(default = "announced", skip_serializing_if = "is_announced")]
+    pub mdns: bool,
+}
+
+/// As the release says.
+fn announced() -> bool {
+    true
+}
+
+fn is_announced(mdns: &bool) -> bool {
+    *mdns
 }
 
 /// Who is dialled.
@@ -139,6 +151,7 @@ pub(crate) struct NodeConfig {
     pub(crate) listen: Vec<Multiaddr>,
     pub(crate) peers: Vec<(PublicKey, Vec<Multiaddr>)>,
     pub(crate) dials: Dials,
+    pub(crate) mdns: bool,
     pub(crate) tighten: Option<Autonomy>,
     /// None where this device takes only work for which it was named.
     pub(crate) lends: Option<Lends>,
@@ -178,6 +191,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<NodeConfig, Fault> {
         listen: addresses(&file.mesh.listen)?,
         peers: file.mesh.peers.iter().map(peer).collect::<Result<_, Fault>>()?,
         dials: file.mesh.dial,
+        mdns: file.mesh.mdns,
         tighten: file.enforce.tighten().map_err(bad)?,
         lends: file.device.lends().map_err(bad)?,
     })
@@ -245,6 +259,21 @@ mod tests {
         let fleet = "ab".repeat(32);
         let text = format!("fleet = \"{fleet}\"\n[mesh]\nlisten = []\n{device}");
         parse("node.toml", &text).map_err(|fault| fault.what)
+    }
+
+    /// Goal: a device may say no to being announced, and says nothing where it does not. Method:
+    /// without the key, with each value, and with one that is none.
+    #[test]
+    fn being_announced_is_refused_by_file() {
+        let fleet = "ab".repeat(32);
+        let with = |line: &str| {
+            let text = format!("fleet = \"{fleet}\"\n[mesh]\nlisten = []\n{line}\n");
+            parse("node.toml", &text).map(|config| config.mdns).map_err(|fault| fault.what)
+        };
+        assert_eq!((with(""), with("mdns = true")), (Ok(true), Ok(true)));
+        assert_eq!(with("mdns = false"), Ok(false));
+        let odd = with("mdns = \"laptop\"").unwrap_err();
+        assert!(odd.contains("mdns") && odd.contains("boolean"), "{odd}");
     }
 
     /// Goal: what a device lends is read from its file, and a wrong key or word is named.

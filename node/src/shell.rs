@@ -9,6 +9,7 @@ mod doors;
 mod doorway;
 mod events;
 mod log;
+mod mdns;
 mod neighbours;
 mod orphans;
 mod payloads;
@@ -27,6 +28,7 @@ use crate::fault::{Fault, io};
 use crate::founding::DEFAULT_RING;
 use crate::store::{Ack, AuditHead, Replay, StateDir, Store};
 use crate::transport::direct::direct_socket;
+use crate::transport::mdns::Announced;
 use crate::transport::{Net, NetConfig, NetEvent, NetEvents, NetHandle, circuit};
 use crate::{clock, os};
 use belay_identity::body::Payload;
@@ -39,7 +41,7 @@ use libp2p::Multiaddr;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
 /// Visits, acknowledgements and wardens' news waiting for the loop; beyond it the sender waits.
@@ -62,6 +64,8 @@ pub(crate) struct Shell {
     /// Members that the file names, and whether others are dialled too.
     named: BTreeMap<PublicKey, Vec<Multiaddr>>,
     dials: Dials,
+    /// What the local network is told of this device.
+    announced: watch::Sender<Announced>,
     doorway: Option<(u64, usize)>,
     payloads: payloads::Payloads,
     device: PublicKey,
@@ -111,6 +115,8 @@ pub(crate) async fn run(
         Store::open(&state, on_ack).map_err(|error| Fault::failed(&error, error.hint()))?;
     let (net, mut events) = start_net(&config, &device).await?;
     let mut shell = Shell::new(state, &config, device, store, replay, net, news)?;
+    let (announced, mut mdns) = mdns::start(&config);
+    shell.announced = announced;
     shell.listen()?;
     shell.begin_payloads().map_err(io("clearing the payloads' folder"))?;
     shell.begin();
@@ -121,6 +127,7 @@ pub(crate) async fn run(
             biased;
             Some(news) = heard.recv() => shell.on_news(news),
             event = events.recv() => shell.on_event(event),
+            Some(news) = mdns.recv() => shell.on_mdns(news),
             () = timer::due(deadline) => shell.give(Input::Deadline),
             _ = look.tick() => shell.look(),
         }
@@ -182,6 +189,7 @@ impl Shell {
             addresses: Vec::new(),
             named: config.peers.iter().cloned().collect(),
             dials: config.dials,
+            announced: watch::channel(Announced::default()).0,
             doorway: None,
             payloads: payloads::Payloads::default(),
             device: own,

@@ -143,7 +143,7 @@ fn found_here(path: &Path, up: &Up) -> Result<SecretKey, Fault> {
         &[(KeyName::Root, &root), (KeyName::Operator, &operator), (KeyName::Device, &device)],
     )?;
     write_first(&state, &founded.statements, Some(founded.body))?;
-    let mesh = MeshFile { listen, peers: Vec::new(), dial: up.dial };
+    let mesh = MeshFile { listen, peers: Vec::new(), dial: up.dial, mdns: true };
     let file = NodeFile {
         fleet: founded.fleet.to_hex(),
         mesh,
@@ -191,7 +191,7 @@ fn join(path: &Path, up: &Up, file: &Path) -> Result<SecretKey, Fault> {
     let peers = opened.file.peers.iter();
     let peers =
         peers.map(|p| PeerFile { key: p.key.to_hex(), addresses: dialled(&p.addresses, kind) });
-    let mesh = MeshFile { listen, peers: peers.collect(), dial: up.dial };
+    let mesh = MeshFile { listen, peers: peers.collect(), dial: up.dial, mdns: true };
     let file = NodeFile {
         fleet: opened.fleet.to_hex(),
         mesh,

@@ -39,6 +39,7 @@ impl Shell {
             }
         };
         self.choose_neighbours();
+        self.tend_announcement();
     }
 
     /// Tells the engine how busy this device is and where it listens.

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | real-here [TIMES] | bare | \
                      kills [TIMES] | offload [TIMES] | payload [TIMES] | half-open [TIMES] | \
-                     blocked-udp [TIMES] | behind-nat [TIMES] | roaming [TIMES] | \
+                     blocked-udp [TIMES] | behind-nat [TIMES] | local-network [TIMES] | roaming [TIMES] | \
                      fuzz [TARGET] [SECONDS] | foreign";
 
 fn main() -> ExitCode {
@@ -49,6 +49,8 @@ fn main() -> ExitCode {
         ["behind-nat"] => behind_nat(1),
         ["behind-nat", times] => times.parse().map_or_else(|_no_number| usage(), behind_nat),
         ["blocked-udp", times] => times.parse().map_or_else(|_no_number| usage(), blocked_udp),
+        ["local-network"] => local_network(1),
+        ["local-network", times] => times.parse().map_or_else(|_no_number| usage(), local_network),
         ["foreign"] => foreign(),
         _ => usage(),
     }
@@ -181,6 +183,13 @@ fn blocked_udp(times: usize) -> ExitCode {
         return ExitCode::from(2);
     };
     played(|| story::blocked_udp::run(&belay, times))
+}
+
+/// One part of the real tier alone: devices that find each other by mDNS; needs root.
+fn local_network(times: usize) -> ExitCode {
+    needing("local-network", &story::real::missing(), |belay| {
+        story::local_network::run(belay, times);
+    })
 }
 
 /// Success when nothing panicked; what did not hold has been said already.

@@ -19,6 +19,7 @@ pub mod fleet;
 pub mod half_open;
 mod kill_run;
 pub mod lending;
+pub mod local_network;
 pub mod matrix;
 mod nat;
 mod nodes;

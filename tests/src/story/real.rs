@@ -9,6 +9,7 @@ use super::by_hand::by_hand;
 use super::command::Belay;
 use super::figures::Figures;
 use super::kill_run::{Blow, KillRun, kill_run};
+use super::local_network;
 use super::matrix;
 use super::nodes::{LAPTOP, Nodes};
 use super::order_run::order_run;
@@ -89,6 +90,7 @@ pub fn run(exe: &Path, times: usize) {
     roaming(exe, MOVES.min(times));
     blocked_udp::run(exe, BLOCKED.min(times));
     behind_nat::run(exe, 1);
+    local_network::run(exe, 1);
     run_here(exe, times);
 }
 
