@@ -151,6 +151,7 @@ impl Engine {
             leases: self.class_leases(),
             releases,
             half_from_ms,
+            lacks: self.half_releases(),
             time: self.clock(),
         }
     }

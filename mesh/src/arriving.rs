@@ -218,7 +218,7 @@ impl Engine {
             task: StatementId([0; 32]),
             action: "work.run".into(),
             target: kept.offer.argv.first().cloned().unwrap_or_default(),
-            args: Vec::new(),
+            args: crate::gate::command_of(&kept.offer.argv),
         };
         let verdict = match asking {
             Asking::First => self.weigh_own_first(task, &act),

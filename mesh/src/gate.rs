@@ -17,8 +17,8 @@ mod tests;
 mod view;
 
 pub use policy::{
-    Action as Verb, Origin, Question, RuleChanges, RuleLine, Rules, RulesError, Ruling, faults,
-    rule_changes, rule_lines,
+    Action as Verb, Flip, LANGUAGE, Origin, Question, RuleChanges, RuleLine, Rules, RulesError,
+    Ruling, SCHEMA, faults, rule_changes, rule_lines,
 };
 pub use programs::ProgramStanding;
 pub(crate) use programs::Programs;
@@ -75,6 +75,10 @@ pub struct Verdict {
     pub hint: String,
     /// In observe mode: the rule that would have said No.
     pub would_deny: Option<String>,
+    /// Up to a few rules that came nearest to permitting it; told with a No only.
+    pub nearest: Vec<String>,
+    /// The one attribute that would turn a No into a permit, where there is one.
+    pub flip: Option<Flip>,
     /// Who signed and approved that release; told with a No only.
     pub signed: Vec<String>,
     /// A No in two sentences, for the agent that asked; empty otherwise.
@@ -89,6 +93,15 @@ struct No {
     why: String,
     hint: String,
     binds: Binds,
+    /// Where rules said it: what it came near to.
+    near: Option<Box<Near>>,
+}
+
+/// What a No came near to.
+#[derive(Default)]
+struct Near {
+    nearest: Vec<String>,
+    flip: Option<Flip>,
 }
 
 /// Whether observe mode may let a No through.
@@ -161,9 +174,16 @@ fn nobody_judges(view: &GateView, now: Now) -> Verdict {
             "it acts as soon as enough beacons answer; see `belay status`",
         );
     }
+    if !view.lacks.is_empty() {
+        return Verdict::no(
+            "release",
+            format!("only half of a release is on this device: {}", view.lacks.join("; ")),
+            "nothing is permitted until the rest is here; see `belay policy effective`",
+        );
+    }
     Verdict::no(
         "release",
-        "there is no valid release of policy on this device, or only half of one".into(),
+        "there is no valid release of policy on this device".into(),
         "an operator publishes one; until then nothing is permitted",
     )
 }
@@ -188,6 +208,8 @@ fn judge(
             why: "permitted".into(),
             hint: String::new(),
             would_deny: None,
+            nearest: Vec::new(),
+            flip: None,
             signed: Vec::new(),
             short: String::new(),
             id: None,
@@ -209,7 +231,7 @@ fn first_no(
     granted(task, act)?;
     within_budget(task)?;
     manifest(release, task)?;
-    rules(view, release, task, act, verb)
+    rules((view, now), release, task, act, verb)
 }
 
 /// What time and orders decide, whatever is asked for.
@@ -233,6 +255,7 @@ fn ordered_against(view: &GateView, task: &GateTask, now: Now) -> Result<(), No>
         why: format!("an order against {} stands", cut.subject),
         hint: "an operator lifts it by name; nothing this agent does can".into(),
         binds: Binds::Always,
+        near: None,
     })
 }
 
@@ -242,6 +265,7 @@ fn still_wanted(task: &GateTask) -> Result<(), No> {
         why: "the task was told to end".into(),
         hint: "nothing: what ends it stands in its receipt".into(),
         binds: Binds::Always,
+        near: None,
     };
     if task.ending { Err(no()) } else { Ok(()) }
 }
@@ -257,6 +281,7 @@ fn credential_live(view: &GateView, task: &GateTask, action: Action, now: Now) -
         why: "the task's credential has ended".into(),
         hint: "it is renewed while its work is allowed; see `belay status`".into(),
         binds: Binds::Always,
+        near: None,
     };
     if live { Ok(()) } else { Err(no()) }
 }
@@ -268,6 +293,7 @@ fn lent_still(task: &GateTask, now: Now) -> Result<(), No> {
         why: "the device that gave this work has not been heard for as long as it lent it".into(),
         hint: "it goes on as soon as that device answers; see `belay status`".into(),
         binds: Binds::Always,
+        near: None,
     };
     if task.lent.holds(now.boot) { Ok(()) } else { Err(no()) }
 }
@@ -280,6 +306,7 @@ fn lease_fresh(view: &GateView, action: Action, now: Now) -> Result<(), No> {
         ),
         hint: "it acts again as soon as a beacon answers; see `belay status`".into(),
         binds: Binds::ByMode,
+        near: None,
     };
     if view.lease(action).holds(now.boot) { Ok(()) } else { Err(no()) }
 }
@@ -290,6 +317,7 @@ fn granted(task: &GateTask, act: &Act) -> Result<(), No> {
         why: format!("the delegation does not cover {}", act.action),
         hint: "whoever delegates names more actions, within his own".into(),
         binds: Binds::Always,
+        near: None,
     };
     let Some(tools) = &task.tools else { return Ok(()) };
     if belay_identity::chain::covers(tools, &act.action) { Ok(()) } else { Err(no()) }
@@ -301,6 +329,7 @@ fn within_budget(task: &GateTask) -> Result<(), No> {
         why: "the delegation's budget of permits is used up".into(),
         hint: "whoever delegates gives the work anew with a larger budget".into(),
         binds: Binds::Always,
+        near: None,
     };
     if task.budget_left > 0 { Ok(()) } else { Err(no()) }
 }
@@ -320,7 +349,7 @@ pub(crate) fn programs_allowed<'a>(
 }
 
 fn rules(
-    view: &GateView,
+    (view, now): (&GateView, Now),
     release: &GateRelease,
     task: &GateTask,
     act: &Act,
@@ -332,14 +361,15 @@ fn rules(
             why: "nobody stands behind this act".into(),
             hint: "start the agent again with `belay agent run`".into(),
             binds: Binds::Always,
+            near: None,
         });
     };
-    let said = ask_rules(view, release, task, (act, verb), link.agent.as_str(), link)?;
-    let Lineage::Broken { was, now } = task.lineage else { return Ok(said) };
+    let said = ask_rules((view, now), release, task, (act, verb), link.agent.as_str(), link)?;
+    let Lineage::Broken { was, now: is } = task.lineage else { return Ok(said) };
     // What is granted to anybody is granted to a stranger too; what is granted to the name is not,
     // and what is forbidden to the name stays so.
-    let stranger = format!("{}~{}", link.agent.as_str(), belay_identity::key::hex(&now));
-    ask_rules(view, release, task, (act, verb), &stranger, link).map_err(|no| No {
+    let stranger = format!("{}~{}", link.agent.as_str(), belay_identity::key::hex(&is));
+    ask_rules((view, now), release, task, (act, verb), &stranger, link).map_err(|no| No {
         rule: "lineage".into(),
         why: format!(
             "{}, and {said} permits it to {} only as the program {} that bore this name first",
@@ -351,11 +381,12 @@ fn rules(
                of its own"
             .into(),
         binds: no.binds,
+        near: no.near,
     })
 }
 
 fn ask_rules(
-    view: &GateView,
+    (view, now): (&GateView, Now),
     release: &GateRelease,
     task: &GateTask,
     (act, verb): (&Act, Verb),
@@ -363,6 +394,7 @@ fn ask_rules(
     link: &Link,
 ) -> Result<String, No> {
     let manifest = link.manifest.map(|hash| belay_identity::key::hex(&hash)).unwrap_or_default();
+    let agents: Vec<&str> = task.chain.links().iter().map(|link| link.agent.as_str()).collect();
     let question = Question {
         agent,
         user: link.user.as_str(),
@@ -374,18 +406,26 @@ fn ask_rules(
         target: &act.target,
         args: &act.args,
         depth: u32::try_from(task.chain.links().len()).unwrap_or(u32::MAX),
+        chain: &agents,
+        lease_ms: view.lease(verb.class()).left_ms(now.boot),
         wall: "none",
         origin: task.origin,
         data_class: "",
     };
     match release.body.rules.judge(&question) {
         Ruling::Permit { rule } => Ok(rule),
-        Ruling::Forbid { rule, nearest } => Err(forbidden(rule, &nearest, act)),
+        Ruling::Forbid { rule, nearest } => {
+            // In observe mode it goes on all the same, and on the way of what is permitted.
+            let asks = release.modes.of(verb.class()) != Mode::Observe;
+            let flip = asks.then(|| release.body.rules.flip(&question)).flatten();
+            Err(forbidden(rule, nearest, flip, act))
+        }
         Ruling::Error { rule, why } => Err(No {
             why: format!("rule {rule} could not be evaluated: {why}"),
             rule,
             hint: "an operator mends the rule in the next release".into(),
             binds: Binds::ByMode,
+            near: None,
         }),
     }
 }
@@ -393,19 +433,25 @@ fn ask_rules(
 /// What stands where a rule is named, when the policy has none that permits an act.
 pub const NO_RULE: &str = "no-rule";
 
-fn forbidden(rule: Option<String>, nearest: &[String], act: &Act) -> No {
-    let hint = match (&rule, nearest) {
+fn forbidden(rule: Option<String>, nearest: Vec<String>, flip: Option<Flip>, act: &Act) -> No {
+    let operator = match (&rule, nearest.as_slice()) {
         (Some(rule), _) => format!("an operator changes rule {rule} in the next release"),
         (None, []) => "an operator adds a rule for it to the next release".into(),
         (None, near) => {
             format!("nearest rules that permit this class elsewhere: {}", near.join(", "))
         }
     };
+    let hint = match &flip {
+        Some(flip) => format!("{}; or {operator}", flip.sentence()),
+        None => operator,
+    };
     let why = match &rule {
         Some(rule) => format!("rule {rule} forbids {} on {}", act.action, act.target),
         None => format!("no rule permits {} on {}", act.action, act.target),
     };
-    No { rule: rule.unwrap_or_else(|| NO_RULE.into()), why, hint, binds: Binds::ByMode }
+    let rule = rule.unwrap_or_else(|| NO_RULE.into());
+    let near = Some(Box::new(Near { nearest, flip }));
+    No { rule, why, hint, binds: Binds::ByMode, near }
 }
 
 impl No {
@@ -416,6 +462,7 @@ impl No {
             (Binds::ByMode, Mode::Observe) => Decision::Permit,
         };
         let observed = decision == Decision::Permit;
+        let near = self.near.map(|near| *near).unwrap_or_default();
         Verdict {
             decision,
             would_deny: observed.then(|| self.rule.clone()),
@@ -425,6 +472,8 @@ impl No {
             mode: Some(mode),
             why: self.why,
             hint: self.hint,
+            nearest: near.nearest,
+            flip: near.flip,
             signed: Vec::new(),
             short: String::new(),
             id: None,
@@ -452,11 +501,18 @@ impl Verdict {
             why,
             hint: hint.into(),
             would_deny: None,
+            nearest: Vec::new(),
+            flip: None,
             signed: Vec::new(),
             short: String::new(),
             id: None,
         }
     }
+}
+
+/// The argument by which a rule sees the whole command that a run is asked for.
+pub(crate) fn command_of(argv: &[String]) -> Vec<(String, String)> {
+    vec![("command".to_owned(), argv.join(" "))]
 }
 
 impl Act {

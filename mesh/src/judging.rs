@@ -8,7 +8,7 @@
 
 use crate::act::gate_release;
 use crate::engine::Engine;
-use crate::gate::GateRelease;
+use crate::gate::{GateRelease, LANGUAGE};
 use crate::known::Body;
 use belay_crdt::releases::{Judging, ReleaseInForce};
 use belay_identity::body::{Autonomy, Mode};
@@ -38,7 +38,7 @@ impl Engine {
 
     /// The policies that judge now; none where one of them is missing that has to be asked.
     pub(crate) fn policies(&self) -> Option<Vec<&Arc<Body>>> {
-        let body = |release: &ReleaseInForce| self.known.body(&release.header.body);
+        let body = |release: &ReleaseInForce| self.policy_of(release);
         let older = self.not_yet_succeeded();
         let older: Vec<_> = older.into_iter().filter_map(|(release, _)| body(release)).collect();
         let named: Option<Vec<_>> = self.named_judges().all().iter().map(body).collect();
@@ -51,6 +51,29 @@ impl Engine {
         }
     }
 
+    /// The policy of a release; none where it is not here, or in a language that this node does not
+    /// read.
+    pub(crate) fn policy_of(&self, release: &ReleaseInForce) -> Option<&Arc<Body>> {
+        let readable = release.header.language <= LANGUAGE;
+        self.known.body(&release.header.body).filter(|_| readable)
+    }
+
+    /// What the releases lack that stand and cannot be asked, for people.
+    pub(crate) fn half_releases(&self) -> Vec<String> {
+        let half = |release: &ReleaseInForce| {
+            let (version, language) = (&release.header.version, release.header.language);
+            match self.policy_of(release) {
+                Some(_) => None,
+                None if language > LANGUAGE => Some(format!(
+                    "release {version} speaks policy language {language}, and this node reads up \
+                     to {LANGUAGE}: bring it a newer belay"
+                )),
+                None => Some(format!("the policy of release {version} has not arrived")),
+            }
+        };
+        self.named_judges().all().iter().filter_map(half).collect()
+    }
+
     /// In observe mode a lapsed lease is counted and shown, not enforced.
     pub(crate) fn work_is_observed(&self) -> bool {
         let policies = self.policies();
@@ -61,7 +84,7 @@ impl Engine {
     /// has to be asked.
     pub(crate) fn gate_releases(&self) -> (Vec<GateRelease>, Option<u64>) {
         let read = |release: &ReleaseInForce, before_ms| {
-            let body = self.known.body(&release.header.body)?.clone();
+            let body = self.policy_of(release)?.clone();
             let programs = self.known.programs(&release.header.body);
             Some(gate_release(release, body, programs, before_ms))
         };

@@ -89,6 +89,15 @@ impl Lease {
         }
     }
 
+    /// How long it still holds, milliseconds; the most there is where it does not end by itself.
+    pub(crate) fn left_ms(self, now: BootTime) -> i64 {
+        match self {
+            Lease::Own => i64::MAX,
+            Lease::Until(end) => i64::try_from(end.since_ms(now)).unwrap_or(i64::MAX),
+            Lease::Missing => 0,
+        }
+    }
+
     /// The moment it ends, with a limit for one that does not end by itself.
     pub(crate) fn end(self, limit: BootTime) -> BootTime {
         match self {

@@ -219,7 +219,7 @@ impl Engine {
     fn release_lines(&self) -> Vec<ReleaseLine> {
         let judging = self.known.releases.judging(&self.config.ring);
         let line = |release: &ReleaseInForce| {
-            let body = self.known.body(&release.header.body);
+            let body = self.policy_of(release);
             let modes = body
                 .map(|body| Action::ALL.iter().map(|a| (*a, body.policy.modes.of(*a))).collect());
             let version = release.header.version.clone();

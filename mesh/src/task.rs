@@ -226,7 +226,7 @@ impl Engine {
             task: StatementId([0; 32]),
             action: "work.run".into(),
             target: run.argv.first().cloned().unwrap_or_default(),
-            args: Vec::new(),
+            args: crate::gate::command_of(&run.argv),
         };
         let lineage = self.begin_lineage(&link);
         let chain = self.promised(&link);

@@ -88,6 +88,8 @@ record! {
         24 => chain: Vec<String>,
         /// What it is for, in the agent's own words.
         25 => intent: Option<String>,
+        /// Rules that came nearest to permitting it.
+        26 => nearest: Vec<String>,
     }
 }
 
@@ -152,6 +154,8 @@ pub struct WhyDecision {
     pub decided: Decided,
     /// The rule as its release has it, where that is still here.
     pub rule: Option<RuleLine>,
+    /// The rules that came nearest to permitting it, as the release has them.
+    pub nearest: Vec<RuleLine>,
     /// Who signed the release.
     pub signed: Vec<String>,
     /// The order that decided, where one did.
@@ -233,6 +237,7 @@ impl Engine {
             act: act.hash(),
             chain: chain_words(links),
             intent: act.args.iter().find(|(name, _)| name == INTENT_ARG).map(|(_, text)| cut(text)),
+            nearest: verdict.nearest.clone(),
         };
         let bytes = codec::write(&decided.to_value());
         self.decisions.made += 1;
@@ -302,7 +307,10 @@ impl Engine {
         let body = header.and_then(|header| self.known.body(&header.body));
         let lines = body.and_then(|body| crate::gate::rule_lines(&body.policy.rules).ok());
         let name = decided.would_deny.as_ref().unwrap_or(&decided.rule);
-        let rule = lines.into_iter().flatten().find(|rule| rule.id == *name);
+        let lines: Vec<RuleLine> = lines.unwrap_or_default();
+        let line = |id: &String| lines.iter().find(|rule| rule.id == *id).cloned();
+        let rule = line(name);
+        let nearest = decided.nearest.iter().filter_map(line).collect();
         let signed = decided.release_id.map(|id| self.signers_of(&id)).unwrap_or_default();
         let order = name.strip_prefix("order:").and_then(|id| self.statement_named(id).ok());
         let order = order.and_then(|id| self.known.orders.order(&id));
@@ -311,6 +319,7 @@ impl Engine {
         WhyDecision {
             decided: decided.clone(),
             rule,
+            nearest,
             signed,
             order: order.map(|order| self.standing_order(order)),
             programs: decided.programs.iter().map(|file| self.program_report(file)).collect(),

@@ -15,6 +15,7 @@ pub(crate) mod why;
 
 use belay_identity::body::Payload;
 use belay_identity::key::{hex, unhex};
+use belay_mesh::gate::Flip;
 use belay_mesh::output::{Refusal, RefusalKind};
 use serde::{Deserialize, Serialize};
 
@@ -154,6 +155,12 @@ pub(crate) struct VerdictSaid {
     pub(crate) why: String,
     pub(crate) hint: String,
     pub(crate) would_deny: Option<String>,
+    /// Rules that came nearest to permitting it; told with a No only.
+    #[serde(default)]
+    pub(crate) nearest: Vec<String>,
+    /// The one attribute that would turn a No into a permit, where there is one.
+    #[serde(default)]
+    pub(crate) flip: Option<FlipSaid>,
     /// Who signed and approved the release; told with a No only.
     #[serde(default)]
     pub(crate) signed: Vec<String>,
@@ -163,6 +170,21 @@ pub(crate) struct VerdictSaid {
     /// What `belay why` explains.
     #[serde(default)]
     pub(crate) id: Option<String>,
+}
+
+/// The one attribute that would turn a No into a permit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct FlipSaid {
+    pub(crate) attribute: String,
+    pub(crate) to: String,
+    pub(crate) rule: String,
+}
+
+impl From<Flip> for FlipSaid {
+    fn from(flip: Flip) -> Self {
+        let Flip { attribute, to, rule } = flip;
+        Self { attribute, to, rule }
+    }
 }
 
 /// What became of an offload.

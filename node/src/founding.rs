@@ -13,9 +13,6 @@ use belay_identity::{
     Class, FleetId, Incarnation, Scope, SecretKey, Statement, StatementId, Verified, sign,
 };
 
-/// The version of the policy language that this build writes.
-pub(crate) const LANGUAGE: u64 = 1;
-
 /// How long a release judges unless a new one is published, milliseconds: a year.
 pub(crate) const RELEASE_LIFE_MS: u64 = 365 * 86_400_000;
 
@@ -131,7 +128,7 @@ fn release(founding: &Founding<'_>, device: &SecretKey, body: &[u8]) -> Release 
         liars: 0,
         autonomy: founding.source.autonomy.clone(),
         adopt_by_ms: founding.wall_ms,
-        language: LANGUAGE,
+        language: belay_mesh::gate::LANGUAGE,
         drafts: Vec::new(),
         gateways: Vec::new(),
         profiles: founding.source.profiles.clone(),

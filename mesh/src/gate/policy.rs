@@ -1,37 +1,50 @@
 //! The rules of a release, and what they say about one action.
 //!
-//! Cedar sits behind this file and nowhere else. It returns its reasons as a set and its errors in
-//! no order; here both are sorted by `@id` and the first decides, so that every node gives the same
-//! answer under the same name. Rules are sliced by scope when they are loaded: a question meets
-//! only the rules that are open, or that name its action, asker or target.
+//! Cedar sits behind this folder and nowhere else. It returns its reasons as a set and its errors
+//! in no order; here both are sorted by `@id` and the first decides, so that every node gives the
+//! same answer under the same name. Rules are sliced when they are loaded: a question meets only
+//! the rules that need nothing which it has not.
 //!
 //! Refused here: modes, leases, orders and manifests (the gate asks those first), templates, and
 //! any text whose shape could exhaust the stack of Cedar's parser. A rule that cannot be evaluated
 //! denies; it is never skipped.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use cedar_policy::ffi::DetailedError;
+use cedar_policy::pst::{self, ResourceConstraint, StaticPolicy};
 use cedar_policy::{
-    ActionConstraint, AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity,
-    EntityId, EntityTypeName, EntityUid, ParseErrors, Policy, PolicyId, PolicySet,
-    PrincipalConstraint, Request, ResourceConstraint, Response, RestrictedExpression, Schema,
-    ValidationMode, Validator,
+    AuthorizationError, Authorizer, Decision, Effect, ParseErrors, Policy, PolicyId, PolicySet,
+    ResourceConstraint as Scope, Response, Schema, ValidationMode, Validator,
 };
 
+mod asked;
 mod error;
+mod guard;
+mod near;
 mod outline;
 mod question;
+mod request;
+mod resource;
+mod slice;
 #[cfg(test)]
 mod tests;
 mod text;
 
+#[cfg(test)]
 use belay_identity::body::Action as ActionClass;
 pub use error::RulesError;
+pub use near::Flip;
 pub use question::{Action, Origin, Question};
 pub use text::{RuleChanges, RuleLine, faults, rule_changes, rule_lines};
 
+use asked::Asked;
+use guard::Guards;
+use near::Known;
 use outline::{newlines, outline};
+use request::{Needs, Words};
+use resource::Kind;
+use slice::{Place, Slices, set_of};
 
 /// Longest `@id`, bytes: it is printed in one line and stored in every audit record.
 pub(crate) const RULE_ID_BYTES_MAX: usize = 64;
@@ -42,36 +55,17 @@ pub(crate) const NEAREST_MAX: usize = 2;
 pub(crate) const UNASKED: &str = "belay:unasked";
 
 /// What rules may speak about; strict, so a misspelt word is an error and never a silent no.
-const SCHEMA: &str = r#"
-namespace Belay {
-    entity User;
-    entity Project;
-    entity Class;
-    entity Agent in [User, Project, Class] { name: String, manifest: String };
-    entity Device;
-    entity Target { name: String };
-    type Circumstances = {
-        args: Set<String>,
-        argKeys: Set<String>,
-        depth: Long,
-        wall: String,
-        arriving: Bool,
-        dataClass: String,
-        device: Device,
-    };
-    action "local", "tool", "outward", "work", "motion";
-    action "local.read", "local.write", "local.infer" in ["local"]
-        appliesTo { principal: Agent, resource: Target, context: Circumstances };
-    action "tool.call" in ["tool"]
-        appliesTo { principal: Agent, resource: Target, context: Circumstances };
-    action "outward.connect", "outward.infer" in ["outward"]
-        appliesTo { principal: Agent, resource: Target, context: Circumstances };
-    action "work.run", "work.install", "work.offload", "work.delegate" in ["work"]
-        appliesTo { principal: Agent, resource: Target, context: Circumstances };
-    action "motion.move" in ["motion"]
-        appliesTo { principal: Agent, resource: Target, context: Circumstances };
-}
-"#;
+pub const SCHEMA: &str = include_str!("../../../configs/policies/belay.cedarschema");
+
+/// The version of the policy language: that of the schema. A release of a later one is not read.
+pub const LANGUAGE: u64 = 2;
+
+/// Names the denial of a question too long for the patterns of the rules.
+pub(crate) const TOO_LONG: &str = "belay:too-long";
+
+/// Most steps that comparing a question's longest text with every pattern of the rules may take, a
+/// character of the one against a character of the other: about a second.
+pub(crate) const PATTERN_STEPS_MAX: u64 = 1 << 28;
 
 /// How far a rule may look through entities: one attribute away. A named entity that is not part of
 /// the question has no attributes here, so looking at one is refused at load.
@@ -80,10 +74,12 @@ const SIGHT: u32 = 1;
 /// A release's rules, validated and ready to judge.
 #[derive(Debug)]
 pub struct Rules {
-    ids: Vec<String>,
-    shelves: Vec<Shelf>,
-    fallback: Vec<Vec<String>>,
+    known: Vec<Known>,
+    slices: Slices,
+    kin: Vec<Vec<String>>,
     words: Words,
+    /// Characters of all patterns that may be compared more than once.
+    patterns: u64,
     authorizer: Authorizer,
 }
 
@@ -94,55 +90,65 @@ impl Rules {
         let lines = outline(cedar)?;
         let parsed = cedar.parse::<PolicySet>().map_err(|e| syntax(cedar, &e))?;
         refuse_templates(&parsed, &lines)?;
-        let named = named(&parsed, &lines)?;
+        let mut named = named(&parsed, &lines)?;
+        for Placed { rule, line } in named.values_mut() {
+            *rule = typed(rule, *line)?;
+        }
         validate(&named)?;
-        let words = Words::new();
-        let fallback = Action::ALL.map(|action| fallback(&named, action)).into();
-        let shelves = shelve(&named);
-        let ids = named.into_keys().collect();
-        Ok(Self { ids, shelves, fallback, words, authorizer: Authorizer::new() })
+        let known = |(id, placed): (&String, &Placed)| Known {
+            id: id.clone(),
+            effect: placed.rule.effect(),
+            places: Place::of_rule(&placed.rule),
+            guards: Guards::of(&placed.rule),
+        };
+        let known: Vec<Known> = named.iter().map(known).collect();
+        let rules = || named.values().map(|placed| &placed.rule);
+        let slices = Slices::of(rules().zip(known.iter().map(|known| &known.guards)));
+        let kin = Action::ALL.map(|action| kin(&known, action)).into();
+        let words = Words::of(rules());
+        let patterns = rules().map(request::patterns).sum();
+        Ok(Self { known, slices, kin, words, patterns, authorizer: Authorizer::new() })
     }
 
     /// Judges one question. The same rules and question give the same ruling, in whatever order the
     /// rules were written.
     pub fn judge(&self, question: &Question<'_>) -> Ruling {
-        let (request, entities) = match self.words.ask(question) {
+        let unasked = |why| Ruling::Error { rule: UNASKED.into(), why };
+        let asked = match Asked::of(question) {
             Ok(asked) => asked,
-            Err(why) => return Ruling::Error { rule: UNASKED.into(), why },
+            Err(why) => return unasked(why),
         };
-        let slices = self.slices(question);
-        let mut found = Found::default();
-        for slice in &slices {
-            found.take(&self.authorizer.is_authorized(&request, &slice.rules, &entities));
+        let steps = self.patterns.saturating_mul(question.longest_text());
+        if steps > PATTERN_STEPS_MAX {
+            let why = "a text of this request is too long to be compared with every pattern of \
+                       the policy in time";
+            return Ruling::Error { rule: TOO_LONG.into(), why: why.into() };
         }
-        found.ruling(|| self.nearest(question.action, &slices))
+        match self.found(&asked) {
+            Ok(found) => found.ruling(|| self.nearest(&asked)),
+            Err(why) => unasked(why),
+        }
     }
 
     /// The `@id` of every rule, ascending.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.ids.iter().map(String::as_str)
+        self.known.iter().map(|known| known.id.as_str())
     }
 
-    /// The rules that could apply to the question, and no rule that certainly does not.
-    fn slices(&self, question: &Question<'_>) -> Vec<&Slice> {
-        let mut slices = Vec::with_capacity(8);
-        for place in Place::of(question.action) {
-            self.shelves[place.index()].pick(question, &mut slices);
+    /// What Cedar finds among the rules that could apply.
+    fn found(&self, asked: &Asked<'_>) -> Result<Found, String> {
+        let slices = self.slices.pick(asked);
+        let mut found = Found::default();
+        if slices.is_empty() {
+            return Ok(found);
         }
-        slices
-    }
-
-    /// Permits that came nearest: first those whose scope may fit, then others of the same class.
-    fn nearest(&self, action: Action, slices: &[&Slice]) -> Vec<String> {
-        let mut near: Vec<&String> = slices.iter().flat_map(|slice| &slice.permits).collect();
-        near.sort();
-        near.dedup();
-        for id in &self.fallback[action.index()] {
-            if !near.contains(&id) {
-                near.push(id);
-            }
+        let mut needs = Needs::default();
+        slices.iter().for_each(|slice| needs.and(slice.needs));
+        let (request, entities) = self.words.ask(asked, needs)?;
+        for slice in &slices {
+            found.take(&self.authorizer.is_authorized(&request, &slice.rules, &entities));
         }
-        near.into_iter().take(NEAREST_MAX).cloned().collect()
+        Ok(found)
     }
 }
 
@@ -244,213 +250,74 @@ fn checked_id(rule: &Policy, line: usize) -> Result<String, RulesError> {
 /// Checks the rules against the schema; of several faults the first in the text is told.
 fn validate(named: &BTreeMap<String, Placed>) -> Result<(), RulesError> {
     let whole = set_of(named.values().map(|placed| &placed.rule));
-    let (schema, _) = Schema::from_cedarschema_str(SCHEMA)
-        .expect("the schema is a constant of this file and every test loads it");
-    let result = Validator::new(schema).validate_with_level(&whole, ValidationMode::Strict, SIGHT);
-    let fault = result
-        .validation_errors()
-        .map(|error| {
-            let rule = error.policy_id().to_string();
-            let line = named.get(&rule).map_or(1, |placed| placed.line);
-            (line, rule, spoken(DetailedError::from(error)))
-        })
-        .min();
-    match fault {
+    let fault = |(rule, what): (PolicyId, String)| {
+        let rule = rule.to_string();
+        (named.get(&rule).map_or(1, |placed| placed.line), rule, what)
+    };
+    match schema_faults(&whole).into_iter().map(fault).min() {
         Some((line, rule, what)) => Err(RulesError::Schema { rule, line, what }),
         None => Ok(()),
     }
 }
 
-fn set_of<'a>(rules: impl IntoIterator<Item = &'a Policy>) -> PolicySet {
-    PolicySet::from_policies(rules.into_iter().cloned())
-        .expect("rules reach a set once each, named by an @id that is unique")
-}
-
-/// Where a rule stands by its action scope: open to all, on a class, or on one action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    Any,
-    Class(ActionClass),
-    Action(Action),
-}
-
-impl Place {
-    const COUNT: usize = 1 + ActionClass::ALL.len() + Action::ALL.len();
-
-    /// Every place at which a rule for this action may stand.
-    const fn of(action: Action) -> [Self; 3] {
-        [Self::Any, Self::Class(action.class()), Self::Action(action)]
-    }
-
-    const fn index(self) -> usize {
-        match self {
-            Self::Any => 0,
-            Self::Class(class) => 1 + class as usize,
-            Self::Action(action) => 1 + ActionClass::ALL.len() + action.index(),
-        }
-    }
-
-    /// The place that an action entity names; what is not known stays open, which is always safe.
-    fn named(uid: &EntityUid) -> Self {
-        let name = uid.id().unescaped();
-        let action = Action::named(name).map(Self::Action);
-        action.or_else(|| ActionClass::from_word(name).map(Self::Class)).unwrap_or(Self::Any)
-    }
-
-    fn of_rule(rule: &Policy) -> Vec<Self> {
-        match rule.action_constraint() {
-            ActionConstraint::Any => vec![Self::Any],
-            ActionConstraint::Eq(uid) => vec![Self::named(&uid)],
-            ActionConstraint::In(uids) => {
-                let mut places: Vec<_> = uids.iter().map(Self::named).collect();
-                places.sort();
-                places.dedup();
-                places
-            }
-        }
-    }
-}
-
-/// Whom or what a rule's scope names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Holder {
-    Agent,
-    User,
-    Project,
-    Class,
-    Target,
-}
-
-impl Holder {
-    const ALL: [Self; 5] = [Self::Agent, Self::User, Self::Project, Self::Class, Self::Target];
-
-    const fn entity_type(self) -> &'static str {
-        match self {
-            Self::Agent => "Belay::Agent",
-            Self::User => "Belay::User",
-            Self::Project => "Belay::Project",
-            Self::Class => "Belay::Class",
-            Self::Target => "Belay::Target",
-        }
-    }
-
-    const fn in_question<'a>(self, question: &Question<'a>) -> &'a str {
-        match self {
-            Self::Agent => question.agent,
-            Self::User => question.user,
-            Self::Project => question.project,
-            Self::Class => question.class,
-            Self::Target => question.target,
-        }
-    }
-
-    /// The one entity without which the rule cannot apply, if its scope names one.
-    fn of_rule(rule: &Policy) -> Option<(Self, String)> {
-        let principal = match rule.principal_constraint() {
-            PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
-            PrincipalConstraint::Eq(uid)
-            | PrincipalConstraint::In(uid)
-            | PrincipalConstraint::IsIn(_, uid) => Some(uid),
-        };
-        let resource = || match rule.resource_constraint() {
-            ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
-            ResourceConstraint::Eq(uid)
-            | ResourceConstraint::In(uid)
-            | ResourceConstraint::IsIn(_, uid) => Some(uid),
-        };
-        let uid = principal.or_else(resource)?;
-        let name = uid.type_name().to_string();
-        let holder = Self::ALL.into_iter().find(|holder| holder.entity_type() == name)?;
-        Some((holder, uid.id().unescaped().to_owned()))
-    }
-}
-
-/// Rules that are put to Cedar together.
-#[derive(Debug)]
-struct Slice {
-    rules: PolicySet,
-    permits: Vec<String>,
-}
-
-impl Slice {
-    fn new(rules: &[&Policy]) -> Self {
-        let permits = permits(rules.iter().copied()).take(NEAREST_MAX).collect();
-        Self { rules: set_of(rules.iter().copied()), permits }
-    }
-}
-
-/// The rules of one place, by whom or what their scope names.
-#[derive(Debug, Default)]
-struct Shelf {
-    open: Option<Slice>,
-    held: [BTreeMap<String, Slice>; Holder::ALL.len()],
-}
-
-impl Shelf {
-    fn pick<'s>(&'s self, question: &Question<'_>, slices: &mut Vec<&'s Slice>) {
-        slices.extend(&self.open);
-        for (holder, held) in Holder::ALL.iter().zip(&self.held) {
-            slices.extend(held.get(holder.in_question(question)));
-        }
-    }
-}
-
-/// Rules of one place that are open, and those that are held by somebody or something.
-#[derive(Default)]
-struct Pile<'a> {
-    open: Vec<&'a Policy>,
-    held: [BTreeMap<String, Vec<&'a Policy>>; Holder::ALL.len()],
-}
-
-impl<'a> Pile<'a> {
-    fn put(&mut self, rule: &'a Policy) {
-        match Holder::of_rule(rule) {
-            None => self.open.push(rule),
-            Some((holder, id)) => self.held[holder as usize].entry(id).or_default().push(rule),
-        }
-    }
-
-    fn shelf(self) -> Shelf {
-        let slice = |(id, rules): (String, Vec<&Policy>)| (id, Slice::new(&rules));
-        Shelf {
-            open: (!self.open.is_empty()).then(|| Slice::new(&self.open)),
-            held: self.held.map(|held| held.into_iter().map(slice).collect()),
-        }
-    }
-}
-
-/// Sorts the rules into places; a rule that names several actions stands at each.
-fn shelve(named: &BTreeMap<String, Placed>) -> Vec<Shelf> {
-    let mut piles: Vec<Pile<'_>> = (0..Place::COUNT).map(|_| Pile::default()).collect();
-    for Placed { rule, .. } in named.values() {
-        for place in Place::of_rule(rule) {
-            piles[place.index()].put(rule);
-        }
-    }
-    piles.into_iter().map(Pile::shelf).collect()
-}
-
-fn permits<'a>(rules: impl IntoIterator<Item = &'a Policy>) -> impl Iterator<Item = String> {
-    let permit = |rule: &&Policy| rule.effect() == Effect::Permit;
-    rules.into_iter().filter(permit).map(|rule| rule.id().to_string())
-}
-
-/// Permits to name when fewer than `NEAREST_MAX` are in reach of a question: those for this action,
-/// then those for the rest of its class.
-fn fallback(named: &BTreeMap<String, Placed>, action: Action) -> Vec<String> {
-    let rules = || named.values().map(|placed| &placed.rule);
-    let here = Place::of(action);
-    let exact =
-        rules().filter(|rule| Place::of_rule(rule).iter().any(|place| here.contains(place)));
-    let kin = rules().filter(|rule| {
-        Place::of_rule(rule).iter().any(|place| match place {
-            Place::Action(other) => other.class() == action.class(),
-            Place::Any | Place::Class(_) => false,
-        })
+/// Every fault that the schema finds in typed rules.
+fn schema_faults(rules: &PolicySet) -> Vec<(PolicyId, String)> {
+    let (schema, _) = Schema::from_cedarschema_str(SCHEMA)
+        .expect("the schema is a constant of this room and every test loads it");
+    let result = Validator::new(schema).validate_with_level(rules, ValidationMode::Strict, SIGHT);
+    let faults = result.validation_errors();
+    let told = |error: &cedar_policy::ValidationError| {
+        (error.policy_id().clone(), spoken(DetailedError::from(error)))
+    };
+    let untyped = rules.policies().filter(|rule| Needs::of(rule).asks_for_target());
+    let untyped = untyped.map(|rule| {
+        let what = "nothing is a Belay::Target, though everything is in one: ask \
+                    `resource in Belay::Target::\"…\"`, or name the type";
+        (rule.id().clone(), what.to_owned())
     });
-    let mut ids: Vec<String> = permits(exact).take(NEAREST_MAX + 1).collect();
-    ids.extend(permits(kin).take(NEAREST_MAX + 1));
-    ids
+    faults.map(told).chain(untyped).collect()
+}
+
+/// A scope that names a `Belay::Target` means whatever was asked for by that text: each resource is
+/// in the target of its name, and none is one.
+fn typed(rule: &Policy, line: usize) -> Result<Policy, RulesError> {
+    let fault = |what: String| RulesError::Syntax { line, what };
+    let is_target = |kind: &str| Kind::of_entity(kind) == Some(Kind::Target);
+    let names_target = match rule.resource_constraint() {
+        Scope::Any | Scope::In(_) => false,
+        Scope::Eq(uid) => is_target(&uid.type_name().to_string()),
+        Scope::Is(kind) | Scope::IsIn(kind, _) => is_target(&kind.to_string()),
+    };
+    if !names_target {
+        return Ok(rule.clone());
+    }
+    let read = rule.to_pst().map_err(|error| fault(error.to_string()))?;
+    let mut body = read.body().clone();
+    body.resource = match body.resource {
+        ResourceConstraint::Eq(pst::EntityOrSlot::Entity(uid))
+            if is_target(&uid.ty.to_string()) =>
+        {
+            ResourceConstraint::In(pst::EntityOrSlot::Entity(uid))
+        }
+        ResourceConstraint::Is(kind) if is_target(&kind.to_string()) => ResourceConstraint::Any,
+        ResourceConstraint::IsIn(kind, within) if is_target(&kind.to_string()) => {
+            ResourceConstraint::In(within)
+        }
+        other => other,
+    };
+    let rewritten = StaticPolicy::try_from(body).map_err(|error| fault(error.to_string()))?;
+    Policy::from_pst(pst::Policy::Static(rewritten)).map_err(|error| fault(error.to_string()))
+}
+
+/// Permits to name when none stands at an action: those for the rest of its class.
+fn kin(known: &[Known], action: Action) -> Vec<String> {
+    let is_kin = |place: &Place| match place {
+        Place::Action(other) => other.class() == action.class(),
+        Place::Any | Place::Class(_) => false,
+    };
+    let permits = known.iter().filter(|known| known.effect == Effect::Permit);
+    let kin = permits.filter(|known| known.places.iter().any(is_kin));
+    kin.take(NEAREST_MAX + 1).map(|known| known.id.clone()).collect()
 }
 
 /// What Cedar found, reduced to the first of each kind.
@@ -491,88 +358,4 @@ fn keep_least<T: Ord>(kept: &mut Option<T>, found: Option<T>) {
     {
         *kept = Some(found);
     }
-}
-
-/// The names of the schema, parsed once, with which questions are put.
-#[derive(Debug)]
-struct Words {
-    holders: [EntityTypeName; Holder::ALL.len()],
-    device: EntityTypeName,
-    actions: Vec<(EntityUid, Entities)>,
-}
-
-impl Words {
-    fn new() -> Self {
-        let kind = type_name("Belay::Action");
-        let action = |action: Action| {
-            let uid = named_uid(&kind, action.text());
-            let class = named_uid(&kind, action.class().as_str());
-            let entity = Entity::new_no_attrs(uid.clone(), HashSet::from([class]));
-            let alone = Entities::from_entities([entity], None);
-            (uid, alone.expect("one entity is neither twice there nor above itself"))
-        };
-        Self {
-            holders: Holder::ALL.map(|holder| type_name(holder.entity_type())),
-            device: type_name("Belay::Device"),
-            actions: Action::ALL.into_iter().map(action).collect(),
-        }
-    }
-
-    /// The question as Cedar wants it. Fails only where Cedar finds no stack left to build it.
-    fn ask(&self, question: &Question<'_>) -> Result<(Request, Entities), String> {
-        let [agent, user, project, class, target] = Holder::ALL
-            .map(|holder| named_uid(&self.holders[holder as usize], holder.in_question(question)));
-        let (action, alone) = &self.actions[question.action.index()];
-        let about_agent = [("name", question.agent), ("manifest", question.manifest)];
-        let parties = [
-            entity(&agent, about_agent, [user, project, class])?,
-            entity(&target, [("name", question.target)], [])?,
-        ];
-        let entities = alone.clone().add_entities(parties, None).map_err(|e| e.to_string())?;
-        let device = named_uid(&self.device, question.device);
-        let request = Request::new(agent, action.clone(), target, context(question, device)?, None);
-        Ok((request.map_err(|e| e.to_string())?, entities))
-    }
-}
-
-fn type_name(text: &str) -> EntityTypeName {
-    text.parse().expect("a type name of the schema, which is a constant of this file")
-}
-
-fn named_uid(kind: &EntityTypeName, id: &str) -> EntityUid {
-    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
-}
-
-fn entity<const A: usize, const P: usize>(
-    uid: &EntityUid,
-    attributes: [(&str, &str); A],
-    parents: [EntityUid; P],
-) -> Result<Entity, String> {
-    let attributes = attributes.map(|(name, value)| (name.to_owned(), string(value)));
-    Entity::new_with_tags(uid.clone(), attributes, parents, []).map_err(|e| e.to_string())
-}
-
-fn context(question: &Question<'_>, device: EntityUid) -> Result<Context, String> {
-    let args = question.args.iter();
-    let pairs = args.clone().map(|(key, value)| string(format!("{}={value}", plain_key(key))));
-    let keys = args.map(|(key, _)| string(plain_key(key)));
-    let arriving = question.origin == Origin::Arriving;
-    Context::from_pairs([
-        ("args".to_owned(), RestrictedExpression::new_set(pairs)),
-        ("argKeys".to_owned(), RestrictedExpression::new_set(keys)),
-        ("depth".to_owned(), RestrictedExpression::new_long(question.depth.into())),
-        ("wall".to_owned(), string(question.wall)),
-        ("arriving".to_owned(), RestrictedExpression::new_bool(arriving)),
-        ("dataClass".to_owned(), string(question.data_class)),
-        ("device".to_owned(), RestrictedExpression::new_entity_uid(device)),
-    ])
-    .map_err(|e| e.to_string())
-}
-
-fn plain_key(key: &str) -> String {
-    key.replace('%', "%25").replace('=', "%3D")
-}
-
-fn string(text: impl Into<String>) -> RestrictedExpression {
-    RestrictedExpression::new_string(text.into())
 }

@@ -79,6 +79,7 @@ pub(super) fn allowed(release: &GateRelease, link: &Link) -> Result<(), No> {
                under [programs] in the next release"
             .into(),
         binds: Binds::ByMode,
+        near: None,
     })
 }
 
@@ -99,5 +100,5 @@ pub(super) fn unchanged(link: &Link, on_disk: &OnDisk) -> Result<(), No> {
         OnDisk::Gone(why) => format!("the program is no longer on disk as it was started: {why}"),
     };
     let hint = "start the agent again: the program is judged anew";
-    Err(No { rule: "manifest".into(), why, hint: hint.into(), binds: Binds::ByMode })
+    Err(No { rule: "manifest".into(), why, hint: hint.into(), binds: Binds::ByMode, near: None })
 }

@@ -23,7 +23,10 @@ impl Verdict {
         let release = self.release.as_ref().map(|version| format!(" of release {version}"));
         let signed = match self.signed.as_slice() {
             [] => String::new(),
-            signed => format!(", signed by {}", signed.join(", ")),
+            signed => {
+                let names: Vec<String> = signed.iter().map(|id| spoken(id)).collect();
+                format!(", signed by {}", names.join(", "))
+            }
         };
         let of = release.map(|release| release + &signed).unwrap_or_default();
         let name = self.id.map(|id| belay_identity::key::hex(&id)[..16].to_owned());
@@ -35,6 +38,12 @@ impl Verdict {
             act.action
         )
     }
+}
+
+/// A principal's id without its trust domain: `operator:ada`.
+fn spoken(id: &str) -> String {
+    let name = id.strip_prefix("spiffe://").and_then(|rest| rest.split_once('/'));
+    name.map_or(id, |(_, name)| name).replacen('/', ":", 1)
 }
 
 fn cut(text: &str, most: usize) -> String {

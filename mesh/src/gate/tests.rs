@@ -203,6 +203,12 @@ fn no_release_permits_nothing_and_of_two_the_stricter_answers() {
     none.releases.clear();
     let verdict = ask(&none, "search");
     assert_eq!((verdict.decision, verdict.rule.as_str()), (Decision::Deny, "release"));
+    assert_eq!(verdict.why, "there is no valid release of policy on this device");
+    none.half_from_ms = Some(0);
+    none.lacks = vec!["the policy of release 1.2 has not arrived".into()];
+    let half = ask(&none, "search");
+    assert_eq!((half.decision, half.rule.as_str()), (Decision::Deny, "release"));
+    assert!(half.why.contains("release 1.2 has not arrived"), "{half:?}");
     let mut expired = view(Mode::Observe);
     expired.releases[0].until_ms = Some(NOW.wall_ms);
     assert_eq!(ask(&expired, "search").rule, "release");
@@ -366,7 +372,7 @@ fn a_stranger_inherits_nothing_by_a_name() {
 #[test]
 fn an_agent_is_told_a_no_in_two_sentences() {
     let mut no = ask(&view(Mode::Enforce), "shell");
-    no.signed = vec!["operator:ana".into()];
+    no.signed = vec!["spiffe://gate.belay/operator/ana".into()];
     no.id = Some([0xab; 16]);
     let short = no.in_short(&act("shell"));
     assert!(short.starts_with("Belay denied tool.call on shell: "), "{short}");

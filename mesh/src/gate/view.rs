@@ -27,6 +27,8 @@ pub struct GateView {
     pub(crate) releases: Vec<GateRelease>,
     /// From this moment on they are only half of what has to be asked, and nothing is permitted.
     pub(crate) half_from_ms: Option<u64>,
+    /// What those releases lack of which only half is here, for people.
+    pub(crate) lacks: Vec<String>,
     pub(crate) time: Clock,
 }
 
@@ -78,6 +80,7 @@ impl GateView {
             leases: BTreeMap::new(),
             releases: Vec::new(),
             half_from_ms: None,
+            lacks: Vec::new(),
             time: Clock::default(),
         }
     }
@@ -118,6 +121,7 @@ impl GateView {
             && self.leases == other.leases
             && self.time == other.time
             && self.half_from_ms == other.half_from_ms
+            && self.lacks == other.lacks
             && releases(self) == releases(other)
     }
 }

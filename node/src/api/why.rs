@@ -37,6 +37,9 @@ pub(crate) struct WhyActSaid {
 pub(crate) struct WhyDecisionSaid {
     pub(crate) decided: DecidedSaid,
     pub(crate) rule: Option<RuleSaid>,
+    /// The rules that came nearest to permitting it.
+    #[serde(default)]
+    pub(crate) nearest: Vec<RuleSaid>,
     pub(crate) signed: Vec<String>,
     pub(crate) order: Option<StandingOrderSaid>,
     #[serde(default)]
@@ -98,6 +101,7 @@ impl From<&WhyDecision> for WhyDecisionSaid {
         Self {
             decided: (&why.decided).into(),
             rule: why.rule.as_ref().map(Into::into),
+            nearest: why.nearest.iter().map(Into::into).collect(),
             signed: why.signed.iter().map(|who| short_name(who)).collect(),
             order: why.order.as_ref().map(Into::into),
             programs: why.programs.iter().map(Into::into).collect(),

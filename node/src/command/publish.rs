@@ -17,7 +17,7 @@ use crate::cli::{Context, Publish, Signing};
 use crate::clock;
 use crate::door::DoorName;
 use crate::fault::Fault;
-use crate::founding::{ADOPT_WITHIN_MS, LANGUAGE, RELEASE_LIFE_MS};
+use crate::founding::{ADOPT_WITHIN_MS, RELEASE_LIFE_MS};
 use crate::policy_folder::{Beacons, Source, faults, span_words};
 use crate::screen::{Shown, talk};
 use belay_identity::body::{
@@ -26,7 +26,7 @@ use belay_identity::body::{
 use belay_identity::key::unhex;
 use belay_identity::limits::REASON_BYTES_MAX;
 use belay_identity::{Class, PublicKey, StatementId};
-use belay_mesh::gate::rule_changes;
+use belay_mesh::gate::{LANGUAGE, rule_changes};
 use serde::Serialize;
 use serde_json::json;
 use std::process::ExitCode;

@@ -46,6 +46,10 @@ fn decision_words(why: &WhyDecisionSaid) -> String {
     if let Some(rule) = &why.rule {
         line("reads", rule.text.split_whitespace().collect::<Vec<_>>().join(" "));
     }
+    for near in &why.nearest {
+        let text = near.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        line("near", format!("{} at policy.cedar:{}: {text}", near.id, near.line));
+    }
     if let Some(release) = &decided.release {
         let mode = decided.mode.as_deref().unwrap_or("-");
         line("release", format!("{release}, signed by {}, mode {mode}", why.signed.join(", ")));

@@ -214,6 +214,8 @@ fn verdict_said(verdict: Verdict) -> VerdictSaid {
         why: verdict.why,
         hint: verdict.hint,
         would_deny: verdict.would_deny,
+        nearest: verdict.nearest,
+        flip: verdict.flip.map(Into::into),
         signed: verdict.signed,
         short: verdict.short,
         id: verdict.id.map(|id| to_text(&id)),

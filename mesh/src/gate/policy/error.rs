@@ -122,8 +122,10 @@ impl RulesError {
             ),
             Self::DuplicateId { .. } => "give one of the two rules another @id".into(),
             Self::Schema { .. } => format!(
-                "actions are {}; principal has name and manifest, resource has name, context has \
-                 args, argKeys, depth, wall, arriving, dataClass and device",
+                "actions are {}; principal has name and manifest; resource has name, and by its \
+                 type path, host, port, ip, connector, tool or program; context has arg, num, \
+                 args, argKeys, depth, chain, wall, arriving, dataClass, leaseMs and device; see \
+                 belay.cedarschema in a folder made by `belay policy new`",
                 Action::ALL.map(Action::text).join(", ")
             ),
         }

@@ -23,19 +23,32 @@ pub struct Question<'a> {
     pub device: &'a str,
     /// What it wants to do.
     pub action: Action,
-    /// What it wants to do it to: a path, tool, host, program or joint.
+    /// What it wants to do it to, as text: a path, `CONNECTOR/TOOL`, `host:port`, program or joint.
     pub target: &'a str,
     /// Arguments of the call. A rule sees each as `key=value`; in a key, `%` and `=` are written
     /// `%25` and `%3D`, so that no key can pose as another key with a value.
     pub args: &'a [(String, String)],
     /// Links in the delegation chain below the user.
     pub depth: u32,
+    /// The agents of that chain, the acting one last.
+    pub chain: &'a [&'a str],
+    /// How long the lease of this class still holds, milliseconds; the most there is on a device
+    /// that is its own beacon.
+    pub lease_ms: i64,
     /// Level of enforcement: `none`, `hooks only`, `partial` or `sealed`.
     pub wall: &'a str,
     /// Where the action began.
     pub origin: Origin,
     /// Class of the data involved, as the release names it.
     pub data_class: &'a str,
+}
+
+impl Question<'_> {
+    /// Bytes of its longest text.
+    pub(super) fn longest_text(&self) -> u64 {
+        let args = self.args.iter().map(|(_, value)| value.len());
+        args.chain([self.target.len(), self.agent.len()]).max().unwrap_or(0) as u64
+    }
 }
 
 /// Where an action began.

@@ -4,14 +4,16 @@
 //! Two rules of one `@id` are the same when Cedar prints them alike, so comments and line breaks
 //! are no change. Refused here: judging; `Rules` does, from the same text.
 
+use super::guard::{Guard, Guards};
 use super::outline::outline;
+use super::resource::Kind;
 use super::{
-    Effect, Holder, Placed, RulesError, SCHEMA, SIGHT, checked_id, line_at, line_of, named, number,
-    spoken,
+    Effect, Placed, RulesError, checked_id, line_at, line_of, named, number, schema_faults, set_of,
+    spoken, typed,
 };
 use belay_identity::chain::Link;
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::{Policy, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{Policy, PolicyId, PolicySet};
 use std::collections::BTreeMap;
 
 /// One rule of a release.
@@ -25,7 +27,7 @@ pub struct RuleLine {
     pub effect: &'static str,
     /// The rule as Cedar prints it.
     pub text: String,
-    holder: Option<(Holder, String)>,
+    holder: Option<(Kind, String)>,
 }
 
 /// What one text of rules has that another has not, by `@id`.
@@ -80,7 +82,7 @@ pub fn rule_lines(cedar: &str) -> Result<Vec<RuleLine>, RulesError> {
             Effect::Forbid => "forbid",
         },
         text: rule.to_string(),
-        holder: Holder::of_rule(&rule),
+        holder: holder(&rule),
     };
     Ok(named(&parsed, &lines)?.into_iter().map(line).collect())
 }
@@ -113,13 +115,21 @@ impl RuleLine {
     pub fn may_meet(&self, link: &Link) -> bool {
         let Some((holder, id)) = &self.holder else { return true };
         match holder {
-            Holder::Agent => link.agent.as_str() == id,
-            Holder::User => link.user.as_str() == id,
-            Holder::Project => link.project.as_str() == id,
-            Holder::Class => link.class.as_str() == id,
-            Holder::Target => true,
+            Kind::Agent => link.agent.as_str() == id,
+            Kind::User => link.user.as_str() == id,
+            Kind::Project => link.project.as_str() == id,
+            _ => link.class.as_str() == id,
         }
     }
+}
+
+/// Whom the scope of a rule names.
+fn holder(rule: &Policy) -> Option<(Kind, String)> {
+    let guards = Guards::of(rule);
+    guards.all.into_iter().take(guards.of_scope).find_map(|guard| match guard {
+        Guard::Fact(kind, id) if kind.is_of_principal() => Some((kind, id)),
+        _ => None,
+    })
 }
 
 fn faults_of_ids(parsed: &PolicySet, lines: &[usize]) -> Vec<RulesError> {
@@ -143,16 +153,14 @@ fn faults_of_ids(parsed: &PolicySet, lines: &[usize]) -> Vec<RulesError> {
 }
 
 fn faults_of_words(parsed: &PolicySet, lines: &[usize]) -> Vec<RulesError> {
-    let (schema, _) = Schema::from_cedarschema_str(SCHEMA)
-        .expect("the schema is a constant of this room and every test loads it");
-    let result = Validator::new(schema).validate_with_level(parsed, ValidationMode::Strict, SIGHT);
-    let fault = |error: &cedar_policy::ValidationError| {
-        let line = line_of(error.policy_id(), lines);
-        let rule = parsed.policy(error.policy_id()).and_then(|rule| rule.annotation("id"));
-        let rule = rule.unwrap_or("without an @id").to_owned();
-        RulesError::Schema { rule, line, what: spoken(DetailedError::from(error)) }
+    let rules = parsed.policies().filter_map(|rule| typed(rule, 1).ok());
+    let rules: Vec<Policy> = rules.collect();
+    let fault = |(id, what): (PolicyId, String)| {
+        let line = line_of(&id, lines);
+        let rule = parsed.policy(&id).and_then(|rule| rule.annotation("id"));
+        RulesError::Schema { rule: rule.unwrap_or("without an @id").to_owned(), line, what }
     };
-    result.validation_errors().map(fault).collect()
+    schema_faults(&set_of(&rules)).into_iter().map(fault).collect()
 }
 
 fn line_of_fault(fault: &RulesError) -> usize {

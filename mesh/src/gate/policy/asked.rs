@@ -1,0 +1,125 @@
+//! One question, ready for the rules: its target typed, its facts known by name.
+//!
+//! A fact is what a rule may be filed under. Refused here: choosing rules, and putting the question
+//! to Cedar.
+
+use super::guard::plain_key;
+use super::question::Question;
+use super::resource::{Kind, Resource};
+
+/// Arguments that rules may ask for by name in `context.arg`; the schema lists the same.
+pub(super) const ARG_NAMES: [&str; 35] = [
+    "body",
+    "branch",
+    "bucket",
+    "channel",
+    "command",
+    "content",
+    "cwd",
+    "database",
+    "file",
+    "file_path",
+    "host",
+    "id",
+    "image",
+    "key",
+    "message",
+    "method",
+    "model",
+    "name",
+    "namespace",
+    "owner",
+    "package",
+    "path",
+    "pattern",
+    "program",
+    "prompt",
+    "query",
+    "region",
+    "repository",
+    "subject",
+    "table",
+    "title",
+    "to",
+    "url",
+    "user",
+    "version",
+];
+
+/// Arguments that rules may ask for as whole numbers in `context.num`; the schema lists the same.
+pub(super) const NUM_NAMES: [&str; 13] = [
+    "amount", "bytes", "count", "depth", "limit", "lines", "percent", "port", "price", "replicas",
+    "size", "speed", "timeout",
+];
+
+/// A question whose target is typed.
+#[derive(Debug)]
+pub(super) struct Asked<'q> {
+    pub(super) question: &'q Question<'q>,
+    pub(super) resource: Resource<'q>,
+}
+
+impl<'q> Asked<'q> {
+    /// # Errors
+    /// Why the target cannot be typed, in words.
+    pub(super) fn of(question: &'q Question<'q>) -> Result<Self, String> {
+        Ok(Self { question, resource: Resource::of(question)? })
+    }
+
+    /// Everything that a rule may be filed under, arguments apart.
+    pub(super) fn each(&self, found: &mut impl FnMut(Kind, &str)) {
+        let question = self.question;
+        found(Kind::Agent, question.agent);
+        found(Kind::User, question.user);
+        found(Kind::Project, question.project);
+        found(Kind::Class, question.class);
+        self.resource.each(found);
+        found(Kind::Here, question.device);
+        found(Kind::Wall, question.wall);
+        found(Kind::DataClass, question.data_class);
+    }
+
+    /// The same for its arguments.
+    pub(super) fn each_arg(&self, found: &mut impl FnMut(Kind, &str)) {
+        for (key, value) in self.question.args {
+            let key = plain_key(key);
+            found(Kind::Arg, &format!("{key}={value}"));
+            found(Kind::ArgKey, &key);
+        }
+    }
+
+    /// True when it is about that, or something in it.
+    pub(super) fn is_about(&self, kind: Kind, id: &str) -> bool {
+        let question = self.question;
+        match kind {
+            Kind::Agent => question.agent == id,
+            Kind::User => question.user == id,
+            Kind::Project => question.project == id,
+            Kind::Class => question.class == id,
+            Kind::Here => question.device == id,
+            Kind::Wall => question.wall == id,
+            Kind::DataClass => question.data_class == id,
+            Kind::Arg | Kind::ArgKey => {
+                let mut is = false;
+                self.each_arg(&mut |known, text| is |= known == kind && text == id);
+                is
+            }
+            Kind::Target
+            | Kind::Connector
+            | Kind::Tool
+            | Kind::Path
+            | Kind::Model
+            | Kind::Host
+            | Kind::Program
+            | Kind::Device
+            | Kind::Delegate
+            | Kind::Actuator => self.resource.is_in(kind, id),
+        }
+    }
+
+    /// The value of an argument; of two with one key, the last.
+    pub(super) fn arg(&self, key: &str) -> Option<&str> {
+        let found = self.question.args.iter().rev().find(|(known, _)| known == key);
+        found.map(|(_, value)| value.as_str())
+    }
+}

@@ -1,0 +1,378 @@
+//! What a No came nearest to: the rules that would have permitted it, and the one attribute that
+//! would change the answer.
+//!
+//! Found by trying: one attribute at a time is put otherwise, as a near rule wants it, and all
+//! rules are asked again; only what then permits is told. Bounded, and looked for after a No only.
+//! Refused here: promises; two attributes at once are nobody's near miss.
+
+use super::asked::Asked;
+use super::guard::{Guard, Guards, Text};
+use super::question::{Action, Origin, Question};
+use super::resource::{Kind, Parts};
+use super::slice::Place;
+use super::{Effect, NEAREST_MAX, Rules, Ruling};
+
+/// Most permits looked at after a No: those behind them are not near, only many.
+pub(crate) const NEAR_SCANNED_MAX: usize = 1_024;
+/// Most rules whose wish is tried after a No.
+const NEAR_RULES_MAX: usize = 24;
+/// Most questions asked again after a No: less than a millisecond of the engine's time.
+pub(crate) const FLIPS_TRIED_MAX: usize = 64;
+/// Arguments that are tried to be left out.
+const ARGS_LEFT_OUT_MAX: usize = 8;
+/// Names of one kind that are tried where no rule says which it wants.
+const NAMES_TRIED_MAX: usize = 4;
+/// Levels of enforcement, the strongest first.
+const WALLS: [&str; 4] = ["sealed", "partial", "hooks only", "none"];
+
+/// A rule as it is remembered beside its slices.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) id: String,
+    pub(super) effect: Effect,
+    pub(super) places: Vec<Place>,
+    pub(super) guards: Guards,
+}
+
+/// The one attribute that would change a No.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flip {
+    /// Which, as rules call it: `context.wall`, `resource`, `principal's project`, `argument path`.
+    pub attribute: String,
+    /// What it would have to be, for people.
+    pub to: String,
+    /// The rule that then permits.
+    pub rule: String,
+}
+
+impl Flip {
+    /// The same in a sentence.
+    pub fn sentence(&self) -> String {
+        let Self { attribute, to, rule } = self;
+        format!("rule {rule} would permit it if {attribute} were {to}")
+    }
+}
+
+/// One attribute put otherwise.
+enum Change {
+    Fact(Kind, String),
+    Target(String),
+    Arg(String, Option<String>),
+    Arriving(bool),
+    Depth(u32),
+}
+
+/// A change, and how people are told of it.
+struct Wish(Change, String);
+
+impl Rules {
+    /// Permits that came nearest to a question: fewest unmet wishes first, those in the body of a
+    /// rule before those in its scope.
+    pub(super) fn nearest(&self, asked: &Asked<'_>) -> Vec<String> {
+        let mut near: Vec<&str> =
+            self.near(asked).into_iter().take(NEAREST_MAX).map(|(known, _)| &*known.id).collect();
+        for id in &self.kin[asked.question.action.index()] {
+            if near.len() < NEAREST_MAX && !near.contains(&id.as_str()) {
+                near.push(id);
+            }
+        }
+        near.into_iter().map(str::to_owned).collect()
+    }
+
+    /// The permits of an action, nearest first, each with the guards that do not hold.
+    fn near<'s>(&'s self, asked: &Asked<'_>) -> Vec<(&'s Known, Vec<&'s Guard>)> {
+        let here = Place::of(asked.question.action);
+        let stands = |known: &&Known| {
+            known.effect == Effect::Permit && known.places.iter().any(|place| here.contains(place))
+        };
+        let unmet = |known: &'s Known| {
+            let all = known.guards.all.iter().enumerate();
+            let unmet = all.filter(|(_, guard)| !guard.holds(asked));
+            let unmet: Vec<(usize, &Guard)> = unmet.collect();
+            let of_scope = unmet.iter().filter(|(at, _)| *at < known.guards.of_scope).count();
+            (known, of_scope, unmet.into_iter().map(|(_, guard)| guard).collect::<Vec<_>>())
+        };
+        let permits = self.known.iter().filter(stands).take(NEAR_SCANNED_MAX);
+        let mut near: Vec<_> = permits.map(unmet).collect();
+        near.sort_by(|one, other| {
+            (one.1, one.2.len(), &one.0.id).cmp(&(other.1, other.2.len(), &other.0.id))
+        });
+        near.into_iter().map(|(known, _, unmet)| (known, unmet)).collect()
+    }
+
+    /// The one attribute that turns a No into a permit; none where the answer is no No, or where no
+    /// single one was found.
+    pub fn flip(&self, question: &Question<'_>) -> Option<Flip> {
+        let asked = Asked::of(question).ok()?;
+        let mut wishes = Vec::new();
+        match self.judge(question) {
+            Ruling::Permit { .. } | Ruling::Error { .. } => return None,
+            Ruling::Forbid { rule: None, .. } => {
+                for (_, unmet) in self.near(&asked).into_iter().take(NEAR_RULES_MAX) {
+                    if let [one] = unmet.as_slice() {
+                        wishes.extend(wanted(one, &asked));
+                    }
+                }
+            }
+            Ruling::Forbid { rule: Some(rule), .. } => {
+                let forbids = self.known.iter().find(|known| known.id == rule)?;
+                // What is nearest to its end is the narrowest wish.
+                let guards = forbids.guards.all.iter().rev();
+                wishes.extend(guards.filter_map(|guard| unwanted(guard, &asked)));
+            }
+        }
+        wishes.extend(self.any_wishes(&asked));
+        let tried = wishes.into_iter().take(FLIPS_TRIED_MAX);
+        tried.into_iter().find_map(|Wish(change, to)| {
+            let rule = self.permits_changed(question, &change)?;
+            Some(Flip { attribute: change.attribute(), to, rule })
+        })
+    }
+
+    /// Wishes that no guard names: what a condition may hide.
+    fn any_wishes(&self, asked: &Asked<'_>) -> Vec<Wish> {
+        let question = asked.question;
+        let mut wishes = Vec::new();
+        let wall = WALLS.iter().filter(|wall| **wall != question.wall);
+        wishes
+            .extend(wall.map(|wall| Wish(Change::Fact(Kind::Wall, (*wall).into()), quoted(wall))));
+        let began_here = question.origin == Origin::Here;
+        wishes.push(Wish(Change::Arriving(began_here), began_here.to_string()));
+        if question.depth > 1 {
+            wishes.push(Wish(Change::Depth(1), "1".into()));
+        }
+        let args = question.args.iter().take(ARGS_LEFT_OUT_MAX);
+        let left_out = |(key, _): &(String, String)| {
+            Wish(Change::Arg(key.clone(), None), "left out".to_owned())
+        };
+        wishes.extend(args.map(left_out));
+        for kind in [Kind::Project, Kind::Class, Kind::User, Kind::Agent] {
+            let others = self.words.names(kind).filter(|name| !asked.is_about(kind, name));
+            let named = |name: &str| Wish(Change::Fact(kind, name.to_owned()), quoted(name));
+            wishes.extend(others.take(NAMES_TRIED_MAX).map(named));
+        }
+        wishes
+    }
+
+    fn permits_changed(&self, question: &Question<'_>, change: &Change) -> Option<String> {
+        let args;
+        let mut changed = *question;
+        match change {
+            Change::Fact(kind, value) => match kind {
+                Kind::Agent => changed.agent = value,
+                Kind::User => changed.user = value,
+                Kind::Project => changed.project = value,
+                Kind::Class => changed.class = value,
+                Kind::Here => changed.device = value,
+                Kind::Wall => changed.wall = value,
+                Kind::DataClass => changed.data_class = value,
+                Kind::Target
+                | Kind::Connector
+                | Kind::Tool
+                | Kind::Path
+                | Kind::Model
+                | Kind::Host
+                | Kind::Program
+                | Kind::Device
+                | Kind::Delegate
+                | Kind::Actuator
+                | Kind::Arg
+                | Kind::ArgKey => return None,
+            },
+            Change::Target(target) => changed.target = target,
+            Change::Arriving(true) => changed.origin = Origin::Arriving,
+            Change::Arriving(false) => changed.origin = Origin::Here,
+            Change::Depth(depth) => changed.depth = *depth,
+            Change::Arg(key, value) => {
+                let others = question.args.iter().filter(|(known, _)| known != key).cloned();
+                let own = value.iter().map(|value| (key.clone(), value.clone()));
+                args = others.chain(own).collect::<Vec<_>>();
+                changed.args = &args;
+            }
+        }
+        match self.found(&Asked::of(&changed).ok()?).ok()?.ruling(Vec::new) {
+            Ruling::Permit { rule } => Some(rule),
+            Ruling::Forbid { .. } | Ruling::Error { .. } => None,
+        }
+    }
+}
+
+impl Change {
+    fn attribute(&self) -> String {
+        match self {
+            Self::Fact(Kind::Wall, _) => "context.wall".into(),
+            Self::Fact(Kind::DataClass, _) => "context.dataClass".into(),
+            Self::Fact(Kind::Here, _) => "context.device".into(),
+            Self::Fact(Kind::User, _) => "the principal's user".into(),
+            Self::Fact(Kind::Project, _) => "the principal's project".into(),
+            Self::Fact(Kind::Class, _) => "the principal's class".into(),
+            Self::Fact(..) => "the principal".into(),
+            Self::Target(_) => "the resource".into(),
+            Self::Arg(key, _) => format!("argument {key}"),
+            Self::Arriving(_) => "context.arriving".into(),
+            Self::Depth(_) => "context.depth".into(),
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
+/// What would make a guard hold.
+fn wanted(guard: &Guard, asked: &Asked<'_>) -> Option<Wish> {
+    match guard {
+        Guard::Fact(kind, id) => Some(Wish(to_fact(*kind, id, asked)?, quoted(id))),
+        Guard::Is(_) => None,
+        Guard::Arriving => Some(Wish(Change::Arriving(true), "true".into())),
+        Guard::Deep(least) => {
+            Some(Wish(Change::Depth(u32::try_from(*least).ok()?), format!("{least} or more")))
+        }
+        Guard::Like(text, pattern) => {
+            let sample: String = pattern.iter().map(|sign| sign.unwrap_or('x')).collect();
+            let shown: String = pattern.iter().map(|sign| sign.unwrap_or('*')).collect();
+            Some(Wish(to_text(text, sample, asked)?, quoted(&shown)))
+        }
+        Guard::Not(guard) => unwanted(guard, asked),
+    }
+}
+
+/// What would make a guard no longer hold.
+fn unwanted(guard: &Guard, asked: &Asked<'_>) -> Option<Wish> {
+    match guard {
+        Guard::Fact(Kind::Arg, pair) => {
+            let key = plain(pair.split_once('=')?.0);
+            Some(Wish(Change::Arg(key, None), "left out, or another".into()))
+        }
+        Guard::Fact(Kind::ArgKey, key) => {
+            Some(Wish(Change::Arg(plain(key), None), "left out".into()))
+        }
+        Guard::Fact(Kind::DataClass, _) => {
+            Some(Wish(Change::Fact(Kind::DataClass, String::new()), "lower".into()))
+        }
+        Guard::Fact(Kind::Wall, not) => {
+            let other = WALLS.iter().find(|wall| *wall != not)?;
+            Some(Wish(Change::Fact(Kind::Wall, (*other).into()), quoted(other)))
+        }
+        Guard::Fact(kind, id) => match kind {
+            Kind::Agent | Kind::User | Kind::Project | Kind::Class | Kind::Here => {
+                Some(Wish(Change::Fact(*kind, "another".into()), format!("any but {id:?}")))
+            }
+            Kind::Target
+            | Kind::Connector
+            | Kind::Tool
+            | Kind::Path
+            | Kind::Model
+            | Kind::Host
+            | Kind::Program
+            | Kind::Device
+            | Kind::Delegate
+            | Kind::Actuator => {
+                Some(Wish(Change::Target(elsewhere(asked)), format!("outside {id:?}")))
+            }
+            Kind::Wall | Kind::DataClass | Kind::Arg | Kind::ArgKey => None,
+        },
+        Guard::Is(_) => None,
+        Guard::Arriving => Some(Wish(Change::Arriving(false), "false".into())),
+        Guard::Deep(least) => {
+            let most = least.checked_sub(1)?;
+            Some(Wish(Change::Depth(u32::try_from(most).ok()?), format!("{most} or less")))
+        }
+        Guard::Like(text, pattern) => {
+            let shown: String = pattern.iter().map(|sign| sign.unwrap_or('*')).collect();
+            let change = match text {
+                Text::Arg(key) => Change::Arg(key.clone(), None),
+                Text::Principal => Change::Fact(Kind::Agent, "another".into()),
+                Text::Name
+                | Text::Path
+                | Text::Host
+                | Text::Connector
+                | Text::Tool
+                | Text::Program => Change::Target(elsewhere(asked)),
+            };
+            Some(Wish(change, format!("none that reads {shown:?}")))
+        }
+        Guard::Not(guard) => wanted(guard, asked),
+    }
+}
+
+fn to_fact(kind: Kind, id: &str, asked: &Asked<'_>) -> Option<Change> {
+    let resource = &asked.resource;
+    Some(match kind {
+        Kind::Agent | Kind::User | Kind::Project | Kind::Class => Change::Fact(kind, id.to_owned()),
+        Kind::Here | Kind::Wall | Kind::DataClass => Change::Fact(kind, id.to_owned()),
+        Kind::Arg => {
+            let (key, value) = id.split_once('=')?;
+            Change::Arg(plain(key), Some(value.to_owned()))
+        }
+        Kind::ArgKey => Change::Arg(plain(id), Some(String::new())),
+        Kind::Connector => to_text(&Text::Connector, id.to_owned(), asked)?,
+        Kind::Host => match &resource.parts {
+            Parts::Host { port, .. } if *port != 0 && !has_port(id) => {
+                Change::Target(format!("{id}:{port}"))
+            }
+            Parts::Host { .. } => Change::Target(id.to_owned()),
+            Parts::Tool { .. } | Parts::Path | Parts::Program { .. } | Parts::Named => return None,
+        },
+        Kind::Path => match &resource.parts {
+            Parts::Program { program } => Change::Target(format!("{id}/{program}")),
+            Parts::Path => Change::Target(id.to_owned()),
+            Parts::Tool { .. } | Parts::Host { .. } | Parts::Named => return None,
+        },
+        Kind::Target => Change::Target(id.to_owned()),
+        Kind::Tool
+        | Kind::Model
+        | Kind::Program
+        | Kind::Device
+        | Kind::Delegate
+        | Kind::Actuator => (resource.kind == kind).then(|| Change::Target(id.to_owned()))?,
+    })
+}
+
+fn has_port(host: &str) -> bool {
+    host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+}
+
+fn to_text(text: &Text, value: String, asked: &Asked<'_>) -> Option<Change> {
+    Some(match (text, &asked.resource.parts) {
+        (Text::Arg(key), _) => Change::Arg(key.clone(), Some(value)),
+        (Text::Principal, _) => Change::Fact(Kind::Agent, value),
+        (Text::Connector, Parts::Tool { tool, .. }) => Change::Target(format!("{value}/{tool}")),
+        (Text::Tool, Parts::Tool { connector, .. }) => {
+            Change::Target(format!("{connector}/{value}"))
+        }
+        (Text::Host, Parts::Host { port, .. }) => Change::Target(format!("{value}:{port}")),
+        (Text::Name, _) | (Text::Path | Text::Program, Parts::Path | Parts::Program { .. }) => {
+            Change::Target(value)
+        }
+        (
+            Text::Path | Text::Host | Text::Connector | Text::Tool | Text::Program,
+            Parts::Tool { .. }
+            | Parts::Path
+            | Parts::Host { .. }
+            | Parts::Program { .. }
+            | Parts::Named,
+        ) => return None,
+    })
+}
+
+/// The key of an argument as it was given.
+fn plain(key: &str) -> String {
+    key.replace("%3D", "=").replace("%25", "%")
+}
+
+/// Something that no rule names.
+fn elsewhere(asked: &Asked<'_>) -> String {
+    match asked.question.action {
+        Action::Read | Action::Write => "/belay-elsewhere/x".into(),
+        Action::Connect => "belay-elsewhere.invalid:1".into(),
+        Action::Call => "belay-elsewhere/x".into(),
+        Action::InferHere
+        | Action::InferElsewhere
+        | Action::Run
+        | Action::Install
+        | Action::Offload
+        | Action::Delegate
+        | Action::Move => "belay-elsewhere".into(),
+    }
+}
