@@ -12,10 +12,11 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::pst::{self, ResourceConstraint, StaticPolicy};
+use cedar_policy::pst::{self, PrincipalConstraint, ResourceConstraint, StaticPolicy};
 use cedar_policy::{
-    AuthorizationError, Authorizer, Decision, Effect, ParseErrors, Policy, PolicyId, PolicySet,
-    ResourceConstraint as Scope, Response, Schema, ValidationMode, Validator,
+    AuthorizationError, Authorizer, Decision, Effect, EntityUid, ParseErrors, Policy, PolicyId,
+    PolicySet, PrincipalConstraint as Asker, ResourceConstraint as Scope, Response, Schema,
+    ValidationMode, Validator,
 };
 
 mod asked;
@@ -269,40 +270,40 @@ fn schema_faults(rules: &PolicySet) -> Vec<(PolicyId, String)> {
     let told = |error: &cedar_policy::ValidationError| {
         (error.policy_id().clone(), spoken(DetailedError::from(error)))
     };
-    let untyped = rules.policies().filter(|rule| Needs::of(rule).asks_for_target());
-    let untyped = untyped.map(|rule| {
-        let what = "nothing is a Belay::Target, though everything is in one: ask \
-                    `resource in Belay::Target::\"…\"`, or name the type";
-        (rule.id().clone(), what.to_owned())
-    });
-    faults.map(told).chain(untyped).collect()
+    let never = rules.policies().filter_map(|rule| Some((rule, Needs::of(rule).never()?)));
+    let never = never.map(|(rule, what)| (rule.id().clone(), what.to_owned()));
+    faults.map(told).chain(never).collect()
 }
 
-/// A scope that names a `Belay::Target` means whatever was asked for by that text: each resource is
-/// in the target of its name, and none is one.
+/// The rule as it is judged. Each resource is in the target of its name, and none is one; agents
+/// and devices are in their short names. So a scope that says `==` to one of these means `in`.
 fn typed(rule: &Policy, line: usize) -> Result<Policy, RulesError> {
     let fault = |what: String| RulesError::Syntax { line, what };
     let is_target = |kind: &str| Kind::of_entity(kind) == Some(Kind::Target);
-    let names_target = match rule.resource_constraint() {
+    let by_name = |uid: &EntityUid| {
+        let kind = Kind::of_entity(&uid.type_name().to_string());
+        let short = !uid.id().unescaped().starts_with("spiffe://");
+        kind == Some(Kind::Target) || (short && matches!(kind, Some(Kind::Agent | Kind::Device)))
+    };
+    let resource = match rule.resource_constraint() {
         Scope::Any | Scope::In(_) => false,
-        Scope::Eq(uid) => is_target(&uid.type_name().to_string()),
+        Scope::Eq(uid) => by_name(&uid),
         Scope::Is(kind) | Scope::IsIn(kind, _) => is_target(&kind.to_string()),
     };
-    if !names_target {
+    let principal = matches!(rule.principal_constraint(), Asker::Eq(uid) if by_name(&uid));
+    if !resource && !principal {
         return Ok(rule.clone());
     }
     let read = rule.to_pst().map_err(|error| fault(error.to_string()))?;
     let mut body = read.body().clone();
+    body.principal = match body.principal {
+        PrincipalConstraint::Eq(name) if principal => PrincipalConstraint::In(name),
+        other => other,
+    };
     body.resource = match body.resource {
-        ResourceConstraint::Eq(pst::EntityOrSlot::Entity(uid))
-            if is_target(&uid.ty.to_string()) =>
-        {
-            ResourceConstraint::In(pst::EntityOrSlot::Entity(uid))
-        }
-        ResourceConstraint::Is(kind) if is_target(&kind.to_string()) => ResourceConstraint::Any,
-        ResourceConstraint::IsIn(kind, within) if is_target(&kind.to_string()) => {
-            ResourceConstraint::In(within)
-        }
+        ResourceConstraint::Eq(name) if resource => ResourceConstraint::In(name),
+        ResourceConstraint::Is(_) if resource => ResourceConstraint::Any,
+        ResourceConstraint::IsIn(_, within) if resource => ResourceConstraint::In(within),
         other => other,
     };
     let rewritten = StaticPolicy::try_from(body).map_err(|error| fault(error.to_string()))?;

@@ -52,6 +52,23 @@ pub(super) const NUM_NAMES: [&str; 13] = [
     "size", "speed", "timeout",
 ];
 
+/// What people call a principal or a device of the fleet: the last part of its id.
+pub(super) fn short(id: &str) -> Option<&str> {
+    id.strip_prefix("spiffe://").and_then(|rest| rest.rsplit('/').next())
+}
+
+impl Question<'_> {
+    /// Who acts, and whatever he is in.
+    pub(super) const fn parties(&self) -> [(Kind, &str); 4] {
+        [
+            (Kind::Agent, self.agent),
+            (Kind::User, self.user),
+            (Kind::Project, self.project),
+            (Kind::Class, self.class),
+        ]
+    }
+}
+
 /// A question whose target is typed.
 #[derive(Debug)]
 pub(super) struct Asked<'q> {
@@ -69,10 +86,10 @@ impl<'q> Asked<'q> {
     /// Everything that a rule may be filed under, arguments apart.
     pub(super) fn each(&self, found: &mut impl FnMut(Kind, &str)) {
         let question = self.question;
-        found(Kind::Agent, question.agent);
-        found(Kind::User, question.user);
-        found(Kind::Project, question.project);
-        found(Kind::Class, question.class);
+        for (kind, id) in question.parties() {
+            found(kind, id);
+            short(id).into_iter().for_each(|name| found(kind, name));
+        }
         self.resource.each(found);
         found(Kind::Here, question.device);
         found(Kind::Wall, question.wall);
@@ -92,10 +109,10 @@ impl<'q> Asked<'q> {
     pub(super) fn is_about(&self, kind: Kind, id: &str) -> bool {
         let question = self.question;
         match kind {
-            Kind::Agent => question.agent == id,
-            Kind::User => question.user == id,
-            Kind::Project => question.project == id,
-            Kind::Class => question.class == id,
+            Kind::Agent | Kind::User | Kind::Project | Kind::Class => {
+                let is = |known: &str| known == id || short(known) == Some(id);
+                question.parties().into_iter().any(|(of, known)| of == kind && is(known))
+            }
             Kind::Here => question.device == id,
             Kind::Wall => question.wall == id,
             Kind::DataClass => question.data_class == id,

@@ -4,7 +4,7 @@
 //! nobody's way, and an attribute that none of them reads is not built: the answer is the same, and
 //! a property test holds it against the whole. Refused here: choosing the rules.
 
-use super::asked::{ARG_NAMES, Asked, NUM_NAMES};
+use super::asked::{ARG_NAMES, Asked, NUM_NAMES, short};
 use super::guard::plain_key;
 use super::question::{Action, Origin};
 use super::resource::{Kind, Parts};
@@ -36,6 +36,8 @@ impl Needs {
     const DEVICE: Self = Self(1 << 13);
     /// Whether anything is a `Belay::Target`, by type or by name: nothing is.
     const TARGET_TYPE: Self = Self(1 << 14);
+    /// Whether an agent or a device is one of a short name, which none is.
+    const SHORT_NAME: Self = Self(1 << 15);
     /// Everything: what a rule gets that is not understood here.
     pub(super) const ALL: Self = Self((1 << 14) - 1);
 
@@ -57,9 +59,21 @@ impl Needs {
         self.0 |= more.0;
     }
 
-    /// True when some rule asks whether something is a `Belay::Target`.
-    pub(super) const fn asks_for_target(self) -> bool {
-        self.has(Self::TARGET_TYPE)
+    /// What some rule asks that is never so, for its author.
+    pub(super) const fn never(self) -> Option<&'static str> {
+        if self.has(Self::TARGET_TYPE) {
+            return Some(
+                "nothing is a Belay::Target, though everything is in one: ask `resource in \
+                 Belay::Target::\"…\"`, or name the type",
+            );
+        }
+        if self.has(Self::SHORT_NAME) {
+            return Some(
+                "an agent or a device is its whole SPIFFE id, and in its short name: write `in` \
+                 in place of `==`",
+            );
+        }
+        None
     }
 
     const fn has(self, what: Self) -> bool {
@@ -89,6 +103,9 @@ impl Needs {
                 self.within(right);
             }
             Expr::BinaryOp { op: BinaryOp::Eq | BinaryOp::NotEq, left, right } => {
+                if [left, right].into_iter().any(|side| names_by_short(side)) {
+                    self.and(Self::SHORT_NAME);
+                }
                 self.compared(left);
                 self.compared(right);
             }
@@ -146,6 +163,13 @@ impl Needs {
             (of, _) => return self.look(of),
         });
     }
+}
+
+/// True for an agent or device by another name than its id.
+fn names_by_short(expr: &Expr) -> bool {
+    let Expr::Literal(Literal::EntityUID(uid)) = expr else { return false };
+    let kind = Kind::of_entity(&uid.ty.to_string());
+    matches!(kind, Some(Kind::Agent | Kind::Device)) && !uid.eid.starts_with("spiffe://")
 }
 
 /// Characters of a rule's patterns, but for those that are compared once: with no `*`, or with one
@@ -235,7 +259,8 @@ impl Words {
         let device = needs.has(Needs::DEVICE).then(|| self.uid(Kind::Device, question.device));
         if let Some(device) = device.as_ref().filter(|device| **device != target) {
             let name = [("name".to_owned(), string(question.device))];
-            entities.push(entity(device.clone(), name, [], [])?);
+            let parent = short(question.device).and_then(|name| self.known(Kind::Device, name));
+            entities.push(entity(device.clone(), name, parent, [])?);
         }
         let entities = Entities::from_entities(entities, None).map_err(|e| e.to_string())?;
         let context = self.context(asked, needs, device)?;
@@ -253,12 +278,10 @@ impl Words {
 
     fn principal(&self, asked: &Asked<'_>, needs: Needs, uid: EntityUid) -> Result<Entity, String> {
         let question = asked.question;
-        let parents = [
-            (Kind::User, question.user),
-            (Kind::Project, question.project),
-            (Kind::Class, question.class),
-        ];
-        let parents = parents.into_iter().filter_map(|(kind, id)| self.known(kind, id));
+        let known =
+            |(kind, id)| [self.known(kind, id), short(id).and_then(|id| self.known(kind, id))];
+        let parents = question.parties().into_iter().flat_map(known).flatten();
+        let parents = parents.filter(|parent| *parent != uid).collect::<Vec<_>>();
         let about = [("name", question.agent), ("manifest", question.manifest)];
         let about = about.into_iter().filter(|_| needs.has(Needs::PRINCIPAL));
         entity(uid, about.map(|(name, value)| (name.to_owned(), string(value))), parents, [])
@@ -339,9 +362,9 @@ impl Words {
         let long = |value: i64| Ok(RestrictedExpression::new_long(value));
         note(Needs::DEPTH, "depth", &|| long(question.depth.into()))?;
         note(Needs::CHAIN, "chain", &|| {
-            let agent = |id: &&str| self.uid(Kind::Agent, id);
-            let all = question.chain.iter().map(agent).map(RestrictedExpression::new_entity_uid);
-            Ok(RestrictedExpression::new_set(all))
+            let names = question.chain.iter().flat_map(|id| [Some(*id), short(id)]).flatten();
+            let all = names.map(|name| self.uid(Kind::Agent, name));
+            Ok(RestrictedExpression::new_set(all.map(RestrictedExpression::new_entity_uid)))
         })?;
         note(Needs::WALL, "wall", &|| Ok(plain(question.wall)))?;
         let arriving = question.origin == Origin::Arriving;

@@ -19,7 +19,7 @@ pub(super) fn question(action: Action) -> Question<'static> {
         project: "default",
         class: "default",
         manifest: "00ff",
-        device: "laptop",
+        device: "spiffe://acme.belay/device/laptop",
         action,
         target: "git.commit",
         args: &[],
@@ -116,6 +116,7 @@ fn rules_speak_only_of_what_questions_carry() {
         "permit (principal, action, resource) when { Belay::Target::\"d\".name == \"d\" };",
         "permit (principal, action, resource) when { resource == Belay::Target::\"d\" };",
         "forbid (principal, action, resource) when { resource is Belay::Target };",
+        "permit (principal, action, resource) when { principal == Belay::Agent::\"ana\" };",
         "permit (principal, action, resource) when { resource.path like \"/etc/*\" };",
         "permit (principal, action, resource) when { context.arg.command like \"ls*\" };",
     ];
@@ -236,7 +237,7 @@ fn every_part_of_a_question_counts() {
         } when {
             context.args.contains("branch=main") && context.argKeys.contains("force")
             && context.depth == 1 && ["none", "partial"].contains(context.wall)
-            && context.dataClass == "internal" && context.device == Belay::Device::"laptop"
+            && context.dataClass == "internal" && context.device == Belay::Device::"spiffe://acme.belay/device/laptop"
         } unless { context.arriving };"#,
     );
     let args = [("branch".to_owned(), "main".to_owned()), ("force".to_owned(), "yes".to_owned())];
@@ -248,7 +249,7 @@ fn every_part_of_a_question_counts() {
         Question { project: "site", ..asked },
         Question { class: "robot", ..asked },
         Question { manifest: "00fe", ..asked },
-        Question { device: "desk", ..asked },
+        Question { device: "spiffe://acme.belay/device/desk", ..asked },
         Question { target: "git.push", ..asked },
         Question { args: &args[..1], ..asked },
         Question { args: &args[1..], ..asked },
@@ -262,6 +263,35 @@ fn every_part_of_a_question_counts() {
     }
     let elsewhere = Question { action: Action::Run, ..asked };
     assert_eq!(rules.judge(&elsewhere), unmatched(&[]));
+}
+
+/// Goal: people name a principal by its short name, and a stranger under that name is not meant.
+/// Method: each kind of principal by either name; an agent whose lineage is broken.
+#[test]
+fn principals_are_known_by_their_short_names() {
+    let agent = "spiffe://acme.belay/agent/builder";
+    let (user, project) = ("spiffe://acme.belay/user/ana", "spiffe://acme.belay/project/docs");
+    let class = "spiffe://acme.belay/class/trusted";
+    let asked = Question { agent, user, project, class, ..question(Action::Call) };
+    let scopes = [
+        "principal == Belay::Agent::\"builder\"".to_owned(),
+        format!("principal == Belay::Agent::\"{agent}\""),
+        "principal in Belay::User::\"ana\"".into(),
+        format!("principal in Belay::Project::\"{project}\""),
+        "principal is Belay::Agent in Belay::Project::\"docs\"".into(),
+        "principal in Belay::Class::\"trusted\"".into(),
+    ];
+    for scope in &scopes {
+        let rules = loaded(&format!("@id(\"a\") permit ({scope}, action, resource);"));
+        assert_eq!(rules.judge(&asked), permit("a"), "{scope}");
+    }
+    let rules = loaded(&format!("@id(\"a\") permit ({}, action, resource);", scopes[0]));
+    let stranger = format!("{agent}~00ff");
+    assert_eq!(rules.judge(&Question { agent: &stranger, ..asked }), unmatched(&["a"]));
+    let device = loaded(
+        "@id(\"a\") permit (principal, action, resource) when { context.device in Belay::Device::\"laptop\" };",
+    );
+    assert_eq!(device.judge(&asked), permit("a"));
 }
 
 #[test]

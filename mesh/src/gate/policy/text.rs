@@ -115,10 +115,10 @@ impl RuleLine {
     pub fn may_meet(&self, link: &Link) -> bool {
         let Some((holder, id)) = &self.holder else { return true };
         match holder {
-            Kind::Agent => link.agent.as_str() == id,
-            Kind::User => link.user.as_str() == id,
-            Kind::Project => link.project.as_str() == id,
-            _ => link.class.as_str() == id,
+            Kind::Agent => [link.agent.as_str(), link.agent.name()].contains(&id.as_str()),
+            Kind::User => [link.user.as_str(), link.user.name()].contains(&id.as_str()),
+            Kind::Project => [link.project.as_str(), link.project.name()].contains(&id.as_str()),
+            _ => [link.class.as_str(), link.class.name()].contains(&id.as_str()),
         }
     }
 }

@@ -90,10 +90,10 @@ const CONDITIONS: [&str; 30] = [
     "when { resource.name like \"*/NAME*\" }",
     "when { [\"NAME\", \"c\"].contains(context.dataClass) }",
     "when { context.dataClass == \"NAME\" } unless { principal in Belay::Project::\"a\" }",
-    "when { context.device == Belay::Device::\"laptop\" }",
-    "when { context.device.name == \"laptop\" && context.leaseMs > 10 }",
+    "when { context.device == Belay::Device::\"spiffe://acme.belay/device/laptop\" }",
+    "when { context.device.name == \"spiffe://acme.belay/device/laptop\" && context.leaseMs > 10 }",
     "when { context.chain.contains(Belay::Agent::\"NAME\") }",
-    "when { principal == Belay::Agent::\"NAME\" && context.depth == 1 }",
+    "when { principal in Belay::Agent::\"NAME\" && context.depth == 1 }",
     "when { if context.arriving then context.depth > 1 else true }",
     "when { resource in Belay::Target::\"NAME\" || context.arriving }",
     "unless { resource in Belay::Target::\"NAME\" }",
@@ -150,9 +150,9 @@ fn drawn_question<'a>(dice: &mut Dice, args: &'a [Vec<(String, String)>]) -> Que
     const CHAINS: [&[&str]; 2] = [&["a"], &["b", "c"]];
     let depth = dice.roll(2);
     Question {
-        agent: dice.pick(&NAMES),
+        agent: dice.pick(&["a", "b", "spiffe://acme.belay/agent/c"]),
         user: dice.pick(&NAMES),
-        project: dice.pick(&NAMES),
+        project: dice.pick(&["a", "b", "spiffe://acme.belay/project/c"]),
         class: dice.pick(&NAMES),
         target: dice.pick(&TARGETS),
         args: &args[dice.roll(args.len())],
