@@ -4,6 +4,7 @@
 //! gone afterwards, and prints which versions it ran against. Refused here: passing when something
 //! could not be had; then nothing is said to hold, and the tier names what is missing.
 
+mod agents;
 mod cose;
 mod drafts;
 mod ssh;
@@ -16,8 +17,21 @@ pub fn missing() -> Vec<String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let is_here = |program: &&&str| std::env::split_paths(&path).any(|f| f.join(program).is_file());
     let wanted = ["python3", "node", "npm", "setsid", "ssh", "ssh-agent", "ssh-add", "ssh-keygen"];
-    let lacking = wanted.iter().filter(|program| !is_here(program));
-    lacking.map(|program| format!("`{program}` on PATH")).collect()
+    let lacking = wanted.iter().chain(agents::WANTED).filter(|program| !is_here(program));
+    let mut missing: Vec<String> = lacking.map(|program| format!("`{program}` on PATH")).collect();
+    missing.extend(agents::missing());
+    missing
+}
+
+/// Runs the coding agents alone with this executable; panics where they are not held.
+///
+/// # Errors
+/// What could not be had, such as a registry that does not answer.
+pub fn run_agents(exe: &Path) -> Result<(), String> {
+    let folder = tempfile::Builder::new().prefix("belay-foreign-").tempdir();
+    let folder = folder.map_err(|error| format!("a temporary folder: {error}"))?;
+    agents::run(exe, folder.path())?;
+    folder.close().map_err(|error| format!("the temporary folder stays: {error}"))
 }
 
 /// Runs every part with this executable; panics where one does not hold.
@@ -30,5 +44,6 @@ pub fn run(exe: &Path) -> Result<(), String> {
     cose::run(exe, folder.path())?;
     drafts::run(exe, folder.path())?;
     ssh::run(exe);
+    agents::run(exe, folder.path())?;
     folder.close().map_err(|error| format!("the temporary folder stays: {error}"))
 }

@@ -9,6 +9,7 @@ use super::dialect::{Dialect, Said, Spoken};
 use super::limits::{ANSWER_MS_MAX, CALL_BYTES_MAX};
 use crate::api::{Ask, VerdictSaid};
 use crate::door::{DoorClient, DoorError};
+use belay_mesh::gate::NO_RULE;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -90,6 +91,7 @@ fn leads_to(path: &Path) -> PathBuf {
 /// What the gate said, for an agent.
 fn said_of(verdict: &VerdictSaid) -> Said {
     let by = match &verdict.release {
+        Some(release) if verdict.rule == NO_RULE => format!("release {release}"),
         Some(release) => format!("rule {} of release {release}", verdict.rule),
         None => format!("rule {}", verdict.rule),
     };
@@ -156,6 +158,8 @@ mod tests {
             why: "because".into(),
             hint: "do this".into(),
             would_deny: None,
+            nearest: Vec::new(),
+            flip: None,
             signed: Vec::new(),
             short: String::new(),
             id: Some("0123456789abcdef0123456789abcdef".into()),

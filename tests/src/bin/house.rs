@@ -11,8 +11,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | real-here [TIMES] | bare | \
                      kills [TIMES] | offload [TIMES] | payload [TIMES] | half-open [TIMES] | \
-                     blocked-udp [TIMES] | behind-nat [TIMES] | local-network [TIMES] | roaming [TIMES] | \
-                     fuzz [TARGET] [SECONDS] | foreign";
+                     blocked-udp [TIMES] | behind-nat [TIMES] | local-network [TIMES] | \
+                     roaming [TIMES] | fuzz [TARGET] [SECONDS] | foreign [agents]";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -51,7 +51,8 @@ fn main() -> ExitCode {
         ["blocked-udp", times] => times.parse().map_or_else(|_no_number| usage(), blocked_udp),
         ["local-network"] => local_network(1),
         ["local-network", times] => times.parse().map_or_else(|_no_number| usage(), local_network),
-        ["foreign"] => foreign(),
+        ["foreign"] => foreign(foreign::run),
+        ["foreign", "agents"] => foreign(foreign::run_agents),
         _ => usage(),
     }
 }
@@ -228,7 +229,7 @@ fn needing(
 }
 
 /// Other people's programs, from the registries; says which versions it ran against.
-fn foreign() -> ExitCode {
+fn foreign(run: fn(&Path) -> Result<(), String>) -> ExitCode {
     let missing = foreign::missing();
     if !missing.is_empty() {
         eprintln!("house foreign: nothing was run, this is missing: {}", missing.join("; "));
@@ -238,7 +239,7 @@ fn foreign() -> ExitCode {
         eprintln!("house foreign: nothing was run, `cargo build -p belay-node` did not succeed");
         return ExitCode::from(2);
     };
-    match std::panic::catch_unwind(|| foreign::run(&belay)) {
+    match std::panic::catch_unwind(|| run(&belay)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(why)) => {
             eprintln!("house foreign: it did not run to its end, this is missing: {why}");

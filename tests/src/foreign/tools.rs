@@ -73,6 +73,12 @@ impl Node {
         Ok(Self { folder: place, versions: format!("Node {}, {version}", node.trim()) })
     }
 
+    /// A file that the package brought.
+    pub(super) fn file(&self, below: &str) -> Result<PathBuf, String> {
+        let file = self.folder.join("node_modules").join(below);
+        if file.is_file() { Ok(file) } else { Err(format!("{below} of {}", self.versions)) }
+    }
+
     /// Runs a script with these arguments; what it printed, or panics with its last words.
     pub(super) fn run(&self, name: &str, script: &str, arguments: &[&Path]) -> String {
         let path = self.folder.join(name);

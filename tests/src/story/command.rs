@@ -74,6 +74,14 @@ impl Belay {
         self.spawn(command, args)
     }
 
+    /// Starts another program, as the commands are started.
+    pub fn start_other(&self, argv: &[&str]) -> Running {
+        let (program, args) = argv.split_first().unwrap_or((&"true", &[]));
+        let mut command = Command::new(program);
+        command.args(args);
+        self.spawn(command, argv)
+    }
+
     fn spawn(&self, mut command: Command, args: &[&str]) -> Running {
         let unnamed = || must(tempfile::tempfile_in(&self.home), "a file for what is said");
         let (stdout, stderr) = (unnamed(), unnamed());

@@ -1,0 +1,31 @@
+//! Real coding agents under hooks: what their tools may do on this device, and their end by an
+//! order from another one.
+//!
+//! Each agent comes from its registry and runs against a model of ours that asks for a script of
+//! tool calls, in a network of its own with nothing but loopback, and with an empty home: it sees
+//! no account and reaches nobody. Whether a tool did something is a file. Refused here: asking the
+//! agent whether it was held.
+
+mod claude_code;
+mod codex;
+mod desk;
+mod scenes;
+
+use std::path::Path;
+use std::process::Command;
+
+/// Programs that this part needs beside the others.
+pub(super) const WANTED: &[&str] = &["ip", "unshare", "nsenter"];
+
+/// What else this part lacks here.
+pub(super) fn missing() -> Vec<String> {
+    let made = Command::new("unshare").args(["-n", "true"]).output();
+    let can = made.is_ok_and(|made| made.status.success());
+    if can { Vec::new() } else { vec!["the right to make a network of one's own (root)".into()] }
+}
+
+/// Plays every scene with every agent.
+pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
+    claude_code::run(exe, folder)?;
+    codex::run(exe, folder)
+}

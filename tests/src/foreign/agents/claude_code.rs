@@ -1,0 +1,87 @@
+//! Claude Code, its shell, its sub-agents, and its own words against a hook.
+
+use super::super::tools::Node;
+use super::desk::{Desk, Driven, PORT};
+use super::scenes;
+use crate::story::{LAPTOP, ROBOT};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The version whose behaviour was measured.
+const PACKAGE: &str = "@anthropic-ai/claude-code@2.1.330";
+const PROGRAM: &str = "@anthropic-ai/claude-code-linux-x64/claude";
+
+pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
+    let folder = folder.join("claude-code");
+    std::fs::create_dir(&folder).map_err(|error| error.to_string())?;
+    let node = Node::with(&folder, PACKAGE)?;
+    let mut desk = Desk::new(exe, driven(node.file(PROGRAM)?.as_path()));
+    scenes::asks_at_every_call(&mut desk);
+    scenes::observes(&mut desk);
+    subagents_ask_and_end(&mut desk);
+    scenes::stops_from_elsewhere(&mut desk);
+    scenes::cannot_be_switched_off(&mut desk, OFF, &[&["--bare"], &["--settings", "{}"]]);
+    scenes::denies_when_the_hook_is_deleted(&mut desk);
+    scenes::denies_when_the_node_hangs(&mut desk);
+    scenes::holds_when_the_node_is_killed(&mut desk);
+    println!("Claude Code: {}; allowed, denied, observed, stopped, sub-agents too", node.versions);
+    Ok(())
+}
+
+/// What a user, a project and an agent itself may write to have no hooks.
+const OFF: &[(&str, &str)] = &[
+    (".claude/settings.json", r#"{"disableAllHooks":true,"env":{"CLAUDE_CODE_SIMPLE":"1"}}"#),
+    ("work/.claude/settings.json", r#"{"disableAllHooks":true}"#),
+    ("work/.claude/settings.local.json", r#"{"env":{"CLAUDE_CODE_SAFE_MODE":"1"}}"#),
+];
+
+fn driven(program: &Path) -> Driven {
+    let env = [
+        ("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{PORT}")),
+        ("ANTHROPIC_API_KEY", "x".to_owned()),
+        ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1".to_owned()),
+        ("DISABLE_AUTOUPDATER", "1".to_owned()),
+        ("IS_SANDBOX", "1".to_owned()),
+    ];
+    Driven {
+        name: "claude",
+        program: program.to_owned(),
+        env: env.into(),
+        words: |prompt| ["-p", prompt, "--dangerously-skip-permissions"].map(str::to_owned).into(),
+        shell,
+        home: Vec::new(),
+    }
+}
+
+fn shell(line: &str) -> Value {
+    json!({"tool": "Bash", "input": {"command": line, "description": "story"}})
+}
+
+/// A sub-agent beside its parent asks like it, its calls say whose they are, and one order ends
+/// both.
+fn subagents_ask_and_end(desk: &mut Desk) {
+    let written = desk.fleet.path("made/by-child");
+    let write = json!({"tool": "Write", "input": {"file_path": written, "content": "x"}});
+    let calls = vec![desk.touch("child"), desk.touch_behind("child-not"), write, desk.linger(600)];
+    let child = desk.script(calls);
+    let prompt = format!("SCRIPT:{child}");
+    let give = json!({"tool": "Agent", "input": {
+        "description": "story", "prompt": prompt, "subagent_type": "general-purpose",
+    }});
+    let parent = desk.script(vec![give, desk.linger(600), desk.touch("after-child")]);
+    let session = desk.start(&parent, &[]);
+    desk.wait_until_made("child");
+    session.wait_until_lingering(2);
+    let told = desk.results(&child);
+    assert!(told.get(1).is_some_and(|no| no.contains("belay: denied")), "{told:?}");
+    assert!(told.get(2).is_some_and(|no| no.contains("local.write")), "{told:?}");
+    assert!(!desk.made("child-not") && !desk.made("by-child"));
+    let show = desk.fleet.ask(LAPTOP, &["agent", "show", "claude"]).wants(0).stdout;
+    assert!(show.contains("work.delegate general-purpose"), "{show}");
+    let (key, unlock) = (desk.fleet.path("laptop/keys/operator.age"), desk.fleet.unlock());
+    let stop = ["stop", "agent:claude", "--timeout", "20s", "--key", &key, "--unlock-file"];
+    desk.fleet.ask(ROBOT, &[stop.as_slice(), &[&unlock]].concat()).wants(0);
+    session.wait_until_gone();
+    assert!(!desk.made("after-child"));
+    desk.fleet.ask(LAPTOP, &["resume", "agent:claude", "--unlock-file", &unlock]).wants(0);
+}

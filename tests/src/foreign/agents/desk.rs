@@ -1,0 +1,260 @@
+//! Two linked devices, a coding agent on the first, and the model it talks to.
+//!
+//! Refused here: a network that leads anywhere.
+
+use crate::house;
+use crate::story::{LAPTOP, Nodes, Process, ROBOT, Running, SOON, wait_for};
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// The model's port, in a network where nobody else listens.
+pub(super) const PORT: &str = "9911";
+/// `sleep` by another name: some agents refuse that one by themselves.
+pub(super) const LINGER: &str = "linger";
+const MODEL: &str = include_str!("model.py");
+
+/// How one agent is driven.
+pub(super) struct Driven {
+    /// The name of its program.
+    pub(super) name: &'static str,
+    /// Its program, as the registry gave it.
+    pub(super) program: PathBuf,
+    /// Variables by which it finds the model and asks nobody else.
+    pub(super) env: Vec<(&'static str, String)>,
+    /// Words that make it run a prompt without asking anybody.
+    pub(super) words: fn(prompt: &str) -> Vec<String>,
+    /// A call of its shell.
+    pub(super) shell: fn(line: &str) -> Value,
+    /// Files of its home, by path below it.
+    pub(super) home: Vec<(&'static str, String)>,
+}
+
+/// The desk of one agent.
+pub(super) struct Desk {
+    pub(super) fleet: Nodes,
+    pub(super) driven: Driven,
+    model: Child,
+    scripts: Map<String, Value>,
+    names: usize,
+}
+
+/// One session of the agent, running under its warden.
+pub(super) struct Session {
+    pub(super) mark: String,
+    pub(super) running: Running,
+}
+
+impl Desk {
+    /// Founds, joins, and starts the model.
+    pub(super) fn new(exe: &Path, driven: Driven) -> Self {
+        let mut fleet = Nodes::empty(exe);
+        let policy = house::top().join("configs/policies/coding");
+        for file in ["policy.cedar", "release.toml"] {
+            let text = read(&policy.join(file)).replace("\"sleep\"", &format!("\"{LINGER}\""));
+            put(&fleet.path(&format!("policy/{file}")), &text);
+        }
+        fleet.found(LAPTOP, "coding.belay");
+        let invite = fleet.invite(LAPTOP, &["--device", ROBOT]);
+        fleet.join(ROBOT, &invite, &[]).wants(0);
+        fleet.wait_linked(LAPTOP, ROBOT);
+        for folder in ["bin", "agent", "agent/work", "made"] {
+            fs::create_dir(fleet.path(folder)).expect(folder);
+        }
+        let bin = PathBuf::from(fleet.path("bin"));
+        let sleep = Path::new("/bin/sleep");
+        for (name, program) in [(driven.name, driven.program.as_path()), (LINGER, sleep)] {
+            std::os::unix::fs::symlink(program, bin.join(name)).expect(name);
+        }
+        put(&fleet.path("model.py"), MODEL);
+        let model = model(&fleet);
+        let desk = Self { fleet, driven, model, scripts: Map::new(), names: 0 };
+        desk.home_as(&[]);
+        desk
+    }
+
+    /// The agent's home with its own files, and these beside or instead of them.
+    pub(super) fn home_as(&self, more: &[(&str, &str)]) {
+        let own = self.driven.home.iter().map(|(path, text)| (*path, text.as_str()));
+        for (path, text) in own.chain(more.iter().copied()) {
+            put(&self.fleet.path(&format!("agent/{path}")), text);
+        }
+    }
+
+    /// The scripts that the model knows from now on, by name.
+    pub(super) fn script(&mut self, calls: Vec<Value>) -> String {
+        self.names += 1;
+        let name = format!("s{}", self.names);
+        self.scripts.insert(name.clone(), Value::Array(calls));
+        put(&self.fleet.path("scripts.json"), &Value::Object(self.scripts.clone()).to_string());
+        name
+    }
+
+    /// A call of the agent's shell that makes a file, by a program that the policy permits.
+    pub(super) fn touch(&self, name: &str) -> Value {
+        (self.driven.shell)(&format!("touch {}", self.fleet.path(&format!("made/{name}"))))
+    }
+
+    /// The same by a line of two programs, which it does not.
+    pub(super) fn touch_behind(&self, name: &str) -> Value {
+        (self.driven.shell)(&format!("true; touch {}", self.fleet.path(&format!("made/{name}"))))
+    }
+
+    /// A call of the agent's shell that takes so long.
+    pub(super) fn linger(&self, seconds: u64) -> Value {
+        (self.driven.shell)(&format!("{LINGER} {seconds}"))
+    }
+
+    /// True when a tool made this file.
+    pub(super) fn made(&self, name: &str) -> bool {
+        Path::new(&self.fleet.path(&format!("made/{name}"))).exists()
+    }
+
+    pub(super) fn wait_until_made(&self, name: &str) {
+        wait_for(&format!("a tool made {name}"), SOON, || self.made(name).then_some(()));
+    }
+
+    /// Starts the agent under `agent run` on a script.
+    pub(super) fn start(&self, script: &str, more: &[&str]) -> Session {
+        self.start_with(self.fleet.belay().exe(), script, more)
+    }
+
+    /// The same with a `belay` that lies elsewhere.
+    pub(super) fn start_with(&self, belay: &Path, script: &str, more: &[&str]) -> Session {
+        let state = self.fleet.path(LAPTOP);
+        let name = self.driven.name;
+        let run = [&belay.display().to_string(), "--state", &state, "agent", "run", "--", name];
+        let run: Vec<String> = run.iter().chain(more).map(|word| (*word).to_owned()).collect();
+        self.start_so(run, script)
+    }
+
+    fn start_so(&self, mut run: Vec<String>, script: &str) -> Session {
+        let mark = self.fleet.mark(script);
+        run.extend((self.driven.words)(&format!("SCRIPT:{script}")));
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut by = vec!["setsid".to_owned(), "nsenter".into(), "-n".into(), "-t".into()];
+        by.extend([self.model.id().to_string(), "env".into(), "-C".into()]);
+        by.push(self.fleet.path("agent/work"));
+        by.push(format!("HOME={}", self.fleet.path("agent")));
+        by.push(format!("PATH={}:{path}", self.fleet.path("bin")));
+        by.push(format!("STORY_MARK={mark}"));
+        by.extend(self.driven.env.iter().map(|(name, value)| format!("{name}={value}")));
+        by.extend(run);
+        let by: Vec<&str> = by.iter().map(String::as_str).collect();
+        Session { mark, running: self.fleet.belay().start_other(&by) }
+    }
+
+    /// What the agent told the model of its calls so far, in a script.
+    pub(super) fn results(&self, script: &str) -> Vec<String> {
+        let kept = fs::read_to_string(self.fleet.path("results")).unwrap_or_default();
+        let mut lines = kept.lines().rev().filter_map(|l| serde_json::from_str::<Value>(l).ok());
+        let last = lines.find(|line| line["script"] == script).unwrap_or_default();
+        let results = last["results"].as_array().into_iter().flatten();
+        results.map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Publishes the policy with this in its rules or settings changed.
+    pub(super) fn publish_with(&self, file: &str, old: &str, new: &str) {
+        let path = self.fleet.path(&format!("policy/{file}"));
+        let text = read(Path::new(&path));
+        assert!(text.contains(old), "{file} has no {old}");
+        put(&path, &text.replace(old, new));
+        let folder = self.fleet.path("policy");
+        let publish = ["policy", "publish", &folder, "--unlock-file", &self.fleet.unlock()];
+        self.fleet.ask(LAPTOP, &publish).wants(0);
+        // Until its adopt-by the old release judges beside it.
+        wait_for("one release judges", LONG, || {
+            let said = self.fleet.json(LAPTOP, &["policy", "effective"]).wants(0).data();
+            said["older"].as_array().is_some_and(Vec::is_empty).then_some(())
+        });
+    }
+}
+
+impl Session {
+    /// Waits until the agent has ended by itself; what it said.
+    pub(super) fn end(self) -> String {
+        let answer = self.running.end(LONG);
+        format!("{}{}", answer.stdout, answer.stderr)
+    }
+
+    /// Waits until so many of its tools linger.
+    pub(super) fn wait_until_lingering(&self, tools: usize) {
+        wait_for("the agent's tools linger", SOON, || {
+            let lingers = |process: &&Process| {
+                let comm = fs::read_to_string(format!("/proc/{}/comm", process.pid));
+                comm.unwrap_or_default().trim() == LINGER
+            };
+            (Process::marked(&self.mark).iter().filter(lingers).count() == tools).then_some(())
+        });
+    }
+
+    /// True when every process of it below its warden is halted.
+    pub(super) fn stands_still(&self) -> bool {
+        let state = |process: &Process| {
+            let stat =
+                fs::read_to_string(format!("/proc/{}/stat", process.pid)).unwrap_or_default();
+            stat.rsplit(") ").next().and_then(|rest| rest.chars().next())
+        };
+        let warden = self.running.pid();
+        let marked = Process::marked(&self.mark);
+        let mut below = marked.iter().filter(|process| process.pid != warden).peekable();
+        below.peek().is_some() && below.all(|process| state(process) == Some('T'))
+    }
+
+    /// Ends it as its user may, warden and all.
+    pub(super) fn stop_by_force(self) {
+        drop(self.running);
+        wait_for("nothing of the agent is left", SOON, || {
+            let left = Process::marked(&self.mark);
+            left.iter().for_each(Process::kill);
+            left.is_empty().then_some(())
+        });
+    }
+
+    /// Waits until nothing of it is left.
+    pub(super) fn wait_until_gone(&self) {
+        wait_for("nothing of the agent is left", SOON, || {
+            Process::marked(&self.mark).is_empty().then_some(())
+        });
+    }
+}
+
+/// Longer than any script of these scenes, on a busy machine.
+const LONG: std::time::Duration = std::time::Duration::from_secs(120);
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let kept = fs::read_to_string(self.fleet.path("results")).unwrap_or_default();
+            eprintln!("what {} told its model:\n{kept}", self.driven.name);
+        }
+        // It may have ended by itself.
+        let _killed = self.model.kill();
+        let _reaped = self.model.wait();
+    }
+}
+
+/// The model, in a network of its own; it listens once its results can be written.
+fn model(fleet: &Nodes) -> Child {
+    put(&fleet.path("scripts.json"), &json!({}).to_string());
+    let line = "ip link set lo up && exec python3 \"$@\"";
+    let mut model = Command::new("unshare");
+    model.args(["-n", "sh", "-c", line, "sh"]).arg(fleet.path("model.py"));
+    model.args([PORT, &fleet.path("scripts.json"), &fleet.path("results")]);
+    model.stdin(Stdio::null()).stdout(Stdio::null());
+    let model = model.spawn().expect("a network of one's own");
+    let results = fleet.path("results");
+    wait_for("the model listens", SOON, || Path::new(&results).exists().then_some(()));
+    model
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn put(path: &str, text: &str) {
+    let folder = Path::new(path).parent().unwrap_or(Path::new("/"));
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(path, text));
+    written.unwrap_or_else(|error| panic!("{path}: {error}"));
+}

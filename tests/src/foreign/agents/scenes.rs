@@ -1,0 +1,138 @@
+//! What is played with every agent: it may, it may not and hears why, the policy changes under it,
+//! an order from another device ends it; and whatever becomes of node and hook, nothing happens
+//! that the gate did not permit.
+
+use super::desk::Desk;
+use crate::story::{LAPTOP, ROBOT, SOON, wait_for};
+use rustix::process::Signal;
+use std::fs;
+use std::path::Path;
+
+/// A permitted call does what it says; a denied one does nothing, and the model hears the rule, the
+/// next step, and an id that explains it; a change of policy counts without a new start.
+pub(super) fn asks_at_every_call(desk: &mut Desk) {
+    let calls = vec![
+        desk.touch("may"),
+        desk.touch_behind("may-not"),
+        desk.linger(8),
+        desk.touch_behind("may-now"),
+    ];
+    let script = desk.script(calls);
+    let session = desk.start(&script, &[]);
+    session.wait_until_lingering(1);
+    let git = "Belay::Target::\"git\",";
+    desk.publish_with("policy.cedar", git, &format!("{git}\n        Belay::Target::\"sh\","));
+    let name = desk.driven.name;
+    let said = session.end();
+    assert!(said.contains("hooks only"), "{said}");
+    assert!(desk.made("may") && !desk.made("may-not"), "{said}");
+    assert!(desk.made("may-now"), "the new policy does not count yet: {said}");
+    let told = desk.results(&script).get(1).cloned().unwrap_or_default();
+    let why = "no rule permits work.run on sh (release 1.1)";
+    assert!(told.contains(&format!("belay: denied: {why}")), "{name} was told: {told}");
+    let id = told.split("belay why ").nth(1).and_then(|rest| rest.split('`').next());
+    let why = desk.fleet.ask(LAPTOP, &["why", id.expect("the No names its id")]).wants(0).stdout;
+    assert!(why.contains(&format!("Denied: work.run on sh by agent:{name}")), "{why}");
+    desk.publish_with("policy.cedar", "\n        Belay::Target::\"sh\",", "");
+}
+
+/// In observe mode the same call is let through, and what would have been said is kept.
+pub(super) fn observes(desk: &mut Desk) {
+    desk.publish_with("release.toml", "work = \"enforce\"", "work = \"observe\"");
+    let script = desk.script(vec![desk.touch_behind("observed")]);
+    desk.start(&script, &[]).end();
+    assert!(desk.made("observed"));
+    let name = desk.driven.name;
+    let show = desk.fleet.ask(LAPTOP, &["agent", "show", name]).wants(0).stdout;
+    let kept = show.lines().find(|line| line.contains("work.run sh") && line.contains("no-rule"));
+    let id = kept.and_then(|line| line.split_whitespace().last()).unwrap_or_default();
+    let why = desk.fleet.ask(LAPTOP, &["why", id]).wants(0).stdout;
+    assert!(why.contains("only because the release observes"), "{show}\n{why}");
+    desk.publish_with("release.toml", "work = \"observe\"", "work = \"enforce\"");
+}
+
+/// An order given on the other device ends the agent with its tool, proves it, and it stays ended.
+pub(super) fn stops_from_elsewhere(desk: &mut Desk) {
+    let script = desk.script(vec![desk.touch("before"), desk.linger(600), desk.touch("after")]);
+    let session = desk.start(&script, &[]);
+    desk.wait_until_made("before");
+    session.wait_until_lingering(1);
+    let subject = format!("agent:{}", desk.driven.name);
+    let (key, unlock) = (desk.fleet.path("laptop/keys/operator.age"), desk.fleet.unlock());
+    let stop = ["stop", &subject, "--reason", "story", "--timeout", "20s", "--key", &key];
+    let stop = [stop.as_slice(), &["--unlock-file", &unlock]].concat();
+    let stopped = desk.fleet.json(ROBOT, &stop).wants(0).data();
+    assert_eq!(stopped["proven"], true, "{stopped}");
+    session.wait_until_gone();
+    assert!(!desk.made("after"));
+    let again = desk.script(vec![desk.touch("again")]);
+    let said = desk.start(&again, &[]).end();
+    assert!(said.contains("order") && !desk.made("again"), "{said}");
+    let resume = ["resume", &subject, "--unlock-file", &unlock];
+    desk.fleet.ask(LAPTOP, &resume).wants(0);
+}
+
+/// A node that hangs gives no Yes: the hook says so itself, and nothing happens.
+pub(super) fn denies_when_the_node_hangs(desk: &mut Desk) {
+    let script = desk.script(vec![desk.touch("hung-a"), desk.linger(5), desk.touch("hung-b")]);
+    let session = desk.start(&script, &[]);
+    desk.wait_until_made("hung-a");
+    session.wait_until_lingering(1);
+    let node = desk.fleet.node(LAPTOP);
+    node.signal(Signal::STOP);
+    let told = wait_for("the model hears that the node hangs", SOON, || {
+        desk.results(&script).get(2).cloned()
+    });
+    node.signal(Signal::CONT);
+    assert!(told.contains("did not answer within"), "{told}");
+    session.end();
+    assert!(!desk.made("hung-b"));
+}
+
+/// A node that was killed leaves its agent standing still, and then ended.
+pub(super) fn holds_when_the_node_is_killed(desk: &mut Desk) {
+    let script = desk.script(vec![desk.touch("killed-a"), desk.linger(3), desk.touch("killed-b")]);
+    let session = desk.start(&script, &[]);
+    desk.wait_until_made("killed-a");
+    session.wait_until_lingering(1);
+    desk.fleet.kill(LAPTOP);
+    wait_for("the agent stands still", SOON, || session.stands_still().then_some(()));
+    desk.fleet.again(LAPTOP);
+    desk.fleet.wait_linked(LAPTOP, ROBOT);
+    session.stop_by_force();
+    assert!(!desk.made("killed-b"));
+}
+
+/// Without its `belay` a hook denies, and says whom to ask.
+pub(super) fn denies_when_the_hook_is_deleted(desk: &mut Desk) {
+    let belay = desk.fleet.path("belay-copy");
+    fs::copy(desk.fleet.belay().exe(), &belay).expect("a copy of belay");
+    let script = desk.script(vec![desk.touch("gone-a"), desk.linger(3), desk.touch("gone-b")]);
+    let session = desk.start_with(Path::new(&belay), &script, &[]);
+    desk.wait_until_made("gone-a");
+    session.wait_until_lingering(1);
+    fs::remove_file(&belay).expect("the copy");
+    let said = session.end();
+    let told = desk.results(&script).get(2).cloned().unwrap_or_default();
+    assert!(told.contains("the hook of belay did not run"), "{told} {said}");
+    assert!(!desk.made("gone-b"));
+}
+
+/// What a user's and a project's files say does not take the hook away for a run; words on the
+/// command line that would are refused before anything starts.
+pub(super) fn cannot_be_switched_off(desk: &mut Desk, files: &[(&str, &str)], words: &[&[&str]]) {
+    desk.home_as(files);
+    let script = desk.script(vec![desk.touch("on"), desk.touch_behind("off")]);
+    let said = desk.start(&script, &[]).end();
+    assert!(desk.made("on") && !desk.made("off"), "{said}");
+    for words in words {
+        let script = desk.script(vec![desk.touch_behind("refused")]);
+        let said = desk.start(&script, words).end();
+        assert!(said.contains("would take the hook away"), "{words:?}: {said}");
+        assert!(!desk.made("refused"), "{words:?}");
+    }
+    files.iter().for_each(|(path, _)| {
+        fs::remove_file(desk.fleet.path(&format!("agent/{path}"))).expect(path);
+    });
+    desk.home_as(&[]);
+}
