@@ -111,8 +111,9 @@ impl Hints {
 }
 
 impl Tag {
-    /// Enrolment and day have a fixed length, so no two of them hash alike.
-    fn of(enrol: &StatementId, day: u64) -> Self {
+    /// The name of the device that this enrolment joins, on a day since 1970. Both have a fixed
+    /// length, so no two pairs hash alike.
+    pub fn of(enrol: &StatementId, day: u64) -> Self {
         let hash = Sha256::new().chain_update(b"belay announced 1\0").chain_update(enrol.0);
         let hash: [u8; 32] = hash.chain_update(day.to_be_bytes()).finalize().into();
         let mut tag = [0; 16];

@@ -4,6 +4,7 @@
 //! be read, or would be signed otherwise. That is a decision and a commit of its own: only
 //! `house bless` writes these files, and a test only compares.
 
+mod announcement;
 mod card;
 mod case;
 mod codes;
@@ -21,6 +22,7 @@ use belay_identity::{FleetId, PublicKey, SecretKey, StatementId};
 use belay_mesh::wire::FrameKind;
 use std::path::{Path, PathBuf};
 
+pub use announcement::announcement;
 pub use card::cards;
 pub use case::case;
 pub use codes::codes;
@@ -60,7 +62,7 @@ pub fn samples() -> Vec<Sample> {
     });
     signed
         .chain(talks)
-        .chain([case(), invite()])
+        .chain([case(), invite(), announcement()])
         .chain(cards())
         .chain(policies())
         .chain(frames)

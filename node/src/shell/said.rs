@@ -23,7 +23,7 @@ use belay_crdt::drafts::Draft;
 use belay_identity::{PublicKey, StatementId};
 use belay_mesh::gate::Verdict;
 use belay_mesh::output::{Answer, Offloaded, Place};
-use belay_mesh::status::{LeaseReach, OrderLine, Progress, ReleaseLine, Status};
+use belay_mesh::status::{DeviceLine, LeaseReach, OrderLine, Progress, ReleaseLine, Status};
 use belay_mesh::{AuditCut, ShareLine, drafts};
 use serde::Serialize;
 use serde_json::Value;
@@ -80,22 +80,7 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
         domain: status.domain.clone(),
         epoch: status.epoch,
         device: status.device.clone(),
-        devices: status
-            .devices
-            .iter()
-            .map(|device| DeviceSaid {
-                name: device.name.clone(),
-                kind: device.kind.as_str().to_owned(),
-                key: device.key.to_hex(),
-                linked: device.linked,
-                beacon: device.beacon,
-                cut: device.cut,
-                addresses: device.addresses.clone(),
-                heard_at: device.heard_at.clone(),
-                kept_as: device.kept_as.map(|kind| kind.as_str().to_owned()),
-                path: ways.get(&device.key.0).map(|way| path_said(status, way)),
-            })
-            .collect(),
+        devices: status.devices.iter().map(|device| device_said(status, device, &ways)).collect(),
         tasks: status
             .tasks
             .iter()
@@ -152,6 +137,21 @@ fn cut_said(cut: &AuditCut) -> AuditCutSaid {
 
 fn full_said(line: &ShareLine) -> FullSaid {
     FullSaid { author: line.author.clone(), percent: line.percent }
+}
+
+fn device_said(status: &Status, device: &DeviceLine, ways: &BTreeMap<[u8; 32], Way>) -> DeviceSaid {
+    DeviceSaid {
+        name: device.name.clone(),
+        kind: device.kind.as_str().to_owned(),
+        key: device.key.to_hex(),
+        linked: device.linked,
+        beacon: device.beacon,
+        cut: device.cut,
+        addresses: device.addresses.clone(),
+        heard_at: device.heard_at.clone(),
+        kept_as: device.kept_as.map(|kind| kind.as_str().to_owned()),
+        path: ways.get(&device.key.0).map(|way| path_said(status, way)),
+    }
 }
 
 fn path_said(status: &Status, way: &Way) -> PathSaid {

@@ -27,7 +27,7 @@ mod handshakes;
 mod key;
 pub mod limits;
 mod link;
-pub(crate) mod mdns;
+pub mod mdns;
 pub mod measure;
 mod memory;
 mod message;

@@ -102,9 +102,9 @@ fn a_name_is_good_for_its_day() {
     assert_eq!(lab.devices[1].engine.announced_as(), None, "who is held keeps silent");
 }
 
-/// Goal: a flood of announcements leaves nothing behind but a few addresses of the member whose
-/// name is replayed. Method: names of nobody, more than are looked at; then one true name from
-/// hundreds of addresses, a batch at a time.
+/// Goal (INV-NET-1): a flood of announcements leaves nothing behind but a few addresses of the
+/// member whose name is replayed. Method: names of nobody, more than are looked at; then one true
+/// name from hundreds of addresses, a batch at a time.
 #[test]
 fn a_flood_of_announcements_is_bounded() {
     let mut lab = devices(3);

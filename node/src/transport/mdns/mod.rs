@@ -32,6 +32,8 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+pub use packet::announcement;
+
 use self::{
     limits::{
         ANNOUNCE_AGAIN, ANNOUNCE_EVERY, ANSWER_WITHIN, ASK_EVERY, ASK_WHEN_ALONE, GATHER_FOR,
@@ -73,23 +75,21 @@ pub(crate) enum MdnsNews {
 
 /// Announces and listens as it is told, until whoever told it is gone.
 pub(crate) async fn speak(mut told: watch::Receiver<Announced>, news: mpsc::Sender<MdnsNews>) {
-    let mut voice = Voice::new(news);
+    let mut voice = Voice::new(news, Instant::now());
     let first = told.borrow_and_update().clone();
-    voice.obey(&first).await;
+    voice.obey(&first, Instant::now()).await;
     loop {
         let due = voice.due();
         tokio::select! {
             changed = told.changed() => match changed {
                 Ok(()) => {
                     let now = told.borrow_and_update().clone();
-                    voice.obey(&now).await;
+                    voice.obey(&now, Instant::now()).await;
                 }
                 Err(_gone) => return,
             },
-            Some((interface, from, bytes)) = voice.heard.recv() => {
-                voice.on_packet(interface, from, &bytes);
-            }
-            () = sleep_until(due) => voice.tend().await,
+            Some(packet) = voice.heard.recv() => voice.on_packet(&packet, Instant::now()),
+            () = sleep_until(due) => voice.tend(Instant::now()).await,
         }
     }
 }
@@ -122,9 +122,8 @@ struct Mouth {
 }
 
 impl Voice {
-    fn new(news: mpsc::Sender<MdnsNews>) -> Self {
+    fn new(news: mpsc::Sender<MdnsNews>, now: Instant) -> Self {
         let (queue, heard) = mpsc::channel(PACKETS_QUEUED);
-        let now = Instant::now();
         Self {
             told: Announced::default(),
             mouths: BTreeMap::new(),
@@ -142,26 +141,25 @@ impl Voice {
     }
 
     /// Takes in what is to be announced from now on; what is not any more loses its sockets.
-    async fn obey(&mut self, told: &Announced) {
+    async fn obey(&mut self, told: &Announced, now: Instant) {
         let alone_now = told.alone && !self.told.alone;
         let same = (self.told.tag, &self.told.at) == (told.tag, &told.at);
         self.told = told.clone();
         if alone_now {
-            self.ask = self.ask.min(Instant::now() + ASK_WHEN_ALONE);
+            self.ask = self.ask.min(now + ASK_WHEN_ALONE);
         }
         if !same {
-            self.open().await;
+            self.open(now).await;
         }
     }
 
-    async fn open(&mut self) {
+    async fn open(&mut self, now: Instant) {
         self.ears.shutdown().await;
         (self.mouths, self.open_again) = (BTreeMap::new(), None);
         if self.told.tag.is_none() {
             self.hints.clear();
             return;
         }
-        let now = Instant::now();
         for at in self.told.at.clone() {
             match socket::open(*at.ip()) {
                 Ok(socket) => {
@@ -188,10 +186,9 @@ impl Voice {
         all.min().unwrap_or_else(|| Instant::now() + ASK_EVERY)
     }
 
-    async fn tend(&mut self) {
-        let now = Instant::now();
+    async fn tend(&mut self, now: Instant) {
         if self.open_again.is_some_and(|at| at <= now) {
-            self.open().await;
+            self.open(now).await;
         }
         if let Some(tag) = self.told.tag {
             for (interface, mouth) in &mut self.mouths {
@@ -224,14 +221,13 @@ impl Voice {
         most / 2 + drawn(most / 2)
     }
 
-    fn on_packet(&mut self, interface: Ipv4Addr, from: Ipv4Addr, bytes: &[u8]) {
-        let now = Instant::now();
-        if !self.has_room(now) || !may_be_dialled(from) {
+    fn on_packet(&mut self, (interface, from, bytes): &Packet, now: Instant) {
+        if !self.has_room(now) || !may_be_dialled(*from) {
             return;
         }
-        match packet::read(bytes, from) {
+        match packet::read(bytes, *from) {
             Said::Question => {
-                if let Some(mouth) = self.mouths.get_mut(&interface) {
+                if let Some(mouth) = self.mouths.get_mut(interface) {
                     mouth.asked(now);
                 }
                 if !self.told.alone {
@@ -325,4 +321,86 @@ fn quic_address(socket: SocketAddrV4) -> Multiaddr {
 /// A span drawn evenly up to this one; without entropy none, and only the spread suffers.
 fn drawn(most: Duration) -> Duration {
     most.mul_f64(f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 7);
+    const LIAR: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 66);
+
+    fn said_by(who: Ipv4Addr, number: u32) -> Packet {
+        let mut tag = [0; 16];
+        tag[..4].copy_from_slice(&number.to_be_bytes());
+        let bytes = announcement(Tag(tag), SocketAddrV4::new(who, 7411)).expect("encodes");
+        (HERE, who, bytes)
+    }
+
+    /// Goal (INV-NET-1): whatever a liar says, one batch is kept, and the next is handed on no
+    /// sooner than the bound says. Method: as many announcements as are looked at in a second,
+    /// twice; time is handed in.
+    #[tokio::test]
+    async fn a_flood_is_one_batch_at_a_time() {
+        let ((news, mut heard), start) = (mpsc::channel(1), Instant::now());
+        let (mut voice, mut now) = (Voice::new(news, start), start);
+        for (round, wait) in [(0, GATHER_FOR), (1, HAND_ON_EVERY)] {
+            for number in 0..PACKETS_PER_SECOND_MAX {
+                voice.on_packet(&said_by(LIAR, round * 1_000 + number), now);
+            }
+            assert_eq!(voice.hints.len(), HINTS_KEPT_MAX);
+            let due = voice.due();
+            assert_eq!(due, voice.handed_on.unwrap_or(now) + wait);
+            voice.tend(due - Duration::from_millis(1)).await;
+            assert!(heard.try_recv().is_err(), "not before it is due");
+            voice.tend(due).await;
+            let Ok(MdnsNews::Heard(batch)) = heard.try_recv() else { panic!("a batch") };
+            assert_eq!((batch.len(), voice.hints.len()), (HINTS_KEPT_MAX, 0));
+            now = due + Duration::from_secs(1);
+        }
+    }
+
+    /// Goal: of the packets of one second those over the bound are not looked at. Method: questions
+    /// up to the bound, then an announcement, which is heard when it comes a second later.
+    #[tokio::test]
+    async fn one_packet_over_a_seconds_is_not_looked_at() {
+        let ((news, _heard), start) = (mpsc::channel(1), Instant::now());
+        let mut voice = Voice::new(news, start);
+        let question = (HERE, LIAR, packet::question().expect("encodes"));
+        (0..PACKETS_PER_SECOND_MAX).for_each(|_| voice.on_packet(&question, start));
+        voice.on_packet(&said_by(LIAR, 1), start);
+        assert!(voice.hints.is_empty());
+        voice.on_packet(&said_by(LIAR, 1), start + Duration::from_secs(1));
+        assert_eq!(voice.hints.len(), 1);
+    }
+
+    /// Goal: while a device keeps silent it has no socket, and its own name is nobody else's.
+    /// Method: told of an address and no name; then its own announcement.
+    #[tokio::test]
+    async fn who_keeps_silent_has_no_socket() {
+        let ((news, _heard), start) = (mpsc::channel(1), Instant::now());
+        let mut voice = Voice::new(news, start);
+        let at = BTreeSet::from([SocketAddrV4::new(HERE, 7411)]);
+        voice.obey(&Announced { tag: None, at, alone: true }, start).await;
+        assert!(voice.mouths.is_empty() && voice.open_again.is_none());
+        voice.told.tag = Some(Tag([0; 16]));
+        voice.on_packet(&said_by(HERE, 0), start);
+        assert!(voice.hints.is_empty());
+    }
+
+    /// Goal: only what others of the network can dial is announced. Method: every kind of address.
+    #[test]
+    fn only_quic_on_the_network_is_announced() {
+        let all = [
+            "/ip4/192.168.1.7/udp/7411/quic-v1",
+            "/ip4/127.0.0.1/udp/7411/quic-v1",
+            "/ip4/192.168.1.7/udp/7412/quic-v1/tls",
+            "/ip4/192.168.1.7/tcp/7411",
+            "/ip6/fe80::7/udp/7411/quic-v1",
+            "no address",
+        ];
+        let all = all.map(str::to_owned);
+        let sockets = Announced::sockets(all.iter());
+        assert_eq!(sockets, BTreeSet::from([SocketAddrV4::new(HERE, 7411)]));
+    }
 }

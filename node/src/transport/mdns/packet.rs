@@ -101,8 +101,9 @@ pub(super) fn question() -> Result<Vec<u8>, ProtoError> {
     message.to_vec()
 }
 
-/// Under this name one listens here, by QUIC.
-pub(super) fn announcement(tag: Tag, at: SocketAddrV4) -> Result<Vec<u8>, ProtoError> {
+/// The packet by which a device says that under this name one listens here, by QUIC. Fails only
+/// where DNS has no room for it.
+pub fn announcement(tag: Tag, at: SocketAddrV4) -> Result<Vec<u8>, ProtoError> {
     let service = Name::from_ascii(SERVICE)?;
     let label = hex(&tag.0);
     let instance = Name::from_ascii(format!("{label}.{SERVICE}"))?;
