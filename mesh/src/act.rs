@@ -6,7 +6,7 @@
 
 use crate::engine::{Effect, Engine};
 use crate::gate::{
-    self, Act, Decision, GateRelease, GateTask, GateView, Origin, Programs, Said, Verdict,
+    self, Act, Decision, GateRelease, GateTask, GateView, Origin, Outlook, Programs, Said, Verdict,
 };
 use crate::input::AskId;
 use crate::known::Body;
@@ -57,6 +57,12 @@ impl Engine {
         } else {
             self.answer(ask, Ok(Answer::Verdict(verdict)));
         }
+    }
+
+    /// What a task may expect for these acts.
+    pub(crate) fn outlook(&mut self, task: StatementId, acts: &[Act]) -> Outlook {
+        self.republish();
+        gate::outlook(&self.view, task, acts, self.now)
     }
 
     /// The last step before a permit leaves.

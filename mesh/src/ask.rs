@@ -26,6 +26,9 @@ impl Engine {
             Request::Propose { statements } => return self.on_propose(ask, statements),
             Request::Run(run) => return self.on_run(ask, run),
             Request::Act(act) => return self.on_act(ask, act),
+            Request::Outlook { task, acts } => {
+                Ok(Answer::Outlook(Box::new(self.outlook(task, &acts))))
+            }
             Request::Offload(want) => return self.on_offload(ask, want),
             Request::Cancel { award, by, reason } => {
                 return self.on_cancel(ask, &award, by, reason);

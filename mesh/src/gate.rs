@@ -11,6 +11,7 @@
 
 mod policy;
 mod programs;
+mod prospect;
 mod short;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use policy::{
 };
 pub use programs::ProgramStanding;
 pub(crate) use programs::Programs;
+pub use prospect::{Outlook, Prospect, outlook};
 pub use view::{GateRelease, GateTask, GateView};
 
 use crate::lineage::Lineage;

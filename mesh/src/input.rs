@@ -214,6 +214,13 @@ pub enum Request {
     Run(Run),
     /// May this task act?
     Act(Act),
+    /// What may this task expect for these acts? None of them is done, and nothing is recorded.
+    Outlook {
+        /// Which task.
+        task: StatementId,
+        /// Acts of its own.
+        acts: Vec<Act>,
+    },
     /// Give work to a device, named or found.
     Offload(Offload),
     /// How far an order has come.

@@ -5,7 +5,7 @@ use crate::authority_report::AuthorityReport;
 use crate::drafts::DraftLine;
 use crate::epoch::EpochDraft;
 use crate::event::Came;
-use crate::gate::Verdict;
+use crate::gate::{Outlook, Verdict};
 use crate::input::{AskId, OnDisk, WriteId};
 use crate::listing::{AgentReport, DeviceReport, TaskReport};
 use crate::policy_history::HistoryLine;
@@ -217,6 +217,8 @@ pub enum Answer {
     Run(RunGrant),
     /// What the gate said.
     Verdict(Verdict),
+    /// What a task may expect.
+    Outlook(Box<Outlook>),
     /// The work runs, or has ended.
     Offloaded(Offloaded),
     /// How far an order has come.

@@ -4,6 +4,7 @@
 
 pub(crate) mod approval;
 pub(crate) mod authority;
+pub(crate) mod connector;
 pub(crate) mod draft;
 pub(crate) mod event;
 pub(crate) mod listing;
@@ -49,6 +50,10 @@ pub(crate) enum Ask {
     Outcome(event::ToldAsk),
     /// Rows of the audit log from this number on.
     AuditRows { from: u64 },
+    /// What may the calling task expect for these acts?
+    Outlook { acts: Vec<OutlookAsk> },
+    /// Connectors: what agents reach through the gateway.
+    Connector(connector::ConnectorAsk),
     /// Give work to a device.
     Offload(Box<OffloadAsk>),
     /// How far an order has come.
@@ -185,6 +190,23 @@ impl From<Flip> for FlipSaid {
         let Flip { attribute, to, rule } = flip;
         Self { attribute, to, rule }
     }
+}
+
+/// An act that is not done yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OutlookAsk {
+    pub(crate) action: String,
+    pub(crate) target: String,
+    pub(crate) args: Vec<(String, String)>,
+}
+
+/// What the calling task may expect.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct OutlookSaid {
+    /// The No that it gets whatever it asks for.
+    pub(crate) standing: Option<VerdictSaid>,
+    /// For each act, whether some arguments may get a Yes or an approval.
+    pub(crate) open: Vec<bool>,
 }
 
 /// What became of an offload.

@@ -1,6 +1,7 @@
 //! The command line: the words, and which command answers them.
 
 pub(crate) mod authority;
+pub(crate) mod connectors;
 pub(crate) mod developers;
 pub(crate) mod events;
 pub(crate) mod keys;
@@ -53,6 +54,11 @@ enum Command {
     Agent(Agent),
     /// May the calling agent do this?
     Act(Act),
+    /// Servers of tools that agents of this device may reach.
+    #[command(subcommand)]
+    Connector(connectors::Connectors),
+    /// The gateway to those servers; an agent's configuration names it as its MCP server.
+    Mcp(connectors::Mcp),
     /// What decided, who signed it, and what would change it.
     Why(Why),
     /// What agents tried on this device, what was said, and what came of it.
@@ -474,6 +480,8 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Agent(Agent::Run(run)) => command::agent::run(context, &run),
         Command::Agent(Agent::Hook { agent }) => command::hook::run(context, agent),
         Command::Act(act) => command::act::run(context, &act),
+        Command::Connector(words) => command::connector::run(context, words),
+        Command::Mcp(mcp) => command::mcp::run(context, &mcp),
         Command::Task(Task::Offload(offload)) => command::offload::run(context, &offload),
         Command::Policy(policy) => answer_policy(context, policy),
         Command::Manifest(manifest) => answer_manifest(context, manifest),

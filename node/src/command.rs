@@ -6,6 +6,7 @@ pub(crate) mod agents;
 pub(crate) mod approve;
 pub(crate) mod authority;
 pub(crate) mod card;
+pub(crate) mod connector;
 pub(crate) mod device;
 pub(crate) mod down;
 pub(crate) mod draft;
@@ -20,6 +21,7 @@ pub(crate) mod keys;
 mod listening;
 mod living;
 pub(crate) mod manifest;
+pub(crate) mod mcp;
 pub(crate) mod node;
 pub(crate) mod offload;
 mod opening;
@@ -45,7 +47,7 @@ use crate::cli::Context;
 use crate::door::{DoorClient, DoorName};
 use crate::fault::{Fault, io};
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -78,6 +80,14 @@ fn agents_door(context: &Context) -> Result<DoorClient, Fault> {
     let hint = "start it with `belay up` in a terminal of your own, not below its agent";
     let connected = DoorClient::connect(Path::new(&path));
     patient(connected.map_err(|error| hint_below_agent(error.into(), hint))?)
+}
+
+/// Where that door is.
+fn agents_door_path(context: &Context) -> Result<PathBuf, Fault> {
+    match agents_socket() {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => Ok(DoorName::Agent.path(&context.state()?)),
+    }
 }
 
 /// Where an agent and what it started asks; nothing in a terminal of a user's own.

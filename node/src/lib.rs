@@ -17,6 +17,7 @@ pub mod fault;
 pub mod founding;
 mod hook;
 pub mod invite;
+mod mcp;
 pub mod os;
 pub mod policy_folder;
 mod program;
@@ -32,12 +33,13 @@ pub mod warden;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Runs one command line, the program's name first; the two hidden ones never start a runtime.
+/// Runs one command line, the program's name first; the hidden ones never start a runtime.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     match args.get(1).and_then(|word| word.to_str()) {
         Some(warden::WARDEN) => warden::run_on_stdin(),
         Some(warden::EXEC_TASK) => warden::exec_task(args.into_iter().skip(2)),
+        Some(mcp::child::BEGIN) => mcp::child::begin(args.into_iter().skip(2)),
         _ => cli::run(args.into_iter()),
     }
 }

@@ -5,6 +5,7 @@
 //! lacks a word.
 
 mod audit_chain;
+mod connectors;
 mod doors;
 mod doorway;
 mod events;

@@ -386,3 +386,60 @@ fn an_agent_is_told_a_no_in_two_sentences() {
     let granted = view(Mode::Enforce);
     assert_eq!(ask(&granted, "search").in_short(&act("search")), "");
 }
+
+/// Goal: what an agent is shown is what some arguments could get, and nothing binds that a call
+/// would not meet. Method: targets that rules permit, forbid, or leave to arguments, by mode; an
+/// order, an end, no release.
+#[test]
+fn an_outlook_is_what_some_arguments_could_get() {
+    const RULES: &str = r#"
+        @id("open") permit (principal, action, resource == Belay::Target::"open");
+        @id("some") permit (principal, action, resource == Belay::Target::"some")
+            when { context.args.contains("path=/tmp") };
+        @id("all-but") permit (principal, action, resource == Belay::Target::"all-but");
+        @id("but") forbid (principal, action, resource == Belay::Target::"all-but")
+            unless { context.args.contains("dry=true") };
+        @id("never") forbid (principal, action, resource == Belay::Target::"never");
+        @id("elsewhere") permit (principal, action == Belay::Action::"local.read", resource)
+            when { context.args.contains("path=/tmp") };
+    "#;
+    let by = |mode| {
+        let mut view = view(mode);
+        let mut policy = view.releases[0].body.policy.clone();
+        policy.rules = RULES.into();
+        let rules = Rules::load(RULES).unwrap();
+        view.releases[0].body = Arc::new(Body { bytes: Vec::new(), policy, rules });
+        view
+    };
+    let act = |target: &str, args: &[(&str, &str)]| {
+        let args = args.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        Act { task: TASK, action: "tool.call".into(), target: target.into(), args }
+    };
+    let open = |view: &GateView, target: &str, args: &[(&str, &str)]| {
+        let outlook = super::outlook(view, TASK, &[act(target, args)], NOW);
+        assert_eq!(outlook.standing, None);
+        outlook.prospects[0].is_open()
+    };
+    let enforced = by(Mode::Enforce);
+    for (target, wanted) in
+        [("open", true), ("some", true), ("all-but", true), ("never", false), ("other", false)]
+    {
+        assert_eq!(open(&enforced, target, &[]), wanted, "{target}");
+        assert!(open(&by(Mode::Observe), target, &[]), "{target} is let through");
+    }
+    assert!(open(&enforced, "some", &[("path", "/tmp")]));
+    assert!(!open(&enforced, "some", &[("path", "/etc")]), "arguments that are given are the ones");
+
+    let standing = |view: &GateView, task| super::outlook(view, task, &[], NOW).standing;
+    let mut held = by(Mode::Observe);
+    task(&mut held).cut = Some(cut());
+    assert!(standing(&held, TASK).unwrap().rule.starts_with("order:"), "an order binds always");
+    assert!(!super::outlook(&held, TASK, &[act("open", &[])], NOW).prospects[0].is_open());
+    let mut ended = by(Mode::Enforce);
+    task(&mut ended).ending = true;
+    assert_eq!(standing(&ended, TASK).unwrap().rule, "ended");
+    assert_eq!(standing(&enforced, StatementId([8; 32])).unwrap().rule, "task");
+    let mut bare = by(Mode::Enforce);
+    bare.releases.clear();
+    assert_eq!(standing(&bare, TASK).unwrap().rule, "release");
+}

@@ -5,7 +5,7 @@
 
 use super::programs::look;
 use super::{News, Shell, said};
-use crate::api::{self, Ask, OffloadAsk, RunAsk};
+use crate::api::{self, Ask, OffloadAsk, OutlookAsk, RunAsk};
 use crate::door::{Caller, Door, DoorName, Refusal as DoorRefusal, Visit};
 use crate::fault::Fault;
 use crate::os;
@@ -175,6 +175,19 @@ impl Shell {
                 let task = task.ok_or_else(below_no_warden)?;
                 Ok(Todo::ask(Request::Act(Act { task, action, target, args })))
             }
+            (DoorName::Agent, Asking::Plain(Ask::Outlook { acts })) => {
+                let task = task.ok_or_else(below_no_warden)?;
+                let own = |ask: OutlookAsk| {
+                    let OutlookAsk { action, target, args } = ask;
+                    Act { task, action, target, args }
+                };
+                let acts = acts.into_iter().map(own).collect();
+                Ok(Todo::ask(Request::Outlook { task, acts }))
+            }
+            (DoorName::Agent, Asking::Plain(Ask::Connector(ask))) => {
+                task.ok_or_else(below_no_warden)?;
+                self.agents_connectors(ask).map(Todo::Say)
+            }
             (DoorName::Agent, Asking::Plain(Ask::Offload(ask))) => {
                 let parent = Some(task.ok_or_else(below_no_warden)?);
                 self.offload(parent, *ask)
@@ -252,7 +265,8 @@ impl Shell {
             }
             Ask::Policy { agent } => Ok(Todo::ask(Request::Policy { agent })),
             Ask::Down => Ok(Todo::Leave),
-            Ask::Act { .. } | Ask::Outcome(_) => Err(below_no_warden()),
+            Ask::Connector(ask) => self.operators_connectors(ask).map(Todo::Say),
+            Ask::Act { .. } | Ask::Outlook { .. } | Ask::Outcome(_) => Err(below_no_warden()),
             Ask::Run(_) | Ask::AuditRows { .. } => Err(wrong_door()),
         }
     }

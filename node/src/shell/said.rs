@@ -13,7 +13,7 @@ use crate::api::statements::StatementsSaid;
 use crate::api::why::WhySaid;
 use crate::api::{
     AuditCutSaid, BoundSaid, BranchSaid, DeviceSaid, EndedSaid, FullSaid, LeaseSaid, OffloadSaid,
-    OrderSaid, PathSaid, PlaceSaid, ProgressSaid, ReleaseSaid, StatusSaid, TaskSaid, TriedSaid,
+    OrderSaid, OutlookSaid, PathSaid, PlaceSaid, ProgressSaid, ReleaseSaid, StatusSaid, TaskSaid, TriedSaid,
     VerdictSaid, to_text,
 };
 use crate::door::Refusal as DoorRefusal;
@@ -21,7 +21,7 @@ use crate::transport::{Side, Used, Way};
 use belay_crdt::case::{Branch, BranchState};
 use belay_crdt::drafts::Draft;
 use belay_identity::{PublicKey, StatementId};
-use belay_mesh::gate::Verdict;
+use belay_mesh::gate::{Prospect, Verdict};
 use belay_mesh::output::{Answer, Offloaded, Place};
 use belay_mesh::status::{DeviceLine, LeaseReach, OrderLine, Progress, ReleaseLine, Status};
 use belay_mesh::{AuditCut, ShareLine, drafts};
@@ -47,6 +47,10 @@ pub(super) fn answer(shell: &Shell, answer: Answer) -> Result<Value, DoorRefusal
         Answer::NextEpoch(draft) => json(EpochDraftSaid::from(&*draft)),
         Answer::Run(grant) => json(grant.award.to_hex()),
         Answer::Verdict(verdict) => json(verdict_said(verdict)),
+        Answer::Outlook(outlook) => json(OutlookSaid {
+            open: outlook.prospects.iter().map(Prospect::is_open).collect(),
+            standing: outlook.standing.map(verdict_said),
+        }),
         Answer::Offloaded(offloaded) => json(offload_said(offloaded)),
         Answer::Progress(progress) => json(progress_said(&progress)),
         Answer::Case(bytes) => json(to_text(&bytes)),

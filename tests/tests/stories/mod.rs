@@ -16,6 +16,7 @@ mod developers;
 mod drafts;
 mod events;
 mod full_disk;
+mod gateway;
 mod invite_members;
 mod keys_kept;
 mod keys_lost;

@@ -1,0 +1,46 @@
+//! The words of the gateway: connectors, and the gateway itself.
+
+use clap::{Args, Subcommand};
+
+#[derive(Subcommand)]
+pub(crate) enum Connectors {
+    /// Look at a server, show what it offers, and approve it for agents of this device.
+    Add(Add),
+    /// Every connector, and whether its server is still what was approved.
+    List,
+    /// One connector: command, server, tools with their hashes, what differs.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Look at a server again and approve it as it is now.
+    Approve {
+        /// Its name.
+        name: String,
+    },
+    /// Forget a connector; agents that have it keep it until their session ends.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// `belay connector add`
+#[derive(Args)]
+pub(crate) struct Add {
+    /// Its name, as rules call it: a-z, 0-9 and -.
+    pub(crate) name: String,
+    /// A variable that the server is given of the agent's environment; may be given again.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) env: Vec<String>,
+    /// The command that starts the server.
+    #[arg(last = true, required = true)]
+    pub(crate) command: Vec<String>,
+}
+
+/// `belay mcp`
+#[derive(Args)]
+pub(crate) struct Mcp {
+    /// Which connectors; all of them unless given. One alone keeps its own names.
+    pub(crate) connectors: Vec<String>,
+}

@@ -1,0 +1,195 @@
+//! `belay connector`: what agents of this device reach through the gateway.
+//!
+//! Adding looks at the server and shows every tool before it is kept; what was shown is what is
+//! approved. Refused here: approving what could not be looked at.
+
+use super::door;
+use crate::api::Ask;
+use crate::api::connector::{ConnectorAsk, ConnectorSaid};
+use crate::cli::Context;
+use crate::cli::connectors::{Add, Connectors};
+use crate::clock;
+use crate::door::DoorName;
+use crate::fault::Fault;
+use crate::mcp::connectors;
+use crate::mcp::pin::{Change, Pins};
+use crate::mcp::session::{self, Shown as Seen};
+use crate::screen::{Shown, talk};
+use serde::Serialize;
+use std::process::ExitCode;
+
+pub(crate) fn run(context: &Context, words: Connectors) -> Result<ExitCode, Fault> {
+    match words {
+        Connectors::Add(add) => self::add(context, add),
+        Connectors::List => list(context),
+        Connectors::Show { name } => show(context, &name),
+        Connectors::Approve { name } => approve(context, &name),
+        Connectors::Remove { name } => remove(context, name),
+    }
+}
+
+fn add(context: &Context, add: Add) -> Result<ExitCode, Fault> {
+    let connector = ConnectorSaid {
+        name: add.name,
+        command: add.command,
+        url: None,
+        env: add.env,
+        approved_ms: clock::wall_ms(),
+        approved: Pins::default(),
+        differs: Vec::new(),
+    };
+    connectors::check(&connector)?;
+    // Whoever may not add it starts nothing.
+    if all(context)?.iter().any(|known| known.name == connector.name) {
+        let name = &connector.name;
+        let hint = format!("remove it first: `belay connector remove {name}`");
+        return Err(Fault::wrong_use(format!("there is a connector {name} already"), hint));
+    }
+    keep(context, "belay.connector.add/1", connector, false)
+}
+
+fn approve(context: &Context, name: &str) -> Result<ExitCode, Fault> {
+    let known = named(context, name)?;
+    let fresh =
+        ConnectorSaid { approved_ms: clock::wall_ms(), differs: Vec::new(), ..known.clone() };
+    let before = known.approved;
+    let looked = look(fresh)?;
+    for change in before.changes(&looked.approved) {
+        talk(format_args!("belay: {}", change_words(&change)));
+    }
+    send(context, "belay.connector.approve/1", looked, true)
+}
+
+fn keep(
+    context: &Context,
+    schema: &str,
+    connector: ConnectorSaid,
+    replace: bool,
+) -> Result<ExitCode, Fault> {
+    let looked = look(connector)?;
+    send(context, schema, looked, replace)
+}
+
+/// Starts the server, and takes what it shows for approved.
+fn look(connector: ConnectorSaid) -> Result<ConnectorSaid, Fault> {
+    let failed = |why: String| {
+        let command = connector.command.join(" ");
+        let hint = "run that command by itself and see what it says on stderr";
+        Fault::failed(format!("the server of {} (`{command}`): {why}", connector.name), hint)
+    };
+    let Seen { pins, refused } = session::look(&connector).map_err(failed)?;
+    for (tool, why) in refused {
+        talk(format_args!("belay: the tool {tool} is not passed on: {why}"));
+    }
+    Ok(ConnectorSaid { approved: pins, ..connector })
+}
+
+fn send(
+    context: &Context,
+    schema: &str,
+    connector: ConnectorSaid,
+    replace: bool,
+) -> Result<ExitCode, Fault> {
+    let said = connector.clone();
+    let ask = ConnectorAsk::Keep { connector: Box::new(connector), replace };
+    let () = door(context, DoorName::Operator)?.call(&Ask::Connector(ask))?;
+    let line = Line::of(&said);
+    Shown::whole(schema, &line, format!("approved:\n{}", whole(&said))).show(context.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(context: &Context) -> Result<ExitCode, Fault> {
+    let all = all(context)?;
+    let lines: Vec<Line> = all.iter().map(Line::of).collect();
+    let words = match all.is_empty() {
+        true => "no connectors; `belay connector add NAME -- CMD ARGS…` adds one".to_owned(),
+        false => all.iter().map(short).collect::<Vec<_>>().join("\n"),
+    };
+    Shown::whole("belay.connector.list/1", &lines, words).show(context.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(context: &Context, name: &str) -> Result<ExitCode, Fault> {
+    let connector = named(context, name)?;
+    let line = Line::of(&connector);
+    Shown::whole("belay.connector.show/1", &line, whole(&connector)).show(context.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn remove(context: &Context, name: String) -> Result<ExitCode, Fault> {
+    let words = format!("removed {name}");
+    let ask = ConnectorAsk::Remove { name: name.clone() };
+    let () = door(context, DoorName::Operator)?.call(&Ask::Connector(ask))?;
+    Shown::whole("belay.connector.remove/1", &name, words).show(context.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn all(context: &Context) -> Result<Vec<ConnectorSaid>, Fault> {
+    Ok(door(context, DoorName::Operator)?.call(&Ask::Connector(ConnectorAsk::List))?)
+}
+
+fn named(context: &Context, name: &str) -> Result<ConnectorSaid, Fault> {
+    all(context)?.into_iter().find(|connector| connector.name == name).ok_or_else(|| {
+        let hint = "`belay connector list` names them";
+        Fault::wrong_use(format!("there is no connector {name}"), hint)
+    })
+}
+
+/// A connector with how it stands.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// `approved`, or `changed` where a gateway saw something else since.
+    state: &'static str,
+    #[serde(flatten)]
+    connector: &'a ConnectorSaid,
+}
+
+impl<'a> Line<'a> {
+    fn of(connector: &'a ConnectorSaid) -> Self {
+        let state = if connector.differs.is_empty() { "approved" } else { "changed" };
+        Self { state, connector }
+    }
+}
+
+fn short(connector: &ConnectorSaid) -> String {
+    let state = match connector.differs.len() {
+        0 => "as approved".to_owned(),
+        n => format!("{n} changed since; `belay connector show {}`", connector.name),
+    };
+    let (pins, name) = (&connector.approved, &connector.name);
+    format!("{name}: {}, {} tools, {state}", pins.calls_itself, pins.tools.len())
+}
+
+fn whole(connector: &ConnectorSaid) -> String {
+    let pins = &connector.approved;
+    let mut lines = vec![
+        format!("{}: {}", connector.name, pins.calls_itself),
+        format!("  command  {}", connector.command.join(" ")),
+        format!("  approved {}", clock::rfc3339(connector.approved_ms)),
+        format!("  server   {}", pins.server),
+    ];
+    if !connector.env.is_empty() {
+        lines.push(format!("  given    {}", connector.env.join(" ")));
+    }
+    let name = &connector.name;
+    lines.extend(pins.tools.iter().map(|(tool, hash)| format!("  {name}/{tool}  {hash}")));
+    if !connector.differs.is_empty() {
+        lines.push("seen since, and blocked:".to_owned());
+        lines.extend(connector.differs.iter().map(|c| format!("  {}", change_words(c))));
+        lines.push(format!("next: `belay connector approve {name}`, or remove it"));
+    }
+    lines.join("\n")
+}
+
+fn change_words(change: &Change) -> String {
+    match change {
+        Change::Server { approved, seen } => {
+            format!("the server differs: approved {approved}, seen {seen}")
+        }
+        Change::Tool { tool, approved, seen } => {
+            format!("the tool {tool} differs: approved {approved}, seen {seen}")
+        }
+        Change::New { tool, seen } => format!("the tool {tool} is new: {seen}"),
+        Change::Gone { tool, approved } => format!("the tool {tool} is gone: approved {approved}"),
+    }
+}

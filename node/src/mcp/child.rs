@@ -1,0 +1,253 @@
+//! A server as a program: its three streams, its lines, its end.
+//!
+//! It is a child of the gateway, in a process group of its own, and dies with it: by the closing
+//! of its input, and by a signal of the kernel where it does not mind that. What it says on stderr
+//! goes where the gateway's own goes. Refused here: a shell, lines without end, and waiting for a
+//! program that does not read.
+
+use super::limits::{END_GRACE_MS, MESSAGE_BYTES_MAX, QUEUE_MAX};
+use rustix::process::{Pid, Signal, getppid, kill_process_group, set_parent_process_death_signal};
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The hidden word that makes this program the server's, tied to the gateway's life.
+pub(crate) const BEGIN: &str = "mcp-server";
+
+/// Variables that every server is given: who the user is, and where programs are.
+const KEPT: [&str; 8] = ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "USER"];
+
+/// A running server.
+pub(super) struct Server {
+    group: Option<Pid>,
+    lines: Option<SyncSender<String>>,
+    ended: Receiver<()>,
+}
+
+/// What a server's streams say.
+pub(super) enum Heard {
+    /// A line without its end.
+    Line(Vec<u8>),
+    /// A line that is longer than any may be.
+    TooLong,
+    /// It has ended.
+    Ended(String),
+}
+
+impl Server {
+    /// Starts a command, and calls `hear` from other threads with whatever comes of it.
+    ///
+    /// The calling thread has to outlive it: the kernel ends it with that thread.
+    ///
+    /// # Errors
+    /// What the system says when no process can be had.
+    pub(super) fn start(
+        command: &[String],
+        env: &[String],
+        hear: impl Fn(Heard) + Send + Clone + 'static,
+    ) -> io::Result<Self> {
+        let kept = KEPT.iter().copied().chain(env.iter().map(String::as_str));
+        let given = kept.filter_map(|name| Some((name, std::env::var_os(name)?)));
+        let mut child = Command::new(crate::warden::THIS_PROGRAM)
+            .arg(BEGIN)
+            .arg(std::process::id().to_string())
+            .args(command)
+            .env_clear()
+            .envs(given)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let (lines, queued) = sync_channel(QUEUE_MAX);
+        let (end, ended) = sync_channel(1);
+        if let Some(stdin) = child.stdin.take() {
+            thread::spawn(move || write_lines(stdin, &queued));
+        }
+        let stdout = child.stdout.take();
+        let heard = hear.clone();
+        let reader = thread::spawn(move || stdout.map(|stdout| read_lines(stdout, &heard)));
+        thread::spawn(move || {
+            let why = wait(child);
+            // What it said before it ended is heard first, unless another still holds its output.
+            let until = Instant::now() + Duration::from_millis(END_GRACE_MS);
+            while !reader.is_finished() && Instant::now() < until {
+                thread::sleep(Duration::from_millis(5));
+            }
+            hear(Heard::Ended(why));
+            // Nobody may wait for it.
+            let _ = end.send(());
+        });
+        Ok(Self { group, lines: Some(lines), ended })
+    }
+
+    /// Says a line to it; false where it does not read.
+    pub(super) fn say(&self, line: String) -> bool {
+        let Some(lines) = &self.lines else { return false };
+        match lines.try_send(line) {
+            // Its end is heard on its own.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => true,
+            Err(TrySendError::Full(_)) => false,
+        }
+    }
+
+    /// Ends it and what it started: its input first, its life after the grace.
+    pub(super) fn end(mut self, grace_ms: u64) {
+        self.lines = None;
+        // Whether it ended or not, its group is ended.
+        let _ = self.ended.recv_timeout(Duration::from_millis(grace_ms));
+        self.kill();
+    }
+
+    fn kill(&self) {
+        if let Some(group) = self.group {
+            // It may be gone.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn wait(mut child: Child) -> String {
+    match child.wait() {
+        Ok(status) => said(status),
+        Err(error) => format!("its end was not seen: {error}"),
+    }
+}
+
+fn said(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match (status.code(), status.signal()) {
+        (Some(127), _) => "its program could not be started (exit 127)".to_owned(),
+        (Some(code), _) => format!("it ended with exit {code}"),
+        (None, Some(signal)) => format!("signal {signal} ended it"),
+        (None, None) => "it ended".to_owned(),
+    }
+}
+
+fn write_lines(mut stdin: ChildStdin, queued: &Receiver<String>) {
+    while let Ok(mut line) = queued.recv() {
+        line.push('\n');
+        if stdin.write_all(line.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+fn read_lines(stdout: ChildStdout, hear: &impl Fn(Heard)) {
+    lines(BufReader::new(stdout), |line| {
+        match line {
+            Line::Whole(bytes) => hear(Heard::Line(bytes)),
+            Line::TooLong => {
+                hear(Heard::TooLong);
+                return false;
+            }
+        }
+        true
+    });
+}
+
+/// A line of a stream.
+pub(super) enum Line {
+    Whole(Vec<u8>),
+    /// To be forgotten up to its end, if it has one.
+    TooLong,
+}
+
+/// Reads lines until the stream ends or `take` has enough; never keeps more than one message.
+pub(super) fn lines(mut stream: impl BufRead, mut take: impl FnMut(Line) -> bool) {
+    loop {
+        let mut line = Vec::new();
+        let limit = MESSAGE_BYTES_MAX as u64 + 1;
+        match (&mut stream).take(limit).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let whole = line.last() == Some(&b'\n');
+        let line = match whole {
+            true => {
+                line.pop();
+                Line::Whole(line)
+            }
+            // The last line of a stream may lack its end.
+            false if line.len() <= MESSAGE_BYTES_MAX => Line::Whole(line),
+            // Told before its end is looked for: it may have none.
+            false => {
+                drop(line);
+                if !take(Line::TooLong) || skip_line(&mut stream).is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
+        let empty = matches!(&line, Line::Whole(line) if line.trim_ascii().is_empty());
+        if !empty && !take(line) {
+            return;
+        }
+    }
+}
+
+fn skip_line(stream: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let seen = stream.fill_buf()?;
+        let end = seen.iter().position(|byte| *byte == b'\n');
+        let (used, done) =
+            (end.map_or(seen.len(), |end| end + 1), end.is_some() || seen.is_empty());
+        stream.consume(used);
+        if done {
+            return Ok(());
+        }
+    }
+}
+
+/// Ties this process's life to the gateway's and becomes the server's program.
+///
+/// Returns only when that could not be started.
+pub(crate) fn begin(mut args: impl Iterator<Item = OsString>) -> ExitCode {
+    let parent = args.next().and_then(|pid| pid.to_str()?.parse::<i32>().ok());
+    let (Some(parent), Some(program)) = (parent, args.next()) else {
+        return ExitCode::from(2);
+    };
+    let tied = set_parent_process_death_signal(Some(Signal::KILL));
+    // The second look covers a gateway that died before.
+    let alone = getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(parent);
+    if tied.is_err() || alone {
+        return ExitCode::FAILURE;
+    }
+    let error = Command::new(&program).args(args).exec();
+    crate::screen::talk(format_args!("belay: cannot run {}: {error}", program.display()));
+    ExitCode::from(127)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: a line has its bound, and the one behind a line that was too long is read as it is.
+    #[test]
+    fn lines_have_their_bound() {
+        let mut text = b"one\n\n".to_vec();
+        text.extend(vec![b'x'; MESSAGE_BYTES_MAX]);
+        text.push(b'\n');
+        text.extend(vec![b'x'; MESSAGE_BYTES_MAX * 2]);
+        text.extend(b"\nlast");
+        let mut seen = Vec::new();
+        lines(BufReader::new(&text[..]), |line| {
+            seen.push(match line {
+                Line::Whole(bytes) => Some(bytes.len()),
+                Line::TooLong => None,
+            });
+            true
+        });
+        assert_eq!(seen, [Some(3), Some(MESSAGE_BYTES_MAX), None, Some(4)]);
+    }
+}

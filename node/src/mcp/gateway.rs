@@ -1,0 +1,524 @@
+//! What the gateway thinks: one client, the servers of its connectors, and the gate between them.
+//!
+//! It is the engine's shape in small: `handle` takes what happened, `poll` says what to do about
+//! it; no clock, socket or process. Every message is parsed whole, routed by its body, judged, and
+//! written anew. The official SDK's types would drop members that they do not know, so messages
+//! stay [`Json`]; its names and codes are used throughout.
+//!
+//! Read in this order: this file (requests of the client), `plan` (where each goes and what the
+//! gate is asked), `server` (what servers say), `lists` (what a client is shown), `backward` (what
+//! servers ask of the client). Refused here: sending anything that was not judged.
+
+mod backward;
+mod lists;
+mod plan;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use super::denial::No;
+use super::json::Json;
+use super::limits::{OPEN_MAX, QUEUE_MAX, SILENT_MS_MAX};
+use super::message::{self, Id, Kind, Message};
+use super::method::Method;
+use super::pin::{Change, Pins};
+use crate::api::{OutlookAsk, OutlookSaid, VerdictSaid};
+use backward::Backward;
+use lists::{Gather, Listing};
+use plan::Unplanned;
+use rmcp::model::ErrorCode;
+use server::{Sent, Server};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// The action under which all of this is judged.
+pub(crate) const TOOL_CALL: &str = "tool.call";
+
+/// The one channel of a client that has one.
+pub(crate) const MAIN: u64 = 0;
+
+/// A server that may be used, and what was approved of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Approved {
+    /// The connector's name.
+    pub(crate) name: String,
+    /// How it is reached, as far as that is part of what was approved.
+    pub(crate) reached: Json,
+    /// What was approved; none while somebody looks at it in order to approve it.
+    pub(crate) pins: Option<Pins>,
+}
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// The client says something, on a channel of its own.
+    Client { via: u64, bytes: Vec<u8> },
+    /// The client's message was longer than any may be, and is forgotten.
+    ClientTooLong { via: u64 },
+    /// A server says something.
+    Server { at: usize, bytes: Vec<u8> },
+    /// A server is gone.
+    Gone { at: usize, why: String },
+    /// The gate has answered.
+    Judged { ask: u64, said: Said },
+    /// Time has passed.
+    Tick,
+}
+
+/// What the gate said.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// To an act.
+    Act(Box<VerdictSaid>),
+    /// What may be expected.
+    Outlook(Box<OutlookSaid>),
+    /// Nothing; what went wrong, and what to do next.
+    Nothing { what: String, hint: String },
+}
+
+/// What to do about it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Say this to the client; `last` where it answers what was asked on that channel.
+    Client { via: u64, message: Json, last: bool },
+    /// Start a server.
+    Start { at: usize },
+    /// Say this to a server.
+    Server { at: usize, message: Json },
+    /// End a server.
+    End { at: usize },
+    /// Ask the gate.
+    Ask { ask: u64, question: Question },
+    /// Tell the node what came of a permit.
+    Outcome { of: String, came: Came, took_ms: u64 },
+    /// Tell the node how a server differs from what was approved.
+    Differs { at: usize, changes: Vec<Change> },
+}
+
+/// What came of a permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// It was done.
+    Done,
+    /// It was tried and failed.
+    Failed,
+    /// It was taken back while it was being done.
+    Cancelled,
+    /// It was never sent.
+    NotTried,
+}
+
+/// What the gate is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// For a permit.
+    Act(OutlookAsk),
+    /// What may be expected for these, and whether the agent may act at all.
+    Outlook(Vec<OutlookAsk>),
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    servers: Vec<Server>,
+    client: Client,
+    /// Requests of the client that are not answered.
+    calls: BTreeMap<u64, Call>,
+    /// Requests of servers that the client has not answered.
+    backward: BTreeMap<u64, Backward>,
+    asks: BTreeMap<u64, Asking>,
+    /// Which server owns a task or a resource, as far as it said so.
+    owners: BTreeMap<String, Option<usize>>,
+    /// Prompts by the name under which they are shown.
+    prompts: BTreeMap<String, (usize, String)>,
+    made: u64,
+    now_ms: u64,
+    out: VecDeque<Output>,
+}
+
+/// What is known of the client.
+#[derive(Debug, Default)]
+struct Client {
+    /// The parameters of its handshake.
+    greeting: Option<Json>,
+    /// Whether its handshake is over.
+    ready: bool,
+    /// What came before the servers were there.
+    early: Vec<(u64, Message)>,
+    /// What servers said before the client's handshake was over.
+    held: Vec<(usize, Message)>,
+}
+
+/// One request of the client.
+#[derive(Debug)]
+struct Call {
+    id: Id,
+    via: u64,
+    method: String,
+    phase: Phase,
+    touched_ms: u64,
+    /// Under which the client wants to hear of its progress.
+    token: Option<Json>,
+    /// The permit under which it is done, and since when.
+    permit: Option<(String, u64)>,
+}
+
+/// How far it has come.
+#[derive(Debug)]
+enum Phase {
+    /// The gate is asked.
+    Judging(Then),
+    /// Servers list what they have.
+    Gathering(Gather),
+    /// The gate is asked what of it is shown.
+    Filtering { listing: Listing, items: Vec<Json> },
+    /// A server has it, under this id.
+    Sent { at: usize, id: u64 },
+    /// Several servers have it.
+    Everyone { left: BTreeSet<usize>, failed: Option<Json> },
+}
+
+/// What a Yes leads to.
+#[derive(Debug)]
+enum Then {
+    Greet(Json),
+    Answer(Json),
+    Gather(Listing),
+    Forward { at: usize, params: Option<Json>, tool: Option<String> },
+    Everyone { params: Option<Json> },
+}
+
+/// What a question to the gate is about.
+#[derive(Debug)]
+enum Asking {
+    Call(u64),
+    Backward(u64),
+    Root { of: u64, root: Json },
+}
+
+impl Gateway {
+    /// One client's gateway to these servers.
+    pub(crate) fn new(servers: Vec<Approved>) -> Self {
+        Self {
+            servers: servers.into_iter().map(Server::new).collect(),
+            client: Client::default(),
+            calls: BTreeMap::new(),
+            backward: BTreeMap::new(),
+            asks: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            prompts: BTreeMap::new(),
+            made: 0,
+            now_ms: 0,
+            out: VecDeque::new(),
+        }
+    }
+
+    /// One thing happened, at this time of a clock that never goes back.
+    pub(crate) fn handle(&mut self, now_ms: u64, input: Input) {
+        self.now_ms = now_ms;
+        match input {
+            Input::Client { via, bytes } => self.on_client(via, &bytes),
+            Input::ClientTooLong { via } => {
+                let what = "the message is longer than this gateway takes";
+                let code = ErrorCode::INVALID_REQUEST.0;
+                self.tell(via, message::error(None, code, what, None));
+            }
+            Input::Server { at, bytes } => self.on_server(at, &bytes),
+            Input::Gone { at, why } => self.on_gone(at, &why),
+            Input::Judged { ask, said } => self.on_judged(ask, said),
+            Input::Tick => self.on_tick(),
+        }
+    }
+
+    /// What to do, until there is nothing more.
+    pub(crate) fn poll(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    fn on_client(&mut self, via: u64, bytes: &[u8]) {
+        match Message::parse(bytes) {
+            Err(unread) => self.tell(via, unread.answer()),
+            Ok(message) => match message.kind.clone() {
+                Kind::Request { id, method } => self.on_request(via, id, method, message),
+                Kind::Notification { method } => self.on_notification(&method, message),
+                Kind::Response { id, .. } => self.on_client_answer(&id, message),
+                // It names nothing that could be answered or passed on.
+                Kind::Nameless => {}
+            },
+        }
+    }
+
+    fn on_request(&mut self, via: u64, id: Id, method: String, message: Message) {
+        let refuse = |gateway: &mut Self, code: ErrorCode, what: &str| {
+            gateway.answer_at(via, message::error(Some(&id), code.0, what, None));
+        };
+        if self.calls.values().any(|call| call.id == id && call.via == via) {
+            let what = "a request with this id is still open";
+            return refuse(self, ErrorCode::INVALID_REQUEST, what);
+        }
+        if self.calls.len() + self.client.early.len() >= OPEN_MAX {
+            let what = format!("{OPEN_MAX} requests are open already; wait for one of them");
+            return refuse(self, ErrorCode::INTERNAL_ERROR, &what);
+        }
+        if Method::named(&method) == Some(Method::Initialize) && self.client.greeting.is_none() {
+            self.client.greeting = Some(message.params().cloned().unwrap_or(Json::object([])));
+        }
+        self.start();
+        if !self.settled() {
+            return self.client.early.push((via, message));
+        }
+        self.take_up(via, id, method, &message);
+    }
+
+    /// What came before the servers were there.
+    fn take_up_early(&mut self) {
+        if !self.settled() {
+            return;
+        }
+        for (via, message) in std::mem::take(&mut self.client.early) {
+            if let Kind::Request { id, method } = message.kind.clone() {
+                self.take_up(via, id, method, &message);
+            }
+        }
+    }
+
+    /// Routes a request and asks the gate.
+    fn take_up(&mut self, via: u64, id: Id, method: String, message: &Message) {
+        let planned = self.plan(&method, message.params());
+        let token = message.params().and_then(|params| params.at(&["_meta", "progressToken"]));
+        let call = Call {
+            id,
+            via,
+            method,
+            phase: Phase::Judging(Then::Answer(Json::Null)),
+            touched_ms: self.now_ms,
+            token: token.cloned(),
+            permit: None,
+        };
+        match planned {
+            Ok((question, then)) => {
+                let number = self.next();
+                self.calls.insert(number, Call { phase: Phase::Judging(then), ..call });
+                self.ask(question, Asking::Call(number));
+            }
+            Err(Unplanned::Misuse((code, what))) => {
+                self.answer_at(via, message::error(Some(&call.id), code.0, &what, None));
+            }
+            Err(Unplanned::No(no)) => self.deny(&call, &no),
+        }
+    }
+
+    fn on_judged(&mut self, ask: u64, said: Said) {
+        match self.asks.remove(&ask) {
+            Some(Asking::Call(number)) => self.on_call_judged(number, said),
+            Some(Asking::Backward(number)) => self.on_backward_judged(number, said),
+            Some(Asking::Root { of, root }) => self.on_root_judged(of, root, said),
+            // What it was about is not wanted any more.
+            None => {}
+        }
+    }
+
+    fn on_call_judged(&mut self, number: u64, said: Said) {
+        let Some(mut call) = self.calls.remove(&number) else { return };
+        let no = match &said {
+            Said::Act(verdict) => No::of((**verdict).clone()),
+            Said::Outlook(outlook) => outlook.standing.clone().and_then(No::of),
+            Said::Nothing { what, hint } => Some(No::own("gate", what, hint)),
+        };
+        if let Some(no) = no {
+            return self.deny(&call, &no);
+        }
+        if let Said::Act(verdict) = &said {
+            call.permit = verdict.id.clone().map(|id| (id, self.now_ms));
+        }
+        match (call.phase, said) {
+            (Phase::Judging(then), _) => {
+                let call = Call { phase: Phase::Judging(Then::Answer(Json::Null)), ..call };
+                self.go_on(number, call, then);
+            }
+            (Phase::Filtering { listing, items }, Said::Outlook(outlook)) => {
+                let shown = lists::open_ones(items, &outlook.open);
+                self.answer(call.via, &call.id, listing.result(shown));
+            }
+            // Nothing else is asked about.
+            (Phase::Filtering { .. } | Phase::Gathering(_), _)
+            | (Phase::Sent { .. } | Phase::Everyone { .. }, _) => {}
+        }
+    }
+
+    /// The gate said Yes.
+    fn go_on(&mut self, number: u64, mut call: Call, then: Then) {
+        match then {
+            Then::Greet(params) => match self.greeting(&params) {
+                Ok(result) => self.answer(call.via, &call.id, result),
+                Err(why) => {
+                    let code = ErrorCode::INTERNAL_ERROR.0;
+                    let error = message::error(Some(&call.id), code, &why, None);
+                    self.answer_at(call.via, error);
+                }
+            },
+            Then::Answer(result) => self.answer(call.via, &call.id, result),
+            Then::Gather(listing) => {
+                let gather = self.gather(number, listing);
+                call.phase = Phase::Gathering(gather);
+                self.calls.insert(number, call);
+                self.on_gathered(number);
+            }
+            Then::Forward { at, params, tool } => {
+                let server = &self.servers[at];
+                let may = tool.as_deref().map_or(server.may_use(), |tool| server.may_call(tool));
+                if let Err(no) = may {
+                    self.came(call.permit.take(), Came::NotTried);
+                    return self.deny(&call, &no);
+                }
+                let id = self.send(at, &call.method, params, Sent::Call(number));
+                call.phase = Phase::Sent { at, id };
+                self.calls.insert(number, call);
+            }
+            Then::Everyone { params } => {
+                let able: Vec<usize> = self.usable().collect();
+                for at in &able {
+                    self.send(*at, &call.method, params.clone(), Sent::Call(number));
+                }
+                call.phase = Phase::Everyone { left: able.into_iter().collect(), failed: None };
+                self.calls.insert(number, call);
+                self.on_everyone(number);
+            }
+        }
+    }
+
+    /// Whether all have answered.
+    fn on_everyone(&mut self, number: u64) {
+        let Some(call) = self.calls.get(&number) else { return };
+        let Phase::Everyone { left, .. } = &call.phase else { return };
+        if !left.is_empty() {
+            return;
+        }
+        let Some(call) = self.calls.remove(&number) else { return };
+        if let Phase::Everyone { failed: Some(mut failed), .. } = call.phase {
+            failed.set("id", call.id.json());
+            return self.answer_at(call.via, failed);
+        }
+        self.answer(call.via, &call.id, Json::object([]));
+    }
+
+    fn on_notification(&mut self, method: &str, message: Message) {
+        match Method::named(method) {
+            Some(Method::Initialized) => {
+                self.client.ready = true;
+                for (at, message) in std::mem::take(&mut self.client.held) {
+                    self.on_server_message(at, message);
+                }
+            }
+            Some(Method::Cancelled) => {
+                let named = message.params().and_then(|params| params.get("requestId"));
+                let Some(id) = named.and_then(Id::in_params) else { return };
+                self.client.early.retain(|(_, early)| {
+                    !matches!(&early.kind, Kind::Request { id: own, .. } if *own == id)
+                });
+                let calls = self.calls.iter();
+                let found = calls.filter(|(_, call)| call.id == id).map(|(number, _)| *number);
+                for number in found.collect::<Vec<_>>() {
+                    self.cancel(number, message.params().and_then(|p| p.get("reason")).cloned());
+                }
+            }
+            Some(Method::Progress) => self.on_client_progress(message),
+            // Servers ask for the roots again, and the answer is judged.
+            Some(Method::RootsChanged) | None => {
+                for at in self.usable().collect::<Vec<_>>() {
+                    self.out.push_back(Output::Server { at, message: message.whole.clone() });
+                }
+            }
+            // Requests without an id, and what only servers say.
+            Some(_) => {}
+        }
+    }
+
+    /// A request is not wanted any more: whoever has it is told, its answer is dropped.
+    fn cancel(&mut self, number: u64, reason: Option<Json>) {
+        let Some(call) = self.calls.remove(&number) else { return };
+        self.came(call.permit, Came::Cancelled);
+        match call.phase {
+            Phase::Sent { at, id } => self.cancel_at(at, id, reason),
+            Phase::Everyone { .. }
+            | Phase::Judging(_)
+            | Phase::Gathering(_)
+            | Phase::Filtering { .. } => {}
+        }
+    }
+
+    fn cancel_at(&mut self, at: usize, id: u64, reason: Option<Json>) {
+        let mut params = Json::object([("requestId", Id::own(id).json())]);
+        if let Some(reason) = reason {
+            params.set("reason", reason);
+        }
+        let message = message::notification(Method::Cancelled.text(), Some(params));
+        self.servers[at].sent.remove(&id);
+        self.out.push_back(Output::Server { at, message });
+    }
+
+    fn on_tick(&mut self) {
+        self.end_late_servers();
+        let now_ms = self.now_ms;
+        let silent = |call: &Call| now_ms.saturating_sub(call.touched_ms) > SILENT_MS_MAX;
+        let calls = self.calls.iter().filter(|(_, call)| silent(call)).map(|(number, _)| *number);
+        for number in calls.collect::<Vec<_>>() {
+            if let Some(call) = self.calls.get(&number) {
+                let what = format!("nothing was heard for {} s", SILENT_MS_MAX / 1000);
+                let code = ErrorCode::INTERNAL_ERROR.0;
+                let answer = message::error(Some(&call.id), code, &what, None);
+                self.answer_at(call.via, answer);
+            }
+            self.cancel(number, Some(Json::text("nothing was heard for too long")));
+        }
+    }
+
+    /// What came of a permit, once.
+    fn came(&mut self, permit: Option<(String, u64)>, came: Came) {
+        let Some((of, since_ms)) = permit else { return };
+        let took_ms = self.now_ms.saturating_sub(since_ms);
+        self.out.push_back(Output::Outcome { of, came, took_ms });
+    }
+
+    /// Says No to a request.
+    fn deny(&mut self, call: &Call, no: &No) {
+        if Method::named(&call.method) == Some(Method::CallTool) {
+            return self.answer(call.via, &call.id, no.tool_result());
+        }
+        self.answer_at(call.via, no.error(&call.id));
+    }
+
+    fn answer(&mut self, via: u64, id: &Id, result: Json) {
+        self.answer_at(via, message::result(id, result));
+    }
+
+    fn answer_at(&mut self, via: u64, message: Json) {
+        self.out.push_back(Output::Client { via, message, last: true });
+    }
+
+    /// Says something that answers nothing that could be named.
+    fn tell(&mut self, via: u64, message: Json) {
+        self.out.push_back(Output::Client { via, message, last: true });
+    }
+
+    /// Says something to the client on its own account.
+    fn notify(&mut self, via: u64, message: Json) {
+        self.out.push_back(Output::Client { via, message, last: false });
+    }
+
+    fn ask(&mut self, question: Question, about: Asking) {
+        let ask = self.next();
+        self.asks.insert(ask, about);
+        self.out.push_back(Output::Ask { ask, question });
+    }
+
+    fn next(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
+
+    fn hold(&mut self, at: usize, message: Message) {
+        if self.client.held.len() < QUEUE_MAX {
+            self.client.held.push((at, message));
+        }
+    }
+}

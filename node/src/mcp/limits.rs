@@ -1,0 +1,71 @@
+//! Every bound of the gateway, with its reason.
+
+/// Longest message of a client or a server, in bytes: a page of tools with rich schemas is below
+/// 1 MiB, a screenshot in base64 a few; what is longer belongs into a resource on disk.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Deepest nesting of a message: real schemas stay below 20, and a parser's stack is not for them.
+pub(crate) const DEPTH_MAX: usize = 64;
+
+/// Longest method name, in bytes: the longest known has 36.
+pub(crate) const METHOD_BYTES_MAX: usize = 128;
+
+/// Longest id of a request that is a text, in bytes: a UUID has 36.
+pub(crate) const ID_BYTES_MAX: usize = 256;
+
+/// Longest name of a tool, prompt or argument as a server gives it, in bytes (MCP 2025-11-25,
+/// Tools, "Tool Names": 1 to 128).
+pub(crate) const NAME_BYTES_MAX: usize = 128;
+
+/// Longest name that a client is shown, in bytes: several clients cut at 64, and two names cut to
+/// the same would be one.
+pub(crate) const SHOWN_NAME_BYTES_MAX: usize = 64;
+
+/// Longest name of a connector, in bytes: half of what a client is shown stays for the tool.
+pub(crate) const CONNECTOR_NAME_BYTES_MAX: usize = 24;
+
+/// Connectors of one device: what a person can still look through.
+pub(crate) const CONNECTORS_MAX: usize = 64;
+
+/// Words of a connector's command.
+pub(crate) const COMMAND_WORDS_MAX: usize = 64;
+
+/// Longest word of a connector's command, or its URL, in bytes.
+pub(crate) const COMMAND_WORD_BYTES_MAX: usize = 4096;
+
+/// Tools, prompts or resources that one server may list: ten times the largest known server.
+pub(crate) const LISTED_MAX: usize = 2048;
+
+/// Pages that one list may have; a server that always names a next page is lying.
+pub(crate) const PAGES_MAX: usize = 64;
+
+/// Requests that may be open at one session: beyond it the newest is refused, none is forgotten.
+pub(crate) const OPEN_MAX: usize = 256;
+
+/// Messages that wait for a server or client that does not read; then it is ended.
+pub(crate) const QUEUE_MAX: usize = 256;
+
+/// Flattened arguments of one call, in bytes: they travel to the gate on one line of the door,
+/// which takes 256 KiB with their quoting.
+pub(crate) const ARGUMENT_BYTES_MAX: usize = 96 * 1024;
+
+/// Single values in the arguments of one call.
+pub(crate) const ARGUMENTS_MAX: usize = 1024;
+
+/// Roots that a client may announce.
+pub(crate) const ROOTS_MAX: usize = 64;
+
+/// Questions of prospects on one line of the door: 64 names of the longest kind fit many times.
+pub(crate) const PROSPECTS_MAX: usize = 256;
+
+/// Time for a server to start, shake hands and list its tools: `npx` may fetch a package first.
+pub(crate) const START_MS_MAX: u64 = 60_000;
+
+/// Time without a word about a request, progress counted, after which it is given up.
+pub(crate) const SILENT_MS_MAX: u64 = 600_000;
+
+/// Time that a server has to end by itself once its input is closed (MCP, stdio, "Shutdown").
+pub(crate) const END_GRACE_MS: u64 = 1_000;
+
+/// Time for the gate to answer: its own bound is the disk's.
+pub(crate) const GATE_MS_MAX: u64 = 15_000;

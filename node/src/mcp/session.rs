@@ -1,0 +1,269 @@
+//! One session: the loop that carries out what the gateway says.
+//!
+//! Threads bring what happens (client, servers, gate); one loop hands it to the gateway and does
+//! what comes of it. The loop runs on the thread that started the servers, because they end with
+//! it. Refused here: thinking.
+
+use super::child::{self, Heard, Line};
+use super::gate::Gate;
+use super::gateway::{Approved, Came, Gateway, Input, MAIN, Output};
+use super::json::Json;
+use super::limits::{END_GRACE_MS, QUEUE_MAX};
+use super::pin::{Change, Pins};
+use crate::api::Ask;
+use crate::api::connector::{ConnectorAsk, ConnectorSaid};
+use crate::api::event::ToldAsk;
+use std::collections::BTreeMap;
+use std::io::{self, BufReader, Write};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How often time is looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What happens to a session.
+pub(super) enum News {
+    /// Something for the gateway.
+    Input(Input),
+    /// The client is gone.
+    Left,
+}
+
+/// Serves a client on standard input and output until it leaves.
+///
+/// # Errors
+/// What the client's side of the pipe says.
+pub(crate) fn on_stdio(connectors: Vec<ConnectorSaid>, door: &Path) -> io::Result<()> {
+    let (news, heard) = sync_channel(QUEUE_MAX);
+    let client = news.clone();
+    thread::spawn(move || read_client(&client));
+    let mut out = io::stdout().lock();
+    let say = |_via: u64, message: Json, _last: bool| {
+        writeln!(out, "{message}").and_then(|()| out.flush())
+    };
+    Session::new(connectors, door, news).serve(&heard, say)
+}
+
+fn read_client(news: &SyncSender<News>) {
+    child::lines(BufReader::new(io::stdin()), |line| {
+        let input = match line {
+            Line::Whole(bytes) => Input::Client { via: MAIN, bytes },
+            Line::TooLong => Input::ClientTooLong { via: MAIN },
+        };
+        news.send(News::Input(input)).is_ok()
+    });
+    // The loop may have ended already.
+    let _ = news.send(News::Left);
+}
+
+/// A session's hands.
+pub(super) struct Session {
+    gateway: Gateway,
+    connectors: Vec<ConnectorSaid>,
+    running: BTreeMap<usize, child::Server>,
+    gate: Gate,
+    news: SyncSender<News>,
+    begun: Instant,
+}
+
+impl Session {
+    pub(super) fn new(connectors: Vec<ConnectorSaid>, door: &Path, news: SyncSender<News>) -> Self {
+        let judged = news.clone();
+        let gate = Gate::behind(door, move |ask, said| {
+            // The loop may have ended already.
+            let _ = judged.send(News::Input(Input::Judged { ask, said }));
+        });
+        let gateway = Gateway::new(connectors.iter().map(approved).collect());
+        let running = BTreeMap::new();
+        Self { gateway, connectors, running, gate, news, begun: Instant::now() }
+    }
+
+    /// Carries on until the client leaves or cannot be told anything.
+    pub(super) fn serve(
+        mut self,
+        heard: &Receiver<News>,
+        mut say: impl FnMut(u64, Json, bool) -> io::Result<()>,
+    ) -> io::Result<()> {
+        loop {
+            let input = match heard.recv_timeout(TICK) {
+                Ok(News::Input(input)) => input,
+                Err(RecvTimeoutError::Timeout) => Input::Tick,
+                Ok(News::Left) | Err(RecvTimeoutError::Disconnected) => break,
+            };
+            self.gateway.handle(self.now_ms(), input);
+            while let Some(output) = self.gateway.poll() {
+                self.perform(output, &mut say)?;
+            }
+        }
+        self.end();
+        Ok(())
+    }
+
+    fn perform(
+        &mut self,
+        output: Output,
+        say: &mut impl FnMut(u64, Json, bool) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match output {
+            Output::Client { via, message, last } => return say(via, message, last),
+            Output::Start { at } => self.start(at),
+            Output::Server { at, message } => self.say_to(at, &message),
+            Output::End { at } => {
+                if let Some(server) = self.running.remove(&at) {
+                    server.end(0);
+                }
+            }
+            Output::Ask { ask, question } => self.gate.ask(ask, question),
+            Output::Outcome { of, came, took_ms } => self.gate.tell(outcome(of, came, took_ms)),
+            Output::Differs { at, changes } => self.report(at, changes),
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, at: usize) {
+        let Some(connector) = self.connectors.get(at) else { return };
+        match start(connector, at, self.news.clone()) {
+            Ok(server) => drop(self.running.insert(at, server)),
+            Err(error) => {
+                let why = format!("it could not be started: {error}");
+                self.gateway.handle(self.now_ms(), Input::Gone { at, why });
+            }
+        }
+    }
+
+    fn say_to(&mut self, at: usize, message: &Json) {
+        let heard = self.running.get(&at).is_none_or(|server| server.say(message.to_string()));
+        if !heard {
+            drop(self.running.remove(&at));
+            let why = "it does not read what it is told".to_owned();
+            self.gateway.handle(self.now_ms(), Input::Gone { at, why });
+        }
+    }
+
+    /// The device's owner finds it with `belay connector show`; that he does is not waited for.
+    fn report(&self, at: usize, changes: Vec<Change>) {
+        let Some(connector) = self.connectors.get(at) else { return };
+        let name = connector.name.clone();
+        self.gate.tell(Ask::Connector(ConnectorAsk::Differs { name, changes }));
+    }
+
+    fn end(self) {
+        let ends: Vec<_> = self
+            .running
+            .into_values()
+            .map(|server| thread::spawn(move || server.end(END_GRACE_MS)))
+            .collect();
+        // A thread that panicked has nothing more to end.
+        ends.into_iter().for_each(|end| drop(end.join()));
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+fn outcome(of: String, came: Came, took_ms: u64) -> Ask {
+    let came = match came {
+        Came::Done => "done",
+        Came::Failed => "failed",
+        Came::Cancelled => "cancelled",
+        Came::NotTried => "not-tried",
+    };
+    let took_ms = Some(took_ms);
+    Ask::Outcome(ToldAsk { of, came: came.to_owned(), took_ms, ..ToldAsk::default() })
+}
+
+fn approved(connector: &ConnectorSaid) -> Approved {
+    Approved {
+        name: connector.name.clone(),
+        reached: reached(connector),
+        pins: Some(connector.approved.clone()),
+    }
+}
+
+/// How a server is reached, as far as that is part of what is approved.
+fn reached(connector: &ConnectorSaid) -> Json {
+    let texts = |all: &[String]| Json::List(all.iter().map(Json::text).collect());
+    Json::object([
+        ("command", texts(&connector.command)),
+        ("url", connector.url.as_ref().map_or(Json::Null, Json::text)),
+        ("env", texts(&connector.env)),
+    ])
+}
+
+fn start(
+    connector: &ConnectorSaid,
+    at: usize,
+    news: SyncSender<News>,
+) -> io::Result<child::Server> {
+    let hear = move |heard| {
+        let input = match heard {
+            Heard::Line(bytes) => Input::Server { at, bytes },
+            Heard::TooLong => {
+                let why = "it sent a message longer than this gateway takes".to_owned();
+                Input::Gone { at, why }
+            }
+            Heard::Ended(why) => Input::Gone { at, why },
+        };
+        // The loop may have ended already.
+        let _ = news.send(News::Input(input));
+    };
+    child::Server::start(&connector.command, &connector.env, hear)
+}
+
+/// What a server shows, to be approved: its pins, its tools, and names that are not passed on.
+pub(crate) struct Shown {
+    /// What would be approved.
+    pub(crate) pins: Pins,
+    /// Names of tools that are not passed on, and why.
+    pub(crate) refused: BTreeMap<String, String>,
+}
+
+/// Starts a connector's server once, looks at it, and ends it.
+///
+/// # Errors
+/// Why it could not be looked at.
+pub(crate) fn look(connector: &ConnectorSaid) -> Result<Shown, String> {
+    let (news, heard) = sync_channel(QUEUE_MAX);
+    let unjudged = Approved { pins: None, ..approved(connector) };
+    let mut gateway = Gateway::new(vec![unjudged]);
+    let begun = Instant::now();
+    let now_ms = || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let mut server = None;
+    gateway.look_at_servers();
+    loop {
+        while let Some(output) = gateway.poll() {
+            match output {
+                Output::Start { at } => match start(connector, at, news.clone()) {
+                    Ok(started) => server = Some(started),
+                    Err(error) => return Err(format!("it could not be started: {error}")),
+                },
+                Output::Server { message, .. } => {
+                    if let Some(server) = &server {
+                        server.say(message.to_string());
+                    }
+                }
+                Output::End { .. } => drop(server.take()),
+                // Nobody asks, and nothing was approved that it could differ from.
+                Output::Client { .. }
+                | Output::Ask { .. }
+                | Output::Outcome { .. }
+                | Output::Differs { .. } => {}
+            }
+        }
+        if let Some(shown) = gateway.shown_by(0) {
+            let refused = gateway.refused_names(0).clone();
+            if let Some(server) = server.take() {
+                server.end(END_GRACE_MS);
+            }
+            return shown.map(|pins| Shown { pins, refused });
+        }
+        let input = match heard.recv_timeout(TICK) {
+            Ok(News::Input(input)) => input,
+            Ok(News::Left) | Err(_) => Input::Tick,
+        };
+        gateway.handle(now_ms(), input);
+    }
+}

@@ -1,0 +1,101 @@
+//! What is asked about connectors at the doors.
+//!
+//! Whoever answers for the device adds and removes them at the operators' door, which no agent
+//! comes through; an agent's gateway may list them, and say that a server is not what was approved.
+//! Refused here: believing it more than that. What an agent says is shown, and approves nothing.
+
+use super::Shell;
+use crate::api::connector::{ConnectorAsk, ConnectorSaid};
+use crate::fault::Fault;
+use crate::mcp::connectors;
+use crate::mcp::limits::LISTED_MAX;
+use crate::mcp::pin::Change;
+use belay_mesh::output::{Refusal, RefusalKind};
+use serde_json::Value;
+
+impl Shell {
+    /// What an agent's gateway asks.
+    pub(super) fn agents_connectors(&self, ask: ConnectorAsk) -> Result<Value, Refusal> {
+        match ask {
+            ConnectorAsk::List => self.connectors(),
+            ConnectorAsk::Differs { name, changes } => self.keep_differences(&name, changes),
+            ConnectorAsk::Keep { .. } | ConnectorAsk::Remove { .. } => {
+                let why = "agents add, approve and remove no connectors";
+                let hint = "whoever answers for this device does, in a terminal of his own";
+                Err(Refusal::new(RefusalKind::Denied, why, hint))
+            }
+        }
+    }
+
+    /// What whoever answers for the device asks.
+    pub(super) fn operators_connectors(&self, ask: ConnectorAsk) -> Result<Value, Refusal> {
+        match ask {
+            ConnectorAsk::List => self.connectors(),
+            ConnectorAsk::Keep { connector, replace } => self.keep_connector(*connector, replace),
+            ConnectorAsk::Remove { name } => self.remove_connector(&name),
+            ConnectorAsk::Differs { .. } => {
+                let hint = "use `belay` of the version that runs the node";
+                Err(Refusal::new(RefusalKind::WrongUse, "asked at the wrong door", hint))
+            }
+        }
+    }
+
+    fn connectors(&self) -> Result<Value, Refusal> {
+        let all = connectors::read(self.state.path()).map_err(said)?;
+        Ok(serde_json::to_value(all).unwrap_or(Value::Null))
+    }
+
+    fn keep_connector(&self, connector: ConnectorSaid, replace: bool) -> Result<Value, Refusal> {
+        connectors::check(&connector).map_err(said)?;
+        let mut all = connectors::read(self.state.path()).map_err(said)?;
+        let known = all.iter().position(|own| own.name == connector.name);
+        match (known, replace) {
+            (Some(at), true) => all[at] = connector,
+            (None, false) => all.push(connector),
+            (Some(_), false) => {
+                let name = &connector.name;
+                let why = format!("there is a connector {name} already");
+                let hint = format!("remove it first: `belay connector remove {name}`");
+                return Err(Refusal::new(RefusalKind::WrongUse, why, hint));
+            }
+            (None, true) => return Err(unknown(&connector.name)),
+        }
+        connectors::write(self.state.path(), all).map_err(said)?;
+        Ok(Value::Null)
+    }
+
+    fn remove_connector(&self, name: &str) -> Result<Value, Refusal> {
+        let mut all = connectors::read(self.state.path()).map_err(said)?;
+        let before = all.len();
+        all.retain(|connector| connector.name != name);
+        if all.len() == before {
+            return Err(unknown(name));
+        }
+        connectors::write(self.state.path(), all).map_err(said)?;
+        Ok(Value::Null)
+    }
+
+    /// Written only where it says something new, so that an agent cannot keep the disk busy with
+    /// one word.
+    fn keep_differences(&self, name: &str, mut changes: Vec<Change>) -> Result<Value, Refusal> {
+        changes.truncate(LISTED_MAX);
+        let mut all = connectors::read(self.state.path()).map_err(said)?;
+        let own = all.iter_mut().find(|connector| connector.name == name);
+        let connector = own.ok_or_else(|| unknown(name))?;
+        if connector.differs != changes {
+            connector.differs = changes;
+            connectors::write(self.state.path(), all).map_err(said)?;
+        }
+        Ok(Value::Null)
+    }
+}
+
+fn unknown(name: &str) -> Refusal {
+    let why = format!("there is no connector {name}");
+    Refusal::new(RefusalKind::WrongUse, why, "`belay connector list` names them")
+}
+
+fn said(fault: Fault) -> Refusal {
+    let kind = if fault.exit == 2 { RefusalKind::WrongUse } else { RefusalKind::Failed };
+    Refusal::new(kind, fault.what, &fault.hint)
+}

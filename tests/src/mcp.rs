@@ -1,0 +1,157 @@
+//! A client and a server of the Model Context Protocol that say exactly what a story wants.
+//!
+//! `client SCRIPT -- CMD…` starts a server and says each line of a file to it; after a request it
+//! waits for the answer. `server TOOLS SEEN` lists the tools of a file and does what a tool is
+//! called: `echo` answers with its arguments, `crash` ends, `endless` never ends its line, and so
+//! on. Refused here: belief; whatever comes is printed or kept for the story to look at.
+
+use serde_json::{Value, json};
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Lines, StdinLock, Write};
+use std::process::{ChildStdout, Command, ExitCode, Stdio};
+
+/// Bytes of a result that is more than any gateway should take.
+const HUGE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Plays one of the two.
+pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
+    let args: Vec<String> = args.collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let ended = match &words[..] {
+        ["client", script, "--", command @ ..] => client(script, command),
+        ["server", tools, seen] => server(tools, seen),
+        _ => Err("client SCRIPT -- CMD…, or server TOOLS SEEN".to_owned()),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("belay-mcp: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn client(script: &str, command: &[&str]) -> Result<(), String> {
+    let lines = fs::read_to_string(script).map_err(|error| format!("{script}: {error}"))?;
+    let (program, args) = command.split_first().ok_or("no command")?;
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{program}: {error}"))?;
+    let mut stdin = child.stdin.take().ok_or("no pipe")?;
+    let mut heard = BufReader::new(child.stdout.take().ok_or("no pipe")?).lines();
+    for line in lines.lines() {
+        let said: Value = serde_json::from_str(line).unwrap_or_default();
+        let told = writeln!(stdin, "{}", line.trim_start_matches("unread "));
+        told.map_err(|error| format!("told: {error}"))?;
+        let unread = line.starts_with("unread ");
+        if unread || (said["method"].is_string() && !said["id"].is_null()) {
+            wait_for(&mut heard, &said["id"], unread)?;
+        }
+    }
+    drop(stdin);
+    heard.map_while(Result::ok).for_each(|line| println!("{line}"));
+    child.wait().map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Prints what comes up to the answer; any error answers what cannot be read.
+fn wait_for(
+    heard: &mut Lines<BufReader<ChildStdout>>,
+    id: &Value,
+    unread: bool,
+) -> Result<(), String> {
+    loop {
+        let line = heard.next().ok_or("the gateway hung up")?.map_err(|error| error.to_string())?;
+        println!("{line}");
+        let message: Value = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+        let is_answer = message.get("method").is_none();
+        if is_answer && (unread || message["id"] == *id) {
+            return Ok(());
+        }
+    }
+}
+
+fn server(tools: &str, seen: &str) -> Result<(), String> {
+    let seen = OpenOptions::new().create(true).append(true).open(seen);
+    let mut seen = seen.map_err(|error| error.to_string())?;
+    let lines: Lines<StdinLock<'_>> = std::io::stdin().lock().lines();
+    for line in lines.map_while(Result::ok) {
+        writeln!(seen, "{line}").map_err(|error| error.to_string())?;
+        let said: Value = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+        if let Some(id) = said.get("id").filter(|_| said.get("method").is_some()) {
+            answer(tools, id, &said)?;
+        }
+    }
+    Ok(())
+}
+
+fn answer(tools: &str, id: &Value, said: &Value) -> Result<(), String> {
+    let result = match said["method"].as_str() {
+        Some("initialize") => json!({
+            "protocolVersion": said["params"]["protocolVersion"],
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "story", "version": "1"},
+        }),
+        Some("tools/list") => {
+            let text = fs::read_to_string(tools).map_err(|error| error.to_string())?;
+            let tools: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+            json!({"tools": tools})
+        }
+        Some("tools/call") => return call(id, &said["params"]),
+        _ => json!({}),
+    };
+    say(&json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string())
+}
+
+/// Does what the tool is called.
+fn call(id: &Value, params: &Value) -> Result<(), String> {
+    let text = |text: String| {
+        let result = json!({"content": [{"type": "text", "text": text}]});
+        json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string()
+    };
+    let line = match params["name"].as_str() {
+        Some("echo") => text(params["arguments"].to_string()),
+        Some("pid") => text(std::process::id().to_string()),
+        Some("huge") => text("x".repeat(HUGE_BYTES)),
+        Some("twice") => format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}},"result":{{}}}}"#),
+        Some("batch") => format!("[{}]", text(String::new())),
+        Some("trailing") => format!("{} {}", text(String::new()), text(String::new())),
+        Some("half") => format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"#),
+        Some("silent") => return Ok(()),
+        Some("crash") => std::process::exit(3),
+        Some("endless") => return endless(),
+        name => format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32602,"message":"no tool {name:?}"}}}}"#
+        ),
+    };
+    say(&line)
+}
+
+/// Ends when nobody reads any more.
+fn endless() -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    loop {
+        out.write_all(&[b'x'; 65_536]).map_err(|error| error.to_string())?;
+    }
+}
+
+fn say(line: &str) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    let said = writeln!(out, "{line}").and_then(|()| out.flush());
+    said.map_err(|error| error.to_string())
+}
+
+/// A tool as a server lists it.
+pub fn tool(name: &str, description: &str) -> Value {
+    json!({"name": name, "description": description, "inputSchema": {"type": "object"}})
+}
+
+/// Writes the tools that a server lists.
+///
+/// # Errors
+/// What the disk says.
+pub fn write_tools(path: &str, tools: &[Value]) -> std::io::Result<()> {
+    File::create(path)?.write_all(Value::from(tools).to_string().as_bytes())
+}
