@@ -180,6 +180,7 @@ impl Engine {
             ending: task.ending.is_some(),
             lent: task.lent_lease(),
             origin: if task.delegator.is_some() { Origin::Arriving } else { Origin::Here },
+            wall: task.wall,
             chain,
         }
     }

@@ -22,7 +22,7 @@ use crate::output::Output;
 use crate::payload::{Cargo, check_payload};
 use crate::task::{Lent, Phase, Task};
 use crate::time::BootTime;
-use belay_identity::body::{Action, Award, Body, Delegation, Refused};
+use belay_identity::body::{Action, Award, Body, Delegation, Refused, Wall};
 use belay_identity::chain::{Link, Program, check_narrows};
 use belay_identity::lease::{Bid, Offer, Refuse, Talk};
 use belay_identity::limits::{ARGV_BYTES_MAX, ARGV_ITEMS_MAX, REASON_BYTES_MAX};
@@ -213,6 +213,7 @@ impl Engine {
             lineage: Lineage::Unbroken,
             lent: Lease::Own,
             origin: if own { Origin::Here } else { Origin::Arriving },
+            wall: Wall::None,
         };
         let act = Act {
             task: StatementId([0; 32]),

@@ -410,7 +410,7 @@ fn ask_rules(
         depth: u32::try_from(task.chain.links().len()).unwrap_or(u32::MAX),
         chain: &agents,
         lease_ms: view.lease(verb.class()).left_ms(now.boot),
-        wall: "none",
+        wall: task.wall.as_str(),
         origin: task.origin,
         data_class: "",
     };

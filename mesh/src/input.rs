@@ -8,7 +8,7 @@ use crate::listing::TasksOf;
 use crate::programs::ProgramsOf;
 use crate::why::WhyOf;
 use crate::wire::{Checked, Frame, Lane, WireError};
-use belay_identity::body::{OnSilence, Payload, Seen, Subject};
+use belay_identity::body::{OnSilence, Payload, Seen, Subject, Wall};
 use belay_identity::chain::Program;
 use belay_identity::principal::DeviceId;
 use belay_identity::{Class, PublicKey, Statement, StatementId, Verified};
@@ -331,6 +331,8 @@ pub struct Run {
     pub argv: Vec<String>,
     /// What it is on this disk.
     pub program: Program,
+    /// What stands around it, as whoever starts it says: its hooks, or nothing.
+    pub wall: Wall,
 }
 
 /// Work that is to run on another device, or on any.

@@ -25,7 +25,7 @@ use crate::papers::Papers;
 use crate::payload::{check_payload, fetching_ms};
 use crate::task::Task;
 use crate::time::{BootTime, with_drift};
-use belay_identity::body::{Award, Body, Delegation, Made, OnSilence};
+use belay_identity::body::{Award, Body, Delegation, Made, OnSilence, Wall};
 use belay_identity::chain::{Link, Program, check_narrows, covers};
 use belay_identity::lease::Terms;
 use belay_identity::principal::{AgentId, DeviceId, Principal};
@@ -174,7 +174,7 @@ impl Engine {
         Some((GateTask { on_disk, lineage, ..self.own_act(&chain, tools) }, act))
     }
 
-    fn own_act(&self, chain: &Chain, tools: Option<Vec<String>>) -> GateTask {
+    pub(crate) fn own_act(&self, chain: &Chain, tools: Option<Vec<String>>) -> GateTask {
         GateTask {
             cut: self.cut_of(chain),
             credential_until_ms: u64::MAX,
@@ -186,19 +186,11 @@ impl Engine {
             tools,
             lent: Lease::Own,
             origin: Origin::Here,
+            wall: Wall::None,
         }
     }
 
     /// Asks the gate about an act of this node itself; a No is a refusal that names its rule.
-    pub(crate) fn ask_gate(
-        &mut self,
-        chain: &Chain,
-        lineage: Lineage,
-        act: &Act,
-    ) -> Result<(), Refusal> {
-        self.ask_gate_as(GateTask { lineage, ..self.own_act(chain, None) }, act)
-    }
-
     pub(crate) fn ask_gate_as(&mut self, task: GateTask, act: &Act) -> Result<(), Refusal> {
         let verdict = self.judge_own(task, act);
         permitted(&verdict, act)
@@ -344,5 +336,6 @@ fn root_run(want: &Offload) -> Run {
         class: "default".into(),
         argv: want.argv.clone(),
         program: Program::default(),
+        wall: Wall::None,
     }
 }

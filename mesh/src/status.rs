@@ -9,7 +9,7 @@ use crate::shares::ShareLine;
 use crate::time::{BootTime, with_drift};
 use belay_crdt::case::Case;
 use belay_crdt::releases::ReleaseInForce;
-use belay_identity::body::{Action, Body, DeviceKind, Mode, ReleaseVersion};
+use belay_identity::body::{Action, Body, DeviceKind, Mode, ReleaseVersion, Wall};
 use belay_identity::{FleetId, PublicKey, StatementId};
 
 /// How this device stands.
@@ -92,6 +92,8 @@ pub struct TaskLine {
     pub phase: &'static str,
     /// Links of its chain.
     pub depth: u64,
+    /// What stands around it.
+    pub wall: Wall,
     /// What runs, and how it stands: the program, then its interpreters.
     pub programs: Vec<ProgramReport>,
 }
@@ -318,6 +320,7 @@ impl Engine {
             agent: acting.map(|link| link.agent.name().to_owned()).unwrap_or_default(),
             phase: task.phase.as_str(),
             depth: task.chain.links().len() as u64,
+            wall: task.wall,
             programs: programs.map(|file| self.program_report(file)).collect(),
         }
     }

@@ -303,8 +303,9 @@ impl Engine {
         );
         let Some(task) = self.work.take(&award) else { return };
         let (cause, by) = task.ending.unwrap_or((Cause::Itself, None));
-        let Task { tree, made, attempts, effects, exit, signal, delegator, .. } = task;
-        let ending = Ending { outcome, cause, by, seen, made, attempts, effects, exit, signal };
+        let Task { tree, made, attempts, effects, exit, signal, delegator, wall, .. } = task;
+        let ending =
+            Ending { wall, outcome, cause, by, seen, made, attempts, effects, exit, signal };
         self.sign_receipt(Some(award), Some(tree), ending, tail, delegator);
         self.answer_orders();
     }
@@ -339,8 +340,10 @@ impl Engine {
         let Scope::Tree(tree) = statement.scope else { return };
         let made = self.made_below(&award);
         let cause = if finished { Cause::Itself } else { Cause::NodeDied };
-        let (attempts, effects) = (0, 0);
-        let ending = Ending { outcome, cause, by, seen, made, attempts, effects, exit, signal };
+        // What stood around it is not known any more, so nothing is claimed.
+        let (attempts, effects, wall) = (0, 0, Wall::None);
+        let ending =
+            Ending { wall, outcome, cause, by, seen, made, attempts, effects, exit, signal };
         let delegator = (statement.key() != self.key).then_some(statement.key());
         self.sign_receipt(Some(award), Some(tree), ending, tail, delegator);
         self.answer_orders();
@@ -360,7 +363,7 @@ impl Engine {
             outcome: ending.outcome,
             cause: ending.cause,
             seen: ending.seen,
-            wall: Wall::None,
+            wall: ending.wall,
             wall_clock_ms: self.now.wall_ms,
             made: ending.made,
             attempts: ending.attempts,
@@ -438,7 +441,9 @@ impl Engine {
             let (outcome, cause) = (Outcome::NeverStarted, Cause::Order);
             let (seen, by) = (Seen::NoChildrenLeft, Some(order));
             let (attempts, effects, exit, signal) = (0, 0, None, None);
-            let ending = Ending { outcome, cause, by, seen, made, attempts, effects, exit, signal };
+            let wall = Wall::None;
+            let ending =
+                Ending { wall, outcome, cause, by, seen, made, attempts, effects, exit, signal };
             self.sign_receipt(None, None, ending, Vec::new(), None);
             if rest.is_empty() {
                 return;
@@ -547,6 +552,7 @@ fn swapped_chain(task: &Task) -> Option<Chain> {
 
 /// Everything a receipt tells of an end besides where it stands.
 struct Ending {
+    wall: Wall,
     outcome: Outcome,
     cause: Cause,
     by: Option<StatementId>,

@@ -11,7 +11,7 @@
 use crate::author::Words;
 use crate::engine::{Effect, Engine};
 use crate::errand::Offers;
-use crate::gate::{Act, Decision};
+use crate::gate::{Act, Decision, GateTask};
 use crate::input::{AskId, OnDisk, Run, TaskEvent};
 use crate::lease::Lease;
 use crate::limits::{
@@ -21,7 +21,7 @@ use crate::lineage::Lineage;
 use crate::output::{Answer, Output, Refusal, RefusalKind, RunGrant};
 use crate::papers::Papers;
 use crate::time::BootTime;
-use belay_identity::body::{Award, Body, Cause, Credential, Made, OnSilence, Started};
+use belay_identity::body::{Award, Body, Cause, Credential, Made, OnSilence, Started, Wall};
 use belay_identity::chain::Link;
 use belay_identity::principal::{AgentId, ClassId, ProjectId, TrustDomain};
 use belay_identity::{Chain, PublicKey, Scope, SecretKey, StatementId};
@@ -63,6 +63,8 @@ pub(crate) struct Task {
     /// What its program's files hold now, as far as they were looked at.
     pub(crate) on_disk: OnDisk,
     pub(crate) lineage: Lineage,
+    /// What stands around it.
+    pub(crate) wall: Wall,
     pub(crate) ending: Option<(Cause, Option<StatementId>)>,
     pub(crate) paused: Option<StatementId>,
     pub(crate) made: Vec<Made>,
@@ -230,7 +232,8 @@ impl Engine {
         };
         let lineage = self.begin_lineage(&link);
         let chain = self.promised(&link);
-        self.ask_gate(&chain, lineage, &act)?;
+        let own = GateTask { lineage, wall: run.wall, ..self.own_act(&chain, None) };
+        self.ask_gate_as(own, &act)?;
         let papers = self.mint(Chain::default(), link, None, Vec::new())?;
         let credential = papers.credential;
         let lifts = self.lifts_of(&papers.chain);
@@ -251,6 +254,7 @@ impl Engine {
         let award = self.say(words).ok_or_else(not_enrolled)?;
         let mut task = Task::new(papers, run.argv.clone(), Phase::Arranged);
         task.lineage = lineage;
+        task.wall = run.wall;
         self.work.insert(award, task);
         let until = self.feed_until(&award).unwrap_or(self.now.boot);
         let lapse_grace_ms = self.lapse_grace_ms();
@@ -502,6 +506,7 @@ impl Task {
             phase,
             on_disk: OnDisk::AsStarted,
             lineage: Lineage::Unbroken,
+            wall: Wall::None,
             ending: None,
             paused: None,
             made: Vec::new(),

@@ -105,6 +105,9 @@ pub(crate) struct RunAsk {
     pub(crate) argv: Vec<String>,
     pub(crate) program: String,
     pub(crate) cwd: String,
+    /// Its own hooks ask the gate at each of its calls.
+    #[serde(default)]
+    pub(crate) hooked: bool,
     pub(crate) env: Vec<(String, String)>,
 }
 

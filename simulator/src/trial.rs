@@ -20,7 +20,7 @@ pub(crate) use year::{YearDefect, year};
 use crate::dice::Dice;
 use crate::plan::Plan;
 use crate::world::{NoAnswer, Stage};
-use belay_identity::body::{Approve, Body, Hold, Lift, Reason, Subject, Term};
+use belay_identity::body::{Approve, Body, Hold, Lift, Reason, Subject, Term, Wall};
 use belay_identity::chain::Program;
 use belay_identity::principal::Principal;
 use belay_identity::{
@@ -269,6 +269,7 @@ impl Court {
             class: "default".into(),
             argv: vec!["work".into()],
             program: Program::of([7; 32]),
+            wall: Wall::None,
         };
         match self.stage.ask(node, Request::Run(run)) {
             Ok(_) => Some(true),

@@ -17,7 +17,7 @@ use crate::time::{BootTime, Clock, Heard, Now, Teller, Told};
 use belay_crdt::manifests::Manifests;
 use belay_crdt::orders::{Cut, OrderKind};
 use belay_identity::body::{
-    Action, Mode, Modes, Policy, ReleaseVersion, Subject, Term, UnknownBlocked,
+    Action, Mode, Modes, Policy, ReleaseVersion, Subject, Term, UnknownBlocked, Wall,
 };
 use belay_identity::chain::{Link, Program};
 use belay_identity::principal::{AgentId, ClassId, DeviceId, ProjectId, TrustDomain, UserId};
@@ -101,6 +101,7 @@ fn view(mode: Mode) -> GateView {
         lineage: Lineage::Unbroken,
         tools: None,
         origin: Origin::Here,
+        wall: Wall::None,
     };
     view.tasks.insert(TASK, task);
     view

@@ -11,7 +11,7 @@ use crate::lease::Lease;
 use crate::lineage::Lineage;
 use crate::time::{Clock, Interval, Now};
 use belay_crdt::orders::Cut;
-use belay_identity::body::{Action, Modes, ReleaseVersion};
+use belay_identity::body::{Action, Modes, ReleaseVersion, Wall};
 use belay_identity::{Chain, StatementId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub struct GateTask {
     pub(crate) lent: Lease,
     /// Whether it came from another device.
     pub origin: Origin,
+    /// What stands around it.
+    pub wall: Wall,
 }
 
 /// One release as the gate sees it.

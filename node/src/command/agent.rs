@@ -30,6 +30,7 @@ pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
         argv: hooked.argv,
         program: path.display().to_string(),
         cwd: cwd.display().to_string(),
+        hooked: hooked.hooked,
         env: env.collect(),
     });
     let mut door = door(context, DoorName::Run)?;
@@ -44,6 +45,7 @@ pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
 struct Hooked {
     argv: Vec<String>,
     without: &'static [&'static str],
+    hooked: bool,
     level: String,
 }
 
@@ -52,13 +54,14 @@ fn hooked(context: &Context, run: &Run, path: &Path) -> Result<Hooked, Fault> {
     let name = path.file_stem().unwrap_or_default();
     let Some(dialect) = Dialect::ALL.into_iter().find(|known| name == known.program()) else {
         let argv = run.argv.clone();
-        return Ok(Hooked { argv, without: &[], level: "hooks: none".to_owned() });
+        let level = "hooks: none".to_owned();
+        return Ok(Hooked { argv, without: &[], hooked: false, level });
     };
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
     let state = std::path::absolute(context.state()?).map_err(io("the state directory"))?;
     let lent = lend(dialect, &run.argv, path, &HookCommand::new(&exe, &state, dialect))?;
     let level = format!("hooks only: {} asks at every tool call", dialect.title());
-    Ok(Hooked { argv: lent.argv, without: lent.without, level })
+    Ok(Hooked { argv: lent.argv, without: lent.without, hooked: true, level })
 }
 
 /// The agent's name where none is given: the program's file name, as far as it is one.

@@ -264,12 +264,20 @@ fn words(progress: &ProgressSaid, took_ms: u64) -> String {
     text + &bound_words(progress) + &format!("order {}\n", progress.order)
 }
 
+/// What stood around a branch.
+fn wall_words(branch: &BranchSaid) -> &str {
+    match branch.wall.as_deref() {
+        None | Some("none") => "no wall",
+        Some(wall) => wall,
+    }
+}
+
 /// What became of every branch.
 pub(super) fn branch_table(progress: &ProgressSaid) -> String {
     let row = |branch: &BranchSaid| {
         let seen = branch.seen.as_deref().map(|seen| match seen {
             "not seen" => "nobody saw it end".to_owned(),
-            seen => format!("seen {seen}; no wall"),
+            seen => format!("seen {seen}; {}", wall_words(branch)),
         });
         let state = if branch.proven || branch.state == "not-proven" {
             branch.state.clone()

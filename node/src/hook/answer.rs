@@ -9,7 +9,6 @@ use super::dialect::{Dialect, Said, Spoken};
 use super::limits::{ANSWER_MS_MAX, CALL_BYTES_MAX};
 use crate::api::{Ask, VerdictSaid};
 use crate::door::{DoorClient, DoorError};
-use belay_mesh::gate::NO_RULE;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -90,15 +89,8 @@ fn leads_to(path: &Path) -> PathBuf {
 
 /// What the gate said, for an agent.
 fn said_of(verdict: &VerdictSaid) -> Said {
-    let by = match &verdict.release {
-        Some(release) if verdict.rule == NO_RULE => format!("release {release}"),
-        Some(release) => format!("rule {} of release {release}", verdict.rule),
-        None => format!("rule {}", verdict.rule),
-    };
-    let word = if verdict.decision == "ask" { "needs an approval" } else { "denied" };
     let id = verdict.id.as_deref().and_then(|id| id.get(..16)).unwrap_or("--last");
-    let (why, hint) = (&verdict.why, &verdict.hint);
-    let text = format!("belay: {word}: {why} ({by}). Next: {hint}. `belay why {id}` says more.");
+    let text = format!("{} `belay why {id}` says more.", verdict.short);
     match verdict.rule.starts_with("order:") || verdict.rule == "ended" {
         true => Said::Ended(text),
         false => Said::No(text),
@@ -161,12 +153,11 @@ mod tests {
             nearest: Vec::new(),
             flip: None,
             signed: Vec::new(),
-            short: String::new(),
+            short: "Belay denied it: rule web. Do this.".into(),
             id: Some("0123456789abcdef0123456789abcdef".into()),
         };
         let Said::No(text) = said_of(&verdict("web", "ask")) else { panic!("no No") };
-        for word in ["needs an approval", "rule web of release 1.1", "do this", "0123456789abcdef`"]
-        {
+        for word in ["rule web", "Do this", "`belay why 0123456789abcdef`"] {
             assert!(text.contains(word), "“{word}” is not in {text}");
         }
         assert!(matches!(said_of(&verdict("order:00ff", "deny")), Said::Ended(_)));

@@ -5,6 +5,7 @@
 //! here: cutting what is too large to be judged; such a call is denied.
 
 use super::limits::{ACTS_MAX, ARGS_DEPTH_MAX, ARGS_MAX};
+use belay_mesh::limits::INTENT_ARG;
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -25,7 +26,7 @@ pub(crate) struct Act {
 }
 
 /// Names that only the hook itself gives.
-const OWN: [&str; 3] = ["cwd", "subagent", "subagent_id"];
+const OWN: [&str; 4] = ["cwd", "subagent", "subagent_id", INTENT_ARG];
 
 impl Act {
     /// An act on something that is no path.
@@ -42,6 +43,11 @@ impl Act {
     pub(super) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.args.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// With what its agent says that it is for.
+    pub(super) fn meant(self, intent: Option<&str>) -> Self {
+        self.with_any(INTENT_ARG, intent)
     }
 
     /// With one more argument, where there is one.

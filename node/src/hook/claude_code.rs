@@ -29,7 +29,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Acts, CallError> {
 fn act(name: &str, input: &Value, cwd: &str) -> Result<Act, CallError> {
     let optional = |field: &str| input.get(field).and_then(Value::as_str);
     match name {
-        "Bash" | "PowerShell" => shell(text(input, "command")?),
+        "Bash" | "PowerShell" => Ok(shell(text(input, "command")?)?.meant(optional("description"))),
         // It watches a command, or a socket.
         "Monitor" if optional("command").is_some() => shell(text(input, "command")?),
         "Read" => Ok(Act::on_path("local.read", text(input, "file_path")?)),
@@ -51,7 +51,9 @@ fn act(name: &str, input: &Value, cwd: &str) -> Result<Act, CallError> {
         "WebSearch" => Ok(Act::on("outward.connect", name).with("query", text(input, "query")?)),
         "Agent" | "Task" => {
             let kind = optional("subagent_type").unwrap_or("general-purpose");
-            Ok(Act::on("work.delegate", kind).with("prompt", text(input, "prompt")?))
+            Ok(Act::on("work.delegate", kind)
+                .with("prompt", text(input, "prompt")?)
+                .meant(optional("description")))
         }
         _ => match connector_tool(name) {
             Some(target) => tool(target, input),

@@ -12,7 +12,7 @@ use crate::os;
 use crate::program::Remembered;
 use crate::subject;
 use belay_crdt::drafts::Draft;
-use belay_identity::body::{OnSilence, Payload};
+use belay_identity::body::{OnSilence, Payload, Wall};
 use belay_identity::principal::{DeviceId, TrustDomain};
 use belay_identity::{Class, PublicKey, Signed, Statement, StatementId, Verified};
 use belay_mesh::gate::Act;
@@ -381,6 +381,7 @@ fn run_request(run: RunAsk, seen: Remembered) -> Todo {
         class: run.class.clone(),
         argv: run.argv.clone(),
         program: seen.identity(),
+        wall: if run.hooked { Wall::HooksOnly } else { Wall::None },
     });
     Todo::Ask(Box::new(request), Some(Box::new((run, seen))))
 }

@@ -93,7 +93,7 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
                 agent: task.agent.clone(),
                 phase: task.phase.to_owned(),
                 depth: task.depth,
-                wall: "none".to_owned(),
+                wall: task.wall.as_str().to_owned(),
                 warden: shell.wardens.kind(&task.award).to_owned(),
                 programs: task.programs.iter().map(ProgramSaid::from).collect(),
             })

@@ -8,7 +8,7 @@ use crate::clock::SECOND;
 use crate::plan::{Hit, Plan, Set, Span, Step, Suspend};
 use crate::world::{NoAnswer, Stage};
 use belay_identity::StatementId;
-use belay_identity::body::{Body, Hold, Lift, Mode, Modes, Policy, Reason, Subject, Term};
+use belay_identity::body::{Body, Hold, Lift, Mode, Modes, Policy, Reason, Subject, Term, Wall};
 use belay_identity::chain::Program;
 use belay_identity::principal::AgentId;
 use belay_mesh::Request;
@@ -81,6 +81,7 @@ fn run(stage: &mut Stage, node: usize, agent: &str) -> Result<StatementId, NoAns
         class: "default".into(),
         argv: vec!["work".into()],
         program: Program::of([7; 32]),
+        wall: Wall::None,
     };
     match stage.ask(node, Request::Run(run))? {
         Answer::Run(grant) => Ok(grant.award),

@@ -6,6 +6,7 @@
 
 use crate::fleet::{Fleet, RING};
 use crate::plan::Plan;
+use belay_identity::body::Wall;
 use belay_identity::chain::Program;
 use belay_identity::lease::Talk;
 use belay_identity::{Body, LogId, PublicKey, SecretKey, Signed, Statement, StatementId};
@@ -89,6 +90,7 @@ impl Machine {
             class: "default".into(),
             argv: vec!["work".into()],
             program: Program::of([7; 32]),
+            wall: Wall::None,
         };
         let request = Box::new(Request::Run(run));
         self.give(fleet, Input::Ask { ask: AskId(self.asks), request });

@@ -2,7 +2,7 @@
 
 use crate::{NoAnswer, Plan, Planted, Report, Stage};
 use belay_identity::body::{
-    Approve, Body, Mode, Modes, Policy, Release, ReleaseVersion, UnknownBlocked,
+    Approve, Body, Mode, Modes, Policy, Release, ReleaseVersion, UnknownBlocked, Wall,
 };
 use belay_identity::chain::Program;
 use belay_mesh::Request;
@@ -74,6 +74,7 @@ fn runs(stage: &mut Stage, node: usize, file: [u8; 32]) -> Result<(), NoAnswer> 
         class: "default".into(),
         argv: vec!["work".into()],
         program: Program::of(file),
+        wall: Wall::None,
     };
     stage.ask(node, Request::Run(run)).map(|_| ())
 }

@@ -2,6 +2,7 @@
 //! anything.
 
 use super::lab::{Held, Lab};
+use belay_identity::body::Wall;
 use belay_identity::chain::Program;
 use belay_identity::principal::{AgentId, Principal};
 use belay_identity::{Body, Class, Incarnation, Scope, SecretKey, Statement, StatementId, sign};
@@ -67,6 +68,7 @@ fn run(lab: &mut Lab, node: usize) {
         class: "default".into(),
         argv: vec!["planner".into()],
         program: Program::of([9; 32]),
+        wall: Wall::None,
     };
     let ask = lab.request(node, Request::Run(run));
     lab.settle();

@@ -9,7 +9,7 @@ use crate::clock::{MS, Time};
 use crate::host::{Asked, Grow, Intent, ORDERS};
 use crate::limits::READ_EVERY;
 use crate::plan::Lend;
-use belay_identity::body::{Hold, Lift, OnSilence, Pause, Reason, Subject, Term};
+use belay_identity::body::{Hold, Lift, OnSilence, Pause, Reason, Subject, Term, Wall};
 use belay_identity::chain::Program;
 use belay_identity::principal::Principal;
 use belay_identity::{Body, Scope, Statement, StatementId, sign};
@@ -45,6 +45,7 @@ impl World {
             class: "default".into(),
             argv: vec!["work".into()],
             program: Program::of([7; 32]),
+            wall: Wall::None,
         };
         self.counts.runs += 1;
         self.ask(node, Asked::Grow(grow), Request::Run(run));

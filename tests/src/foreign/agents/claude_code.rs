@@ -73,7 +73,7 @@ fn subagents_ask_and_end(desk: &mut Desk) {
     desk.wait_until_made("child");
     session.wait_until_lingering(2);
     let told = desk.results(&child);
-    assert!(told.get(1).is_some_and(|no| no.contains("belay: denied")), "{told:?}");
+    assert!(told.get(1).is_some_and(|no| no.contains("Belay denied")), "{told:?}");
     assert!(told.get(2).is_some_and(|no| no.contains("local.write")), "{told:?}");
     assert!(!desk.made("child-not") && !desk.made("by-child"));
     let show = desk.fleet.ask(LAPTOP, &["agent", "show", "claude"]).wants(0).stdout;

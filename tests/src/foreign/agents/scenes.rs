@@ -28,8 +28,8 @@ pub(super) fn asks_at_every_call(desk: &mut Desk) {
     assert!(desk.made("may") && !desk.made("may-not"), "{said}");
     assert!(desk.made("may-now"), "the new policy does not count yet: {said}");
     let told = desk.results(&script).get(1).cloned().unwrap_or_default();
-    let why = "no rule permits work.run on sh (release 1.1)";
-    assert!(told.contains(&format!("belay: denied: {why}")), "{name} was told: {told}");
+    let no = "Belay denied work.run on sh: no rule permits it of release 1.1";
+    assert!(told.contains(no), "{name} was told: {told}");
     let id = told.split("belay why ").nth(1).and_then(|rest| rest.split('`').next());
     let why = desk.fleet.ask(LAPTOP, &["why", id.expect("the No names its id")]).wants(0).stdout;
     assert!(why.contains(&format!("Denied: work.run on sh by agent:{name}")), "{why}");
@@ -57,12 +57,17 @@ pub(super) fn stops_from_elsewhere(desk: &mut Desk) {
     let session = desk.start(&script, &[]);
     desk.wait_until_made("before");
     session.wait_until_lingering(1);
+    let task = desk.fleet.status(LAPTOP)["tasks"][0].take();
+    assert_eq!(task["wall"], "hooks only", "{task}");
     let subject = format!("agent:{}", desk.driven.name);
     let (key, unlock) = (desk.fleet.path("laptop/keys/operator.age"), desk.fleet.unlock());
     let stop = ["stop", &subject, "--reason", "story", "--timeout", "20s", "--key", &key];
     let stop = [stop.as_slice(), &["--unlock-file", &unlock]].concat();
     let stopped = desk.fleet.json(ROBOT, &stop).wants(0).data();
     assert_eq!(stopped["proven"], true, "{stopped}");
+    let branches = stopped["branches"].as_array().cloned().unwrap_or_default();
+    let hooked = |branch: &serde_json::Value| branch["wall"] == "hooks only";
+    assert!(branches.iter().any(hooked), "{stopped}");
     session.wait_until_gone();
     assert!(!desk.made("after"));
     let again = desk.script(vec![desk.touch("again")]);

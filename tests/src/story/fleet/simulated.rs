@@ -12,7 +12,7 @@ use super::{
 use belay_crdt::case::{self, BranchState};
 use belay_identity::body::{
     Approve, Hold, Lift, OnSilence, Policy, Reason, Release, ReleaseVersion, Restore, Revoke, Role,
-    Subject, Term,
+    Subject, Term, Wall,
 };
 use belay_identity::chain;
 use belay_identity::key::{hex, unhex};
@@ -100,6 +100,7 @@ impl Simulated {
             class: agent.class.clone(),
             argv: vec!["work".into()],
             program: chain::Program::of(hash(&manifest)),
+            wall: Wall::None,
         };
         Work::Asked(self.stage.put(node(&task.device), Request::Run(run)))
     }
