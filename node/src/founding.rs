@@ -145,6 +145,7 @@ pub(crate) struct Log<'a> {
     author: Principal,
     incarnation: Incarnation,
     fleet: FleetId,
+    epoch: u64,
     expiry_ms: Option<u64>,
     refs: Vec<StatementId>,
     pub(crate) said: Vec<Verified<Statement>>,
@@ -158,12 +159,14 @@ impl<'a> Log<'a> {
         fleet: FleetId,
     ) -> Self {
         let incarnation = Incarnation { counter: 1, drawn };
-        let (expiry_ms, refs, said) = (None, Vec::new(), Vec::new());
-        Self { secret, author, incarnation, fleet, expiry_ms, refs, said }
+        let (epoch, expiry_ms, refs, said) = (1, None, Vec::new(), Vec::new());
+        Self { secret, author, incarnation, fleet, epoch, expiry_ms, refs, said }
     }
 
-    pub(crate) fn answering(mut self, refs: Vec<StatementId>) -> Self {
-        self.refs = refs;
+    /// What answers a statement is said under the root epoch of that one: later pins would seal
+    /// out what names an earlier epoch.
+    pub(crate) fn answering(mut self, one: &Verified<Statement>) -> Self {
+        (self.refs, self.epoch) = (vec![one.id()], one.epoch);
         self
     }
 
@@ -175,7 +178,7 @@ impl<'a> Log<'a> {
             incarnation: self.incarnation,
             seq: self.said.len() as u64 + 1,
             prev: self.said.last().map(Verified::id),
-            epoch: 1,
+            epoch: self.epoch,
             expiry_ms: self.expiry_ms,
             refs: self.refs.clone(),
             body,

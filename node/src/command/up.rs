@@ -181,7 +181,7 @@ fn join(path: &Path, up: &Up, file: &Path) -> Result<SecretKey, Fault> {
     let secret = SecretKey::from_seed(&opened.file.seed);
     let author = InviteId::new(&domain, &secret.public().to_hex()[..32]).map_err(bad)?;
     let log = Log::new(&secret, Principal::Invite(author), clock::draw(), opened.fleet);
-    let mut log = log.answering(vec![opened.invite.id()]);
+    let mut log = log.answering(&opened.invite);
     log.say(Class::AuthorityPlus, enrol.into());
     let listen = doors(&up.listen, kind)?;
     seal(path, &unlock, &[(KeyName::Device, &device)])?;
