@@ -10,7 +10,9 @@
 //! registry and the tasks decide that; their pins and forks are judged here).
 
 mod drops;
+mod epoch;
 mod further;
+mod pins;
 mod required;
 mod roots;
 mod seals;
@@ -18,19 +20,23 @@ mod tenure;
 
 use crate::rules::{AtPin, Rules};
 use crate::set::Set;
-use belay_identity::body::{Body, Direction, Role, Root};
+use belay_identity::body::{Body, Direction, Role};
 use belay_identity::principal::{OperatorId, Principal};
 use belay_identity::{LogId, PublicKey, Statement, StatementId, Verified};
+pub use epoch::Epoch;
 pub use further::Further;
+pub use pins::{BadPins, check_list};
 use required::{Required, required_role};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tenure::{Tenure, tenures};
 
 /// Who may say what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authority {
     roots: roots::Roots,
-    seals: seals::Seals,
+    /// Shared by copies: it grows with all that was ever sealed in.
+    seals: Arc<seals::Seals>,
     drops: drops::Drops,
     forks: BTreeMap<LogId, u64>,
     /// Every key's places in all valid epochs.
@@ -46,17 +52,6 @@ struct Place<'a> {
     roles: &'a [Role],
     /// The key of the line.
     line: PublicKey,
-}
-
-/// One valid epoch of the root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Epoch {
-    /// Its number, from 1.
-    pub number: u64,
-    /// The id of its proposal.
-    pub id: StatementId,
-    /// What it says.
-    pub root: Root,
 }
 
 /// Against which grants an order counts.
@@ -146,17 +141,30 @@ impl Authority {
 
     pub(crate) fn fold_by(set: &Set, rules: &Rules) -> Self {
         let roots = roots::fold(set, rules);
-        let seals = seals::fold(set, roots.valid.values());
+        let seals = Arc::new(seals::fold(set, roots.valid.values()));
         let further = further::fold(set, roots.valid.values(), rules);
         let tenures = tenures(roots.valid.values(), &further);
         let (drops, forks) = (drops::fold(&roots), set.forks());
         Self { roots, seals, drops, forks, tenures, further, rules: Table(*rules) }
     }
 
-    /// True when this statement was looked for and not found: with it the fold may be another.
-    pub(crate) fn awaits(&self, id: &StatementId) -> bool {
-        let floors = || self.epochs().flat_map(|epoch| &epoch.root.floors);
-        self.seals.await_it(id) || floors().any(|floor| floor.release == *id)
+    /// True when this statement is the floor of an epoch, or with it the list of pins of some
+    /// proposal is whole: the fold may be another.
+    pub(crate) fn awaits(&self, set: &Set, id: &StatementId) -> bool {
+        let mut floors = self.epochs().flat_map(|epoch| &epoch.root.floors);
+        self.roots.completes(set, id) || floors.any(|floor| floor.release == *id)
+    }
+
+    /// True when the path below some pin ended for want of this statement.
+    pub(crate) fn seals_await(&self, id: &StatementId) -> bool {
+        self.seals.await_it(id)
+    }
+
+    /// Follows the pins whose paths ended for want of this statement, which is held now. Gives all
+    /// that lies on those paths: what was outside may be inside.
+    pub(crate) fn follow_pins(&mut self, set: &Set, id: &StatementId) -> BTreeSet<StatementId> {
+        let epochs: Vec<&Epoch> = self.roots.valid.values().collect();
+        Arc::make_mut(&mut self.seals).follow(set, &epochs, id)
     }
 
     /// The standing epoch.

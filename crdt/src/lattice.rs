@@ -10,6 +10,7 @@
 
 mod further;
 mod held;
+mod listed;
 mod members;
 mod people;
 mod planted;
@@ -26,7 +27,7 @@ use crate::rules::Rules;
 use crate::set::{Held, Set};
 use belay_identity::body::{Body, Direction, Role, Term};
 use belay_identity::principal::DeviceId;
-use belay_identity::{FleetId, PublicKey, Statement, StatementId, Verified};
+use belay_identity::{FleetId, PublicKey, StatementId};
 use planted::Plant;
 use programs::{Program, What};
 use std::collections::{BTreeMap, BTreeSet};
@@ -255,11 +256,11 @@ impl Program {
         set
     }
 
-    /// True when more than one root epoch varies here.
+    /// True when more than one root epoch, or part of one's list, varies here.
     fn rivals(&self, mask: usize) -> bool {
         let epoch = |at: &usize| {
             let held = &self.elements[*at].held;
-            held.iter().any(|one: &Held| is_root(one))
+            held.iter().any(|one: &Held| matches!(one.body, Body::Root(_) | Body::Pins(_)))
         };
         bits(mask).filter(epoch).count() > 1
     }
@@ -291,10 +292,6 @@ impl Program {
         };
         present.iter().map(bit).sum()
     }
-}
-
-fn is_root(held: &Verified<Statement>) -> bool {
-    matches!(held.body, Body::Root(_))
 }
 
 fn bits(mask: usize) -> impl DoubleEndedIterator<Item = usize> {

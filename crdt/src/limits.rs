@@ -6,6 +6,11 @@
 /// operator gives by hand between two epochs, few enough that a stolen key cannot stop a fleet.
 pub const WIDE_ORDERS_PER_EPOCH_MAX: u64 = 32;
 
+/// Statements that list the pins of one epoch: 96 of 62 KiB name 50,000 logs of devices or 33,000
+/// of trees of tasks, 5,000 devices with ten logs each; and as text the whole draft still fits an
+/// answer at the operator's door, 16 MiB.
+pub const EPOCH_PARTS_MAX: usize = 96;
+
 /// Operators that a lift, a restore or a release needs, where the fleet has that many.
 pub const OPERATORS_NEEDED: usize = 2;
 

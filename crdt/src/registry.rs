@@ -125,6 +125,14 @@ impl Registry {
         }
     }
 
+    /// Takes in one statement with which these others may have come to count.
+    pub(crate) fn apply_all(&mut self, authority: &Authority, statement: &Held, with: &[&Held]) {
+        self.apply(authority, statement);
+        let bears =
+            |held: &&&Held| held.class == Class::AuthorityPlus && held.id() != statement.id();
+        with.iter().filter(bears).for_each(|held| self.judge_touched(authority, held));
+    }
+
     /// Takes in one statement with which the authority is another one: everything is judged anew.
     pub(crate) fn judge_again(&mut self, authority: &Authority, statement: &Held) {
         self.file(statement);

@@ -65,6 +65,8 @@ pub(crate) struct Rules {
     pub(crate) release_fallback: fn(&[Candidate]) -> Vec<usize>,
     /// Whether the first branch is better than the second.
     pub(crate) better_epoch: fn(&Branch, &Branch) -> bool,
+    /// Whether an epoch counts while so many parts of its list of pins are missing.
+    pub(crate) list_is_whole: fn(usize) -> bool,
     /// What an epoch of this number leaves of an order's reach; nothing: sealed away.
     pub(crate) order_at_pin: fn(Option<Reach>, AtPin, u64) -> Option<Reach>,
     /// Whether what an epoch beside the standing branch leaves out is taken away.
@@ -110,6 +112,7 @@ impl Rules {
         chain_matches,
         release_fallback,
         better_epoch,
+        list_is_whole: |missing| missing == 0,
         order_at_pin,
         drop_counts: |dropped| dropped,
         removal_voids: |covered, again| !covered && !again,

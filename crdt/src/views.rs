@@ -85,6 +85,10 @@ impl Views {
             self.decide_again(set, statement, bears);
             return Followed::Judged;
         }
+        if self.authority.seals_await(&statement.id()) {
+            self.seal_in(set, statement);
+            return Followed::Judged;
+        }
         if matches!(statement.body, Body::Manifest(_)) {
             // Few and small: folding all of them is what a whole fold does.
             self.manifests = Manifests::fold(set, &self.authority, &self.orders);
@@ -108,10 +112,12 @@ impl Views {
     fn bears(&self, set: &Set, statement: &Held, inserted: Inserted) -> Option<Bears> {
         let id = statement.id();
         let forks = matches!(inserted, Inserted::Fork { .. });
-        if forks || self.authority.awaits(&id) {
+        let awaited = self.orders.awaits(&id);
+        let orders = awaited || statement.class == Class::AuthorityMinus;
+        let sealed = orders && self.authority.seals_await(&id);
+        if forks || sealed || self.authority.awaits(set, &id) {
             return Some(Bears::Authority);
         }
-        let awaited = self.orders.awaits(&id);
         if statement.class != Class::AuthorityMinus {
             return awaited.then_some(Bears::Orders);
         }
@@ -138,6 +144,18 @@ impl Views {
             Bears::Nothing => {}
         }
         self.registry.apply(&self.authority, statement);
+    }
+
+    /// A statement that a pin was waiting for, and on which no order rests: what its log says may
+    /// count from now on, and nothing else changes. A newcomer meets one for every log there is.
+    fn seal_in(&mut self, set: &Set, statement: &Held) {
+        let passed = self.authority.follow_pins(set, &statement.id());
+        let passed: Vec<&Held> = passed.iter().filter_map(|id| set.get(id)).collect();
+        self.registry.apply_all(&self.authority, statement, &passed);
+        let all = || passed.iter().copied().chain([statement]);
+        if all().any(|held| matches!(held.body, Body::Manifest(_))) {
+            self.manifests = Manifests::fold(set, &self.authority, &self.orders);
+        }
     }
 
     fn weigh_orders(&mut self, set: &Set) {

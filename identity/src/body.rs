@@ -27,7 +27,7 @@ pub use order::{
 pub use release::{
     Action, Autonomy, Mode, Modes, Policy, Profile, Release, ReleaseVersion, UnknownBlocked,
 };
-pub use root::{Approve, FurtherKey, Operator, Pin, Removal, RingFloor, Role, Root};
+pub use root::{Approve, FurtherKey, Operator, Pin, Pins, Removal, RingFloor, Role, Root};
 pub use task::{
     Award, Cancel, Cause, LogMark, Made, OnSilence, Outcome, Payload, Receipt, Refused, Seen,
     Started, Wall,
@@ -130,6 +130,8 @@ macro_rules! kinds {
 kinds! {
     /// An epoch of the fleet's root.
     "root" Root AuthorityMinus Grant STATEMENT_BYTES_MAX,
+    /// A part of the list of pins of an epoch.
+    "pins" Pins AuthorityMinus Grant STATEMENT_BYTES_MAX,
     /// One principal's yes to a proposal.
     "approve" Approve AuthorityMinus Grant URGENT_STATEMENT_BYTES_MAX,
     /// One more key of an operator, once another one has said yes.
@@ -195,6 +197,6 @@ macro_rules! into_body {
         }
     )*};
 }
-into_body!(Root Approve FurtherKey Release Hold Revoke Drill Lift Restore Proof Enrol Invite Witness
-    Manifest Agent Credential Delegation Award Started Refused Cancel Receipt Presence AuditHead
-    Draft);
+into_body!(Root Pins Approve FurtherKey Release Hold Revoke Drill Lift Restore Proof Enrol Invite
+    Witness Manifest Agent Credential Delegation Award Started Refused Cancel Receipt Presence
+    AuditHead Draft);

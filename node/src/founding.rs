@@ -96,6 +96,7 @@ fn root_one(founding: &Founding<'_>, root: &SecretKey, operator: &SecretKey) -> 
         floors: Vec::new(),
         removals: Vec::new(),
         wall_ms: founding.wall_ms,
+        pins_in: Vec::new(),
     })
 }
 

@@ -246,6 +246,7 @@ fn root_one(domain: &TrustDomain, root: &SecretKey, id: &OperatorId, key: &Secre
         floors: Vec::new(),
         removals: Vec::new(),
         wall_ms: WALL_AT_START_MS,
+        pins_in: Vec::new(),
     })
 }
 

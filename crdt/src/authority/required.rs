@@ -51,7 +51,9 @@ pub(super) fn required_role(body: &Body) -> Required {
             Required::Role(Role::Enrol)
         }
         Body::Enrol(_) => Required::Invited,
-        Body::Root(_) | Body::Approve(_) | Body::FurtherKey(_) => Required::AnyOperator,
+        Body::Root(_) | Body::Pins(_) | Body::Approve(_) | Body::FurtherKey(_) => {
+            Required::AnyOperator
+        }
         Body::Proof(_)
         | Body::Witness(_)
         | Body::Agent(_)

@@ -3,7 +3,8 @@
 //! Epoch 1 is the fleet's id and is approved by its own threshold. Epoch N + 1 names the epoch it
 //! follows in its refs, is proposed by a key of that one, and is approved by the thresholds of
 //! both. A key is one principal's for ever: no epoch gives it to another than its branch knows, so
-//! who counts principals by their keys counts right. Validity never depends on rivals.
+//! who counts principals by their keys counts right. Validity never depends on rivals. An epoch
+//! whose list of pins lies in parts counts once all of them are held (`super::pins`).
 //!
 //! What this does not hold against: whoever has the threshold of one epoch's root keys, also long
 //! after they were retired, can write another successor of that epoch and as many epochs after it
@@ -31,7 +32,7 @@
 //! Refused here: pins, roles and orders. Approvals of epochs are judged by themselves: a fork of a
 //! root key's log voids none of them, the rival rule answers who signed both.
 
-use super::Epoch;
+use super::{Epoch, pins};
 use crate::rules::{Branch, Rules};
 use crate::set::{Held, Set};
 use belay_identity::body::{Body, Root};
@@ -51,6 +52,19 @@ pub(super) struct Roots {
     pub(super) standing: Vec<StatementId>,
     /// Root keys that approved two successors of one epoch.
     pub(super) cut: BTreeSet<PublicKey>,
+    /// Of each part of a list of pins, the proposals that name it.
+    pub(super) named_in: BTreeMap<StatementId, BTreeSet<StatementId>>,
+}
+
+impl Roots {
+    /// True when some proposal names this part, and all its parts are held.
+    pub(super) fn completes(&self, set: &Set, part: &StatementId) -> bool {
+        let whole = |id: &StatementId| {
+            let held = set.get(id).and_then(as_root);
+            held.is_some_and(|(_, root)| root.pins_in.iter().all(|part| set.get(part).is_some()))
+        };
+        self.named_in.get(part).into_iter().flatten().any(whole)
+    }
 }
 
 /// Children of one epoch by id, with the keys that approved each.
@@ -61,17 +75,22 @@ type Owners = Rc<BTreeMap<PublicKey, Principal>>;
 
 /// Folds the root epochs of a set.
 pub(super) fn fold(set: &Set, rules: &Rules) -> Roots {
-    let mut proposals: Vec<(&Held, &Root)> = set.of_kind("root").filter_map(as_root).collect();
+    let mut proposals: Vec<(&Held, &Root)> =
+        set.of_kind("root").filter_map(|held| as_root(held)).collect();
     proposals.sort_by_key(|(held, root)| (root.number, held.id()));
     let mut roots = Roots::default();
     let mut children = Children::new();
     let mut owners: BTreeMap<StatementId, Owners> = BTreeMap::new();
     for (held, root) in proposals {
+        for part in &root.pins_in {
+            roots.named_in.entry(*part).or_default().insert(held.id());
+        }
         let Some((parent, approvers)) = check(set, &roots.valid, held, root) else { continue };
+        let Some(parts) = pins::parts_of(set, root, rules) else { continue };
         let known = parent.and_then(|parent| owners.get(&parent)).cloned().unwrap_or_default();
         let Some(known) = with_owners_of(root, known) else { continue };
         owners.insert(held.id(), known);
-        let epoch = Epoch { number: root.number, id: held.id(), root: root.clone() };
+        let epoch = Epoch { number: root.number, id: held.id(), root: root.clone(), parts };
         roots.valid.insert(held.id(), epoch);
         if let Some(parent) = parent {
             roots.parents.insert(held.id(), parent);

@@ -39,7 +39,7 @@ pub(super) fn tenures<'a>(
     further: &AllFurther,
 ) -> BTreeMap<PublicKey, Vec<Tenure>> {
     let mut tenures: BTreeMap<PublicKey, Vec<Tenure>> = BTreeMap::new();
-    for Epoch { number, id, root } in epochs {
+    for Epoch { number, id, root, parts: _ } in epochs {
         let at = |author: Principal, roles: &[Role]| Tenure {
             number: *number,
             epoch: *id,

@@ -63,7 +63,8 @@ pub(super) fn named_by(statement: &Statement) -> Vec<StatementId> {
         Body::Cancel(cancel) => vec![cancel.award],
         Body::Receipt(receipt) => receipt.award.into_iter().collect(),
         Body::Witness(witness) => vec![witness.invite, witness.enrol],
-        Body::Root(_)
+        Body::Root(root) => root.pins_in.clone(),
+        Body::Pins(_)
         | Body::Approve(_)
         | Body::FurtherKey(_)
         | Body::Release(_)
@@ -132,9 +133,8 @@ fn pinned_above(
     log: &LogId,
 ) -> Vec<StatementId> {
     let mut found = Vec::new();
-    for root in known.set.of_kind("root") {
-        let Body::Root(root) = &root.body else { continue };
-        for pin in root.pins.iter().filter(|pin| pin.log() == *log) {
+    for epoch in known.authority.epochs().chain(known.authority.rivals()) {
+        for pin in epoch.pins_of(log) {
             let mut at = Some(pin.id);
             while let Some(held) = at.and_then(|id| known.set.get(&id)) {
                 if held.seq <= statement.seq {

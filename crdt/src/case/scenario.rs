@@ -128,6 +128,7 @@ impl Scenario {
             floors: Vec::new(),
             removals: Vec::new(),
             wall_ms: self.epoch,
+            pins_in: Vec::new(),
         }
     }
 

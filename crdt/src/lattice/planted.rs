@@ -81,6 +81,11 @@ fn of_epochs() -> Vec<Plant> {
             Rules { order_at_pin: dropped, ..ours },
         ),
         plant(
+            "an epoch counts before its list is whole",
+            "listed",
+            Rules { list_is_whole: |_| true, ..ours },
+        ),
+        plant(
             "only the floor and the best standing judge",
             "releases",
             Rules { release_fallback: two, ..ours },

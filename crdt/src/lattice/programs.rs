@@ -2,6 +2,7 @@
 
 use super::further::further;
 use super::held::held;
+use super::listed::listed;
 use super::members::members;
 use super::people::{budget, operators, principals, removals};
 use super::world::{
@@ -73,7 +74,7 @@ pub(super) struct Program {
 pub(super) fn all() -> Vec<Program> {
     let known = [releases(), answers(), epochs(), logs(), registers()];
     let authority = [principals(), removals(), operators(), budget(), further(), held(), members()];
-    let mut all: Vec<Program> = known.into_iter().chain(authority).collect();
+    let mut all: Vec<Program> = known.into_iter().chain(authority).chain([listed()]).collect();
     all.sort_by_key(|program| program.elements.len());
     all
 }

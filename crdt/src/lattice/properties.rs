@@ -232,11 +232,23 @@ pub(super) fn valid_roots(set: &Set) -> Vec<(StatementId, Root)> {
         let Body::Root(root) = &held.body else { continue };
         let keys: BTreeSet<_> = set.approvals(&held.id()).map(|one| one.key()).collect();
         let parent = held.refs.iter().all(|id| valid.iter().any(|(known, _)| known == id));
-        if keys.len() >= 2 && parent && !gives_away(&valid, root) {
-            valid.push((held.id(), root.clone()));
+        let Some(root) = with_list(set, root) else { continue };
+        if keys.len() >= 2 && parent && !gives_away(&valid, &root) {
+            valid.push((held.id(), root));
         }
     }
     valid
+}
+
+/// The root with the pins of its parts as its own, if all are held and ascend.
+fn with_list(set: &Set, root: &Root) -> Option<Root> {
+    let mut whole = root.clone();
+    for part in &root.pins_in {
+        let Body::Pins(part) = &set.get(part)?.body else { return None };
+        whole.pins.extend(part.pins.iter().cloned());
+    }
+    let ascend = whole.pins.is_sorted_by(|one, next| one.place() < next.place());
+    (root.pins_in.is_empty() || ascend).then_some(whole)
 }
 
 /// True when it gives the key of one operator of the first epoch to another.

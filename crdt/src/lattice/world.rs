@@ -3,7 +3,8 @@
 use crate::set::Held;
 use belay_identity::body::{
     Approve, Autonomy, Body, Credential, DeviceKind, Enrol, FurtherKey, Generations, Hold, Lift,
-    Operator, Pin, Presence, Release, ReleaseVersion, Restore, Revoke, Role, Root, Subject, Term,
+    Operator, Pin, Pins, Presence, Release, ReleaseVersion, Restore, Revoke, Role, Root, Subject,
+    Term,
 };
 use belay_identity::chain::Link;
 use belay_identity::codec::Bytes;
@@ -183,6 +184,11 @@ impl World {
     }
 }
 
+/// A part of a list of pins.
+pub(crate) fn pins(pins: Vec<Pin>) -> Body {
+    Pins { pins }.into()
+}
+
 /// A root with three keys, two of which are needed, and these operators.
 pub(crate) fn root(number: u64, operators: &[Who]) -> Body {
     Body::Root(Root {
@@ -196,6 +202,7 @@ pub(crate) fn root(number: u64, operators: &[Who]) -> Body {
         floors: Vec::new(),
         removals: Vec::new(),
         wall_ms: number,
+        pins_in: Vec::new(),
     })
 }
 

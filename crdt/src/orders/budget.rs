@@ -80,6 +80,5 @@ fn is_wide_order(statement: &Verified<Statement>) -> bool {
 fn sealed_before(authority: &Authority, order: &Verified<Statement>, epoch: Option<u64>) -> u64 {
     let log = order.log(order.key());
     let pins = epoch.and_then(|number| authority.epoch(number)).into_iter();
-    let pin = pins.flat_map(|epoch| &epoch.root.pins).find(|pin| pin.log() == log);
-    pin.map_or(0, |pin| pin.seq)
+    pins.flat_map(|epoch| epoch.pins_of(&log)).next().map_or(0, |pin| pin.seq)
 }

@@ -20,7 +20,7 @@ record! {
         4 => threshold: u64,
         /// Who holds which roles by which keys.
         5 => operators: Vec<Operator>,
-        /// Where every log stood; grants beyond are void.
+        /// Where every log stood, where that fits in here; grants beyond are void.
         6 => pins: Vec<Pin>,
         /// Orders at or below the pins that go on counting.
         7 => reaffirmed: Vec<StatementId>,
@@ -30,6 +30,17 @@ record! {
         9 => removals: Vec<Removal>,
         /// When it was proposed, Unix milliseconds.
         10 => wall_ms: u64,
+        /// The statements that list the pins, in order, where they do not fit in here.
+        11 => pins_in: Vec<StatementId>,
+    }
+}
+
+record! {
+    /// A part of the list of pins of an epoch, which names it by its id: whoever signed it, the
+    /// epoch's threshold vouches for every byte.
+    pub struct Pins("pins") {
+        /// Where these logs stood, ascending by `Pin::place`.
+        1 => pins: Vec<Pin>,
     }
 }
 
@@ -127,6 +138,11 @@ impl Pin {
     pub fn log(&self) -> LogId {
         let Self { key, class, scope, incarnation, .. } = self;
         LogId { key: *key, class: *class, scope: scope.clone(), incarnation: *incarnation }
+    }
+
+    /// Where it stands in a list of pins: authority and membership first.
+    pub fn place(&self) -> (Class, PublicKey, &Scope, Incarnation) {
+        (self.class, self.key, &self.scope, self.incarnation)
     }
 }
 

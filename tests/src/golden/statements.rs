@@ -5,7 +5,7 @@ use belay_identity::body::{
     Agent, Approve, AuditHead, Autonomy, Award, Body, Build, Cancel, Cause, Change, Credential,
     Delegation, DeviceKind, Draft, DraftName, Drill, Enrol, Founding, FurtherKey, Generations,
     Hold, Invite, Lift, LogMark, Made, Manifest, Named, OnSilence, Operator, Outcome, Payload, Pin,
-    Presence, ProgramName, Proof, Reason, Receipt, Refused, Release, ReleaseVersion, Removal,
+    Pins, Presence, ProgramName, Proof, Reason, Receipt, Refused, Release, ReleaseVersion, Removal,
     Restore, Revoke, RingFloor, Role, Root, Seen, Started, Subject, Term, Wall, Witness,
 };
 use belay_identity::codec::{Bytes, Field, Value};
@@ -42,6 +42,7 @@ pub fn founding() -> Verified<Statement> {
             floors: Vec::new(),
             removals: Vec::new(),
             wall_ms: WALL_MS,
+            pins_in: Vec::new(),
         }
         .into(),
     };
@@ -150,24 +151,48 @@ fn authority() -> Vec<Body> {
                 Operator { id: operator("ada"), key: public(3), roles: Role::OFFICES.to_vec() },
                 Operator { id: operator("bob"), key: public(5), roles: vec![Role::Audit] },
             ],
-            pins: vec![Pin {
-                key: public(8),
-                class: Class::Task,
-                scope: Scope::Tree(id(0x7e)),
-                incarnation: LIFE,
-                seq: 24,
-                id: id(0x50),
-            }],
+            pins: pins(),
             reaffirmed: vec![id(0x51), id(0x52)],
             floors: vec![RingFloor { ring: "main".into(), release: id(0x53) }],
             removals: vec![Removal { operator: operator("eve"), reason: "key stolen".into() }],
             wall_ms: WALL_MS,
+            pins_in: Vec::new(),
         }
         .into(),
+        Pins { pins: pins() }.into(),
         Approve { of: id(0x54) }.into(),
         FurtherKey { key: public(6), possession: possession_of_further() }.into(),
         release(Some(reason("fewer outward tools"))),
     ]
+}
+
+fn pins() -> Vec<Pin> {
+    vec![Pin {
+        key: public(8),
+        class: Class::Task,
+        scope: Scope::Tree(id(0x7e)),
+        incarnation: LIFE,
+        seq: 24,
+        id: id(0x50),
+    }]
+}
+
+/// An epoch whose list of pins lies in parts.
+fn root_in_parts() -> Body {
+    Root {
+        domain: domain(),
+        number: 3,
+        keys: vec![public(1)],
+        threshold: 1,
+        operators: Vec::new(),
+        pins: Vec::new(),
+        reaffirmed: Vec::new(),
+        floors: Vec::new(),
+        removals: Vec::new(),
+        wall_ms: WALL_MS,
+        pins_in: vec![id(0x56), id(0x57)],
+    }
+    .into()
 }
 
 fn possession_of_further() -> Bytes {
@@ -373,6 +398,7 @@ fn bare_bodies() -> Vec<Body> {
             pause: None,
         }
         .into(),
+        root_in_parts(),
         draft(false),
         release(None),
         enrol(None),

@@ -335,6 +335,7 @@ impl History {
             floors: Vec::new(),
             removals: Vec::new(),
             wall_ms: number,
+            pins_in: Vec::new(),
         })
     }
 
