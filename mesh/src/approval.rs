@@ -167,7 +167,7 @@ impl Engine {
             tallies.pop();
         }
         let what = format!("root epoch {}", root.number);
-        let changes = self.epoch_changes(standing, root);
+        let changes = self.proposal_changes(standing, root);
         let waiting = self.waiting_as(held, ActKind::RootEpoch, Needs::Root);
         Some(Waiting { what, tallies, open, changes, ..waiting })
     }

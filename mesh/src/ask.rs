@@ -5,6 +5,7 @@
 
 use crate::engine::{Effect, Engine};
 use crate::input::{AskId, Request};
+use crate::limits::ROOTS_BYTES_MAX;
 use crate::output::{Answer, Place, Refusal, RefusalKind};
 use belay_crdt::authority::{Authority, Void};
 use belay_crdt::case::CaseFile;
@@ -82,9 +83,19 @@ impl Engine {
         self.answer(ask, answer);
     }
 
-    /// Root epochs with their approvals, original bytes.
+    /// Root epochs with their lists of pins and approvals, original bytes, oldest first: as many as
+    /// an invite file has room for. Whoever is let in hears of the others from who lets him in.
     fn root_bytes(&self) -> Vec<Vec<u8>> {
-        self.known.epochs_after(0).iter().map(|root| root.bytes().to_vec()).collect()
+        let mut left = ROOTS_BYTES_MAX;
+        let fits = |bytes: &Vec<u8>| match left.checked_sub(bytes.len()) {
+            Some(less) => {
+                left = less;
+                true
+            }
+            None => false,
+        };
+        let roots = self.known.epochs_after(0);
+        roots.iter().map(|root| root.bytes().to_vec()).take_while(fits).collect()
     }
 
     /// Where the next statement of an operator's key stands in the log that this state numbers.
@@ -190,16 +201,19 @@ impl Engine {
     /// An order that would not count stops nobody: its author hears so before it is signed into the
     /// log, where he can have it co-signed instead.
     fn would_count(&self, statements: &[Arc<Verified<Statement>>]) -> Result<(), Refusal> {
+        if !statements.iter().any(|statement| statement.is_order()) {
+            return Ok(());
+        }
         let orders = self.orders_with(statements);
         let void = statements.iter().find_map(|s| orders.void().get(&s.id()));
         let hint =
             "name an agent or a device beside it, or have a second security operator approve";
         match void {
-            Some(void) if statements.iter().any(|s| s.is_order()) => {
+            Some(void) => {
                 let why = format!("this order would not count: {void}");
                 Err(Refusal::new(RefusalKind::ApprovalNeeded, why, hint))
             }
-            Some(_) | None => Ok(()),
+            None => Ok(()),
         }
     }
 

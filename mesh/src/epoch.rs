@@ -5,14 +5,15 @@
 //! takes away is lost by it. Refused here, each by name: a threshold that is no majority, one key
 //! twice, two names for one key, nobody left who could act, and a root that signs itself.
 
+mod pinning;
+
 use crate::engine::Engine;
-use crate::limits::EPOCH_BYTES_MAX;
 use crate::output::{Refusal, RefusalKind};
-use belay_crdt::authority::Epoch;
+use belay_crdt::authority::{BadPins, Epoch, check_list};
 use belay_crdt::set::Held;
-use belay_identity::body::{Body, Operator, Pin, Removal, RingFloor, Role, Root};
+use belay_identity::body::{Body, Operator, Pin, Pins, Removal, RingFloor, Role, Root};
 use belay_identity::principal::{OperatorId, Principal};
-use belay_identity::{Class, LogHead, PublicKey, StatementId, codec};
+use belay_identity::{PublicKey, StatementId};
 use std::collections::BTreeSet;
 
 /// What the next epoch is to change.
@@ -98,16 +99,25 @@ pub struct Cause {
 }
 
 /// A next epoch, drawn up and not signed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct EpochDraft {
-    /// What it says.
+    /// What it says; it names its parts once they are signed.
     pub root: Root,
+    /// The parts of its list of pins, in order, where that does not fit into it.
+    pub parts: Vec<Pins>,
     /// The epoch that it follows.
     pub parent: StatementId,
     /// What it changes, a line each.
     pub changes: Vec<String>,
     /// Logs of credentials and work that found no room for a pin; they are issued anew.
     pub unpinned: u64,
+}
+
+impl EpochDraft {
+    /// What is proposed, once its parts are signed: it names them by id.
+    pub fn naming(&self, parts: Vec<StatementId>) -> Root {
+        Root { pins_in: parts, ..self.root.clone() }
+    }
 }
 
 impl Engine {
@@ -130,9 +140,10 @@ impl Engine {
         check(&standing.root, &root).map_err(bad)?;
         is_able(&root)?;
         let from = self.void_from(change)?;
-        let unpinned = self.pin(&mut root, from.as_ref())?;
-        let changes = self.epoch_changes(standing, &root);
-        Ok(EpochDraft { root, parent: standing.id, changes, unpinned })
+        let pinning::Pinned { parts, unpinned } = self.pin(&mut root, from.as_ref())?;
+        let pins: Vec<&Pin> = root.pins.iter().chain(parts.iter().flat_map(|p| &p.pins)).collect();
+        let changes = self.epoch_changes(standing, &root, &pins);
+        Ok(EpochDraft { root, parts, parent: standing.id, changes, unpinned })
     }
 
     /// The lowest release of every ring that is judged in: the highest that stands.
@@ -159,68 +170,34 @@ impl Engine {
         his.cloned().map(Some).ok_or_else(|| Refusal::new(RefusalKind::WrongUse, why(), hint))
     }
 
-    /// Pins every log where it stands: authority and membership first, then as many of the others
-    /// as fit. Counts what found no room.
-    fn pin(&self, root: &mut Root, from: Option<&Held>) -> Result<u64, Refusal> {
-        let mut heads: Vec<LogHead> = self.known.set.heads();
-        heads.retain(|head| !matches!(head.class, Class::Presence | Class::Audit));
-        heads.sort_by_key(|head| (head.class, head.log()));
-        let mut unpinned = 0;
-        let mut bytes = size_of_root(root);
-        for head in heads {
-            let Some(pin) = self.pin_of(&head, from) else { continue };
-            let size = codec::write(&pin.to_value()).len();
-            let fits = bytes + size <= EPOCH_BYTES_MAX;
-            let bears = matches!(head.class, Class::AuthorityMinus | Class::AuthorityPlus);
-            match (fits, bears) {
-                (true, _) => {
-                    bytes += size;
-                    root.pins.push(pin);
-                }
-                (false, false) => unpinned += 1,
-                (false, true) => return Err(too_many_logs()),
-            }
-        }
-        Ok(unpinned)
-    }
-
-    /// The pin of a log; before the first order that is void, where that stands in it.
-    fn pin_of(&self, head: &LogHead, from: Option<&Held>) -> Option<Pin> {
-        let (mut seq, mut id) = (head.seq, head.id);
-        if self.is_out_of_office(&head.key) {
-            let before = self.known.authority.standing()?.root.pins.iter();
-            let pinned = before.into_iter().find(|pin| pin.log() == head.log())?;
-            (seq, id) = (pinned.seq, pinned.id);
-        }
-        if let Some(from) = from.filter(|from| from.log(from.key()) == head.log()) {
-            (seq, id) = (from.seq.checked_sub(1).filter(|seq| *seq > 0)?, from.prev?);
-        }
-        let LogHead { key, class, scope, incarnation, .. } = head.clone();
-        Some(Pin { key, class, scope, incarnation, seq, id })
-    }
-
-    /// True for a key that was a root's or an operator's and is none now. What it signs after it
-    /// left is not sealed in: its grants stay void, its orders above the pin they came above.
-    fn is_out_of_office(&self, key: &PublicKey) -> bool {
-        let authority = &self.known.authority;
-        let Some(standing) = authority.standing() else { return false };
-        let root = &standing.root;
-        let named = root.keys.contains(key)
-            || root.operators.iter().any(|line| line.key == *key)
-            || authority.further_keys().any(|further| further.key == *key);
-        !named && authority.order_keys().contains(key)
-    }
-
     /// Refuses a proposal of an epoch that no number of approvals would make valid.
     pub(crate) fn may_found(&self, statements: &[Held]) -> Result<(), Refusal> {
         for held in statements {
+            if matches!(held.body, Body::Pins(_)) {
+                signed_by_root(held)?;
+            }
             let Body::Root(root) = &held.body else { continue };
             let standing = self.known.authority.standing().ok_or_else(crate::task::not_enrolled)?;
             follows(standing, held)?;
             check(&standing.root, root).map_err(bad)?;
+            let near = |id: &StatementId| statements.iter().find(|one| one.id() == *id);
+            check_list(root, |id| near(id).or_else(|| self.known.get(id))).map_err(bad_list)?;
         }
         Ok(())
     }
+}
+
+fn signed_by_root(part: &Held) -> Result<(), Refusal> {
+    if matches!(part.author, Principal::Root(_)) {
+        return Ok(());
+    }
+    let why = format!("a list of pins is a root's to sign, and {} is none", part.author);
+    Err(Refusal::new(RefusalKind::Denied, why, "sign it with the root key that proposes the epoch"))
+}
+
+fn bad_list(fault: BadPins) -> Refusal {
+    let hint = "draw the epoch up again, and hand its parts in before it";
+    Refusal::new(RefusalKind::WrongUse, format!("this epoch cannot count: {fault}"), hint)
 }
 
 /// A root is proposed by a key of the one before it, and follows the one that stands.
@@ -456,14 +433,4 @@ fn sorted(roles: &[Role]) -> Vec<Role> {
 fn majority(root: &Root) -> u64 {
     let keys = root.keys.len() as u64;
     root.threshold.clamp(keys / 2 + 1, keys.max(1))
-}
-
-fn size_of_root(root: &Root) -> usize {
-    codec::write(&root.to_value()).len()
-}
-
-fn too_many_logs() -> Refusal {
-    let why = "more logs than one root epoch can pin";
-    let hint = "approve the enrolments that stand on invites, then try again";
-    Refusal::new(RefusalKind::Failed, why, hint)
 }

@@ -5,6 +5,7 @@
 use crate::engine::Restored;
 use crate::gate::{Programs, Rules};
 use crate::shares::Shares;
+use belay_crdt::authority::Epoch;
 use belay_crdt::releases::ReleaseInForce;
 use belay_crdt::set::{Inserted, Set};
 use belay_crdt::views::{Followed, Views};
@@ -175,22 +176,25 @@ impl Known {
         self.set.get(id)
     }
 
-    /// Valid root epochs above `shown`, oldest first, with one approval of each root key: what
-    /// gives an order force, and nothing that just anybody signed.
+    /// Valid root epochs above `shown`, oldest first, each after the parts of its list of pins and
+    /// with one approval of each root key: what gives an order force, and nothing that just anybody
+    /// signed.
     pub(crate) fn epochs_after(&self, shown: u64) -> Vec<Arc<Verified<Statement>>> {
         let epochs = self.authority.epochs().chain(self.authority.rivals());
         let mut epochs: Vec<_> = epochs.filter(|epoch| epoch.number > shown).collect();
         epochs.sort_by_key(|epoch| (epoch.number, epoch.id));
         let keys = self.authority.order_keys();
-        let with_approvals = |id: StatementId| {
+        let with_approvals = |epoch: &Epoch| {
+            let id = epoch.id;
             let approvals = self.set.approvals(&id).filter(|yes| keys.contains(&yes.key()));
             let mut by_key = BTreeMap::new();
             for yes in approvals.filter(|yes| matches!(yes.author, Principal::Root(_))) {
                 by_key.entry(yes.key()).or_insert_with(|| yes.clone());
             }
-            self.set.get(&id).cloned().into_iter().chain(by_key.into_values())
+            let proposal = self.set.get(&id).cloned();
+            epoch.parts.clone().into_iter().chain(proposal).chain(by_key.into_values())
         };
-        epochs.into_iter().flat_map(|epoch| with_approvals(epoch.id)).collect()
+        epochs.into_iter().flat_map(with_approvals).collect()
     }
 
     /// The number of the standing root epoch; 0 before there is one.

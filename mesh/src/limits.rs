@@ -257,8 +257,14 @@ pub const DECISION_ARGS_KEPT: usize = 16;
 /// Names of known things that are named as nearest to one that is not: what fits in one line.
 pub const NEAREST_NAMES_MAX: usize = 3;
 
-/// Bytes of a root epoch's body as it is drawn up: a statement of 64 KiB less its envelope, which
-/// is below 1 KiB, and room for an author's longest name.
+/// Bytes of root epochs that go into an invite file: a year of monthly epochs of three hundred
+/// devices, or two epochs of five thousand, and small enough to carry on any stick. A newcomer
+/// hears of later ones from the member that lets it in.
+pub const ROOTS_BYTES_MAX: usize = 6 << 20;
+
+/// Bytes of a root epoch's body as it is drawn up, and of each part of its list of pins: a
+/// statement of 64 KiB less its envelope, which is below 1 KiB, and room for an author's longest
+/// name.
 pub const EPOCH_BYTES_MAX: usize = 62 * 1024;
 
 /// Policies of releases that wait for approvals, fetched so that they can be read before: as many

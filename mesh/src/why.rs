@@ -394,7 +394,7 @@ impl Engine {
             Body::Root(root) => {
                 let before = root.number.checked_sub(1);
                 let before = before.and_then(|number| self.known.authority.epoch(number));
-                let changes = before.map(|before| self.epoch_changes(before, root));
+                let changes = before.map(|before| self.proposal_changes(before, root));
                 (format!("root epoch {}", root.number), changes.unwrap_or_default())
             }
             Body::Release(header) => {

@@ -8,12 +8,14 @@ use belay_identity::body::Body;
 use belay_identity::codec::{self, Bytes};
 use belay_identity::key::PublicKey;
 use belay_identity::{FleetId, Signed, Statement, Verified, record};
+use belay_mesh::limits::ROOTS_BYTES_MAX;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use zeroize::{Zeroize, Zeroizing};
 
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Bytes of an invite file: the root epochs that a node puts in, and the rest of it.
+const FILE_BYTES_MAX: u64 = ROOTS_BYTES_MAX as u64 + (1 << 20);
 
 record! {
     /// The contents of an invite file.
@@ -76,7 +78,10 @@ pub(crate) fn read(path: &Path) -> Result<Opened, Fault> {
     };
     let meta = std::fs::metadata(path).map_err(|error| bad(error.to_string()))?;
     if meta.len() > FILE_BYTES_MAX {
-        return Err(bad("this is no invite file: it is longer than 1 MiB".into()));
+        return Err(bad(format!(
+            "this is no invite file: it is longer than {} MiB",
+            FILE_BYTES_MAX >> 20
+        )));
     }
     let bytes = Zeroizing::new(std::fs::read(path).map_err(|error| bad(error.to_string()))?);
     open(&bytes).map_err(bad)

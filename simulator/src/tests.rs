@@ -16,6 +16,7 @@ mod links;
 mod offload;
 mod passing;
 mod payload;
+mod pins;
 mod programs;
 mod shares;
 mod trials;

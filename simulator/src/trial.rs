@@ -236,10 +236,17 @@ impl Court {
         };
         let number = draft.root.number;
         let proposer = self.roots.first().cloned().ok_or(Failed::Odd("there is no root key"))?;
-        let at = self.place(node, &proposer, Class::AuthorityMinus)?;
-        let proposal = self.sign(&proposer, at, vec![draft.parent], Body::Root(draft.root));
+        let mut at = self.place(node, &proposer, Class::AuthorityMinus)?;
+        let mut parts = Vec::new();
+        for part in draft.parts.clone() {
+            let part = self.sign(&proposer, at, Vec::new(), part.into());
+            (at, _) = (at.after(&part), parts.push(part));
+        }
+        let named = parts.iter().map(|part| part.id()).collect();
+        let root = Body::Root(draft.naming(named));
+        let proposal = self.sign(&proposer, at, vec![draft.parent], root);
         let yes = Body::Approve(Approve { of: proposal.id() });
-        let mut said = vec![proposal.clone()];
+        let mut said = [parts, vec![proposal.clone()]].concat();
         said.push(self.sign(&proposer, at.after(&proposal), Vec::new(), yes.clone()));
         for other in self.roots.clone().into_iter().skip(1) {
             let at = self.place(node, &other, Class::AuthorityMinus)?;

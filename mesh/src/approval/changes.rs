@@ -5,33 +5,53 @@
 
 use super::root_key_words;
 use crate::engine::Engine;
-use belay_crdt::authority::Epoch;
+use belay_crdt::authority::{Epoch, check_list};
 use belay_crdt::set::Held;
-use belay_identity::body::{Body, Direction, Operator, Release, Role, Root};
+use belay_identity::body::{Body, Direction, Operator, Pin, Release, Role, Root};
 use belay_identity::principal::OperatorId;
 use belay_identity::{Class, StatementId};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Engine {
     /// What the next epoch changes against the one that stands.
-    pub(crate) fn epoch_changes(&self, standing: &Epoch, root: &Root) -> Vec<String> {
+    pub(crate) fn epoch_changes(
+        &self,
+        standing: &Epoch,
+        root: &Root,
+        pins: &[&Pin],
+    ) -> Vec<String> {
         let before = &standing.root;
         let mut lines = operator_changes(&before.operators, &root.operators);
         lines.extend(key_changes(before, root));
         for removal in &root.removals {
             let (id, reason) = (&removal.operator, &removal.reason);
             lines.push(format!("removes operator {} for cause: {reason}", id.name()));
-            lines.extend(self.revived_by(root, id));
+            lines.extend(self.revived_by(pins, id));
         }
         let orders = root.reaffirmed.len();
-        lines.push(format!("re-affirms {orders} orders, pins {} logs", root.pins.len()));
-        lines.extend(self.sealed_out(root));
+        lines.push(format!("re-affirms {orders} orders, pins {} logs", pins.len()));
+        lines.extend(self.sealed_out(root, pins));
         lines
     }
 
+    /// The same of a proposal that is held: nobody can read what it seals before its list of pins
+    /// has come.
+    pub(crate) fn proposal_changes(&self, standing: &Epoch, root: &Root) -> Vec<String> {
+        if let Err(fault) = check_list(root, |id| self.known.get(id)) {
+            return vec![format!("what it would seal cannot be read yet: {fault}")];
+        }
+        let parts = root.pins_in.iter().filter_map(|id| self.known.get(id));
+        let listed = parts.filter_map(|part| match &part.body {
+            Body::Pins(part) => Some(&part.pins),
+            _ => None,
+        });
+        let pins: Vec<&Pin> = root.pins.iter().chain(listed.flatten()).collect();
+        self.epoch_changes(standing, root, &pins)
+    }
+
     /// Orders that stop counting because their author is removed for cause.
-    pub(crate) fn revived_by(&self, root: &Root, removed: &OperatorId) -> Vec<String> {
-        let covered = self.covered_by(root);
+    fn revived_by(&self, pins: &[&Pin], removed: &OperatorId) -> Vec<String> {
+        let covered = self.covered_by(pins);
         let by =
             |author: &belay_identity::principal::Principal| author.to_string() == removed.as_str();
         let falls = self.known.orders.standing().filter(|order| by(&order.author));
@@ -49,8 +69,8 @@ impl Engine {
     }
 
     /// Grants of authority and membership that the epoch's pins do not cover: void once it stands.
-    fn sealed_out(&self, root: &Root) -> Vec<String> {
-        let covered = self.covered_by(root);
+    fn sealed_out(&self, root: &Root, pins: &[&Pin]) -> Vec<String> {
+        let covered = self.covered_by(pins);
         let bears = |one: &&Held| {
             let class = matches!(one.class, Class::AuthorityMinus | Class::AuthorityPlus);
             class && one.body.direction() == Some(Direction::Grant) && one.epoch < root.number
@@ -66,10 +86,10 @@ impl Engine {
         .collect()
     }
 
-    /// Everything that the pins of a root cover, along the hash links.
-    pub(crate) fn covered_by(&self, root: &Root) -> BTreeSet<StatementId> {
+    /// Everything that these pins cover, along the hash links.
+    fn covered_by(&self, pins: &[&Pin]) -> BTreeSet<StatementId> {
         let mut covered = BTreeSet::new();
-        for pin in &root.pins {
+        for pin in pins {
             let mut at = Some(pin.id);
             while let Some(held) = at.and_then(|id| self.known.get(&id)) {
                 if !covered.insert(held.id()) {
@@ -131,7 +151,8 @@ impl Engine {
 /// Root epochs and what approves them are judged by themselves, not by pins.
 fn is_of_roots(held: &Held) -> bool {
     let by_root = matches!(held.author, belay_identity::principal::Principal::Root(_));
-    matches!(held.body, Body::Root(_)) || (by_root && matches!(held.body, Body::Approve(_)))
+    matches!(held.body, Body::Root(_) | Body::Pins(_))
+        || (by_root && matches!(held.body, Body::Approve(_)))
 }
 
 fn operator_changes(before: &[Operator], after: &[Operator]) -> Vec<String> {

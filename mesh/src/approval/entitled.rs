@@ -6,6 +6,7 @@
 use super::signer_words;
 use crate::engine::Engine;
 use crate::output::{Refusal, RefusalKind};
+use belay_crdt::authority::check_list;
 use belay_crdt::set::Held;
 use belay_identity::body::{Body, Role};
 use belay_identity::principal::Principal;
@@ -105,6 +106,16 @@ impl Engine {
 
     /// Nobody says yes to a policy that he cannot have read; what comes with it is checked there.
     fn can_be_read(&self, of: &Held) -> Result<(), Refusal> {
+        if let Body::Root(root) = &of.body {
+            let fault = check_list(root, |id| self.known.get(id)).err();
+            let refused = fault.map(|fault| {
+                let why =
+                    format!("what root epoch {} would seal cannot be read: {fault}", root.number);
+                let hint = "wait for a member to bring it, or approve where it was proposed";
+                Refusal::new(RefusalKind::Unreachable, why, hint)
+            });
+            return refused.map_or(Ok(()), Err);
+        }
         let Body::Release(header) = &of.body else { return Ok(()) };
         if self.known.body(&header.body).is_some() {
             return Ok(());

@@ -159,6 +159,9 @@ fn public(key: &str) -> Result<PublicKey, Refusal> {
 pub(crate) struct EpochDraftSaid {
     /// What it says, canonical, in hex.
     pub(crate) root: String,
+    /// The parts of its list of pins, the same way; it is to name them in this order.
+    #[serde(default)]
+    pub(crate) parts: Vec<String>,
     pub(crate) parent: String,
     pub(crate) changes: Vec<String>,
     pub(crate) unpinned: u64,
@@ -167,10 +170,15 @@ pub(crate) struct EpochDraftSaid {
 impl From<&EpochDraft> for EpochDraftSaid {
     fn from(draft: &EpochDraft) -> Self {
         Self {
-            root: super::to_text(&codec::write(&draft.root.to_value())),
+            root: hexed(&draft.root.to_value()),
+            parts: draft.parts.iter().map(|part| hexed(&part.to_value())).collect(),
             parent: draft.parent.to_hex(),
             changes: draft.changes.clone(),
             unpinned: draft.unpinned,
         }
     }
+}
+
+fn hexed(value: &codec::Value) -> String {
+    super::to_text(&codec::write(value))
 }

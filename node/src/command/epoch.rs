@@ -17,7 +17,7 @@ use crate::door::{DoorClient, DoorName};
 use crate::fault::{Fault, io};
 use crate::screen::{Shown, talk};
 use crate::vault::KeyName;
-use belay_identity::body::{Approve, Body, Role, Root};
+use belay_identity::body::{Approve, Body, Pins, Role, Root};
 use belay_identity::codec;
 use belay_identity::{Class, StatementId};
 use serde_json::json;
@@ -111,6 +111,7 @@ pub(super) fn propose(
 /// An epoch that the node has drawn up.
 pub(super) struct Drawn {
     pub(super) root: Root,
+    parts: Vec<Pins>,
     parent: StatementId,
     changes: Vec<String>,
     unpinned: u64,
@@ -125,6 +126,11 @@ impl Drawn {
     fn words(&self) -> String {
         let mut text = format!("Root epoch {} would change:\n", self.root.number);
         self.changes.iter().for_each(|change| text += &format!("  {change}\n"));
+        match self.parts.len() {
+            0 => {}
+            1 => text += "  1 more statement lists those logs\n",
+            parts => text += &format!("  {parts} more statements list those logs\n"),
+        }
         if self.unpinned > 0 {
             text += &format!(
                 "  {} logs of credentials and work find no room: they are issued anew\n",
@@ -138,17 +144,29 @@ impl Drawn {
 pub(super) fn draw(door: &mut DoorClient, change: ChangeAsk) -> Result<Drawn, Fault> {
     let said: EpochDraftSaid = door.call(&Ask::NextEpoch { change })?;
     let odd = |_| Fault::failed("the node's epoch does not read", "use one version of belay");
-    let bytes = from_text(&said.root).map_err(|refusal| odd(refusal.why))?;
-    let value = codec::read(&bytes).map_err(|error| odd(error.to_string()))?;
-    let root = Root::from_value(value).map_err(|error| odd(error.to_string()))?;
+    let value = |text: &str| {
+        let bytes = from_text(text).map_err(|refusal| odd(refusal.why))?;
+        codec::read(&bytes).map_err(|error| odd(error.to_string()))
+    };
+    let root = Root::from_value(value(&said.root)?).map_err(|error| odd(error.to_string()))?;
+    let part =
+        |text: &String| Pins::from_value(value(text)?).map_err(|error| odd(error.to_string()));
+    let parts = said.parts.iter().map(part).collect::<Result<_, Fault>>()?;
     let parent = id_from_text(&said.parent).map(StatementId).map_err(|no| odd(no.why))?;
-    Ok(Drawn { root, parent, changes: said.changes, unpinned: said.unpinned })
+    Ok(Drawn { root, parts, parent, changes: said.changes, unpinned: said.unpinned })
 }
 
-/// Signs the proposal and its first approval; they leave together.
+/// Signs the proposal and its first approval; they leave together, after the parts of its list of
+/// pins, which count for nothing without them.
 pub(super) fn sign(signer: &mut Operator, drawn: &Drawn) -> Result<StatementId, Fault> {
     let mut place = signer.place(Class::AuthorityMinus)?;
-    let body = Body::Root(drawn.root.clone());
+    let mut root = drawn.root.clone();
+    for part in &drawn.parts {
+        let part = signer.sign_next(&mut place, part.clone().into(), Vec::new(), None)?;
+        root.pins_in.push(part.id());
+        signer.hand_in(&[part], &[])?;
+    }
+    let body = Body::Root(root);
     let proposal = signer.sign_next(&mut place, body, vec![drawn.parent], None)?;
     let of = proposal.id();
     let yes = signer.sign_next(&mut place, Approve { of }.into(), Vec::new(), None)?;

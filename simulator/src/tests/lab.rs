@@ -133,6 +133,11 @@ impl Lab {
         lab
     }
 
+    /// What its clocks say.
+    pub(super) fn wall_ms(&self) -> u64 {
+        WALL_MS + self.now_ms
+    }
+
     /// The operator's first words, in a log of their own that no device numbers.
     pub(super) fn ordered(&self, body: impl Into<Body>) -> Held {
         let operator = OperatorId::new(&self.fleet.domain, "operator").unwrap();

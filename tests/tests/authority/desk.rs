@@ -201,7 +201,11 @@ impl Desk {
     /// Draws up, signs and approves the next epoch with the root key of this seed; its id.
     pub(super) fn propose(&mut self, seed: u8, change: Change) -> Result<StatementId, Refusal> {
         let draft = self.draw_up(change)?;
-        let id = self.say(seed, draft.root, &[draft.parent])?;
+        let mut parts = Vec::new();
+        for part in draft.parts.clone() {
+            parts.push(self.say(seed, part, &[])?);
+        }
+        let id = self.say(seed, draft.naming(parts), &[draft.parent])?;
         self.approve(seed, id)?;
         Ok(id)
     }
