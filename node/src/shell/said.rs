@@ -13,8 +13,8 @@ use crate::api::statements::StatementsSaid;
 use crate::api::why::WhySaid;
 use crate::api::{
     AuditCutSaid, BoundSaid, BranchSaid, DeviceSaid, EndedSaid, FullSaid, LeaseSaid, OffloadSaid,
-    OrderSaid, OutlookSaid, PathSaid, PlaceSaid, ProgressSaid, ReleaseSaid, StatusSaid, TaskSaid, TriedSaid,
-    VerdictSaid, to_text,
+    OrderSaid, OutlookSaid, PathSaid, PlaceSaid, ProgressSaid, ReleaseSaid, StatusSaid, TaskSaid,
+    TriedSaid, VerdictSaid, to_text,
 };
 use crate::door::Refusal as DoorRefusal;
 use crate::transport::{Side, Used, Way};

@@ -33,6 +33,8 @@ fn verdict(decision: &str, rule: &str) -> Box<VerdictSaid> {
         why: format!("{rule} says so"),
         hint: "ask".into(),
         would_deny: None,
+        nearest: Vec::new(),
+        flip: None,
         id: Some("0123456789abcdef0123".into()),
         short: String::new(),
         signed: Vec::new(),
