@@ -7,12 +7,14 @@
 //!
 //! Read in this order: this file (requests of the client), `plan` (where each goes and what the
 //! gate is asked), `server` (what servers say), `lists` (what a client is shown), `backward` (what
-//! servers ask of the client). Refused here: sending anything that was not judged.
+//! servers ask of the client), `stateless` (the era without a handshake). Refused here: sending
+//! anything that was not judged.
 
 mod backward;
 mod lists;
 mod plan;
 mod server;
+mod stateless;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +30,7 @@ use lists::{Gather, Listing};
 use plan::Unplanned;
 use rmcp::model::ErrorCode;
 use server::{Sent, Server};
+use stateless::Parked;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The action under which all of this is judged.
@@ -126,6 +129,8 @@ pub(crate) struct Gateway {
     /// Requests of servers that the client has not answered.
     backward: BTreeMap<u64, Backward>,
     asks: BTreeMap<u64, Asking>,
+    /// Calls that wait for what a client without a handshake is to add.
+    parked: BTreeMap<u64, Parked>,
     /// Which server owns a task or a resource, as far as it said so.
     owners: BTreeMap<String, Option<usize>>,
     /// Prompts by the name under which they are shown.
@@ -142,6 +147,8 @@ struct Client {
     greeting: Option<Json>,
     /// Whether its handshake is over.
     ready: bool,
+    /// Whether it has none: what it can do stands in each request.
+    stateless: bool,
     /// What came before the servers were there.
     early: Vec<(u64, Message)>,
     /// What servers said before the client's handshake was over.
@@ -160,6 +167,8 @@ struct Call {
     token: Option<Json>,
     /// The permit under which it is done, and since when.
     permit: Option<(String, u64)>,
+    /// What was asked, where the client has no handshake and may be asked to say more.
+    stateless: Option<Json>,
 }
 
 /// How far it has come.
@@ -173,6 +182,8 @@ enum Phase {
     Filtering { listing: Listing, items: Vec<Json> },
     /// A server has it, under this id.
     Sent { at: usize, id: u64 },
+    /// The client is told what changes, as long as it listens.
+    Listening { filter: Json },
     /// Several servers have it.
     Everyone { left: BTreeSet<usize>, failed: Option<Json> },
 }
@@ -181,6 +192,8 @@ enum Phase {
 #[derive(Debug)]
 enum Then {
     Greet(Json),
+    Discover,
+    Listen(Json),
     Answer(Json),
     Gather(Listing),
     Forward { at: usize, params: Option<Json>, tool: Option<String> },
@@ -204,6 +217,7 @@ impl Gateway {
             calls: BTreeMap::new(),
             backward: BTreeMap::new(),
             asks: BTreeMap::new(),
+            parked: BTreeMap::new(),
             owners: BTreeMap::new(),
             prompts: BTreeMap::new(),
             made: 0,
@@ -251,6 +265,10 @@ impl Gateway {
         let refuse = |gateway: &mut Self, code: ErrorCode, what: &str| {
             gateway.answer_at(via, message::error(Some(&id), code.0, what, None));
         };
+        if let Err(unfit) = self.check_stateless(&method, &message) {
+            let error = message::error(Some(&id), unfit.code.0, &unfit.what, unfit.data);
+            return self.answer_at(via, error);
+        }
         if self.calls.values().any(|call| call.id == id && call.via == via) {
             let what = "a request with this id is still open";
             return refuse(self, ErrorCode::INVALID_REQUEST, what);
@@ -283,7 +301,12 @@ impl Gateway {
 
     /// Routes a request and asks the gate.
     fn take_up(&mut self, via: u64, id: Id, method: String, message: &Message) {
-        let planned = self.plan(&method, message.params());
+        let stateless = stateless::is(message);
+        let own = message.params().cloned().map(|params| match stateless {
+            true => stateless::as_before(params),
+            false => params,
+        });
+        let planned = self.plan(&method, own.as_ref(), stateless);
         let token = message.params().and_then(|params| params.at(&["_meta", "progressToken"]));
         let call = Call {
             id,
@@ -293,6 +316,7 @@ impl Gateway {
             touched_ms: self.now_ms,
             token: token.cloned(),
             permit: None,
+            stateless: own.clone().filter(|_| stateless),
         };
         match planned {
             Ok((question, then)) => {
@@ -330,18 +354,16 @@ impl Gateway {
         if let Said::Act(verdict) = &said {
             call.permit = verdict.id.clone().map(|id| (id, self.now_ms));
         }
-        match (call.phase, said) {
-            (Phase::Judging(then), _) => {
-                let call = Call { phase: Phase::Judging(Then::Answer(Json::Null)), ..call };
-                self.go_on(number, call, then);
-            }
+        let idle = Phase::Judging(Then::Answer(Json::Null));
+        match (std::mem::replace(&mut call.phase, idle), said) {
+            (Phase::Judging(then), _) => self.go_on(number, call, then),
             (Phase::Filtering { listing, items }, Said::Outlook(outlook)) => {
                 let shown = lists::open_ones(items, &outlook.open);
-                self.answer(call.via, &call.id, listing.result(shown));
+                self.answer(&call, listing.result(shown));
             }
             // Nothing else is asked about.
             (Phase::Filtering { .. } | Phase::Gathering(_), _)
-            | (Phase::Sent { .. } | Phase::Everyone { .. }, _) => {}
+            | (Phase::Sent { .. } | Phase::Everyone { .. } | Phase::Listening { .. }, _) => {}
         }
     }
 
@@ -349,14 +371,19 @@ impl Gateway {
     fn go_on(&mut self, number: u64, mut call: Call, then: Then) {
         match then {
             Then::Greet(params) => match self.greeting(&params) {
-                Ok(result) => self.answer(call.via, &call.id, result),
+                Ok(result) => self.answer(&call, result),
                 Err(why) => {
                     let code = ErrorCode::INTERNAL_ERROR.0;
                     let error = message::error(Some(&call.id), code, &why, None);
                     self.answer_at(call.via, error);
                 }
             },
-            Then::Answer(result) => self.answer(call.via, &call.id, result),
+            Then::Discover => {
+                let result = self.discovered();
+                self.answer(&call, result);
+            }
+            Then::Listen(filter) => self.listen(number, call, &filter),
+            Then::Answer(result) => self.answer(&call, result),
             Then::Gather(listing) => {
                 let gather = self.gather(number, listing);
                 call.phase = Phase::Gathering(gather);
@@ -370,7 +397,9 @@ impl Gateway {
                     self.came(call.permit.take(), Came::NotTried);
                     return self.deny(&call, &no);
                 }
+                let Some((params, call)) = self.resume(number, at, params, call) else { return };
                 let id = self.send(at, &call.method, params, Sent::Call(number));
+                let mut call = call;
                 call.phase = Phase::Sent { at, id };
                 self.calls.insert(number, call);
             }
@@ -398,16 +427,14 @@ impl Gateway {
             failed.set("id", call.id.json());
             return self.answer_at(call.via, failed);
         }
-        self.answer(call.via, &call.id, Json::object([]));
+        self.answer(&call, Json::object([]));
     }
 
     fn on_notification(&mut self, method: &str, message: Message) {
         match Method::named(method) {
             Some(Method::Initialized) => {
                 self.client.ready = true;
-                for (at, message) in std::mem::take(&mut self.client.held) {
-                    self.on_server_message(at, message);
-                }
+                self.release_held();
             }
             Some(Method::Cancelled) => {
                 let named = message.params().and_then(|params| params.get("requestId"));
@@ -442,6 +469,7 @@ impl Gateway {
             Phase::Everyone { .. }
             | Phase::Judging(_)
             | Phase::Gathering(_)
+            | Phase::Listening { .. }
             | Phase::Filtering { .. } => {}
         }
     }
@@ -458,8 +486,11 @@ impl Gateway {
 
     fn on_tick(&mut self) {
         self.end_late_servers();
+        self.forget_parked();
         let now_ms = self.now_ms;
-        let silent = |call: &Call| now_ms.saturating_sub(call.touched_ms) > SILENT_MS_MAX;
+        let heard = |call: &Call| matches!(call.phase, Phase::Listening { .. });
+        let silent =
+            |call: &Call| !heard(call) && now_ms.saturating_sub(call.touched_ms) > SILENT_MS_MAX;
         let calls = self.calls.iter().filter(|(_, call)| silent(call)).map(|(number, _)| *number);
         for number in calls.collect::<Vec<_>>() {
             if let Some(call) = self.calls.get(&number) {
@@ -482,13 +513,21 @@ impl Gateway {
     /// Says No to a request.
     fn deny(&mut self, call: &Call, no: &No) {
         if Method::named(&call.method) == Some(Method::CallTool) {
-            return self.answer(call.via, &call.id, no.tool_result());
+            return self.answer(call, no.tool_result());
         }
         self.answer_at(call.via, no.error(&call.id));
     }
 
-    fn answer(&mut self, via: u64, id: &Id, result: Json) {
-        self.answer_at(via, message::result(id, result));
+    fn answer(&mut self, call: &Call, result: Json) {
+        self.finish(call, message::result(&call.id, result));
+    }
+
+    /// Answers a request as its era wants it.
+    fn finish(&mut self, call: &Call, mut whole: Json) {
+        if call.stateless.is_some() {
+            stateless::complete(&call.method, &mut whole);
+        }
+        self.answer_at(call.via, whole);
     }
 
     fn answer_at(&mut self, via: u64, message: Json) {
@@ -514,6 +553,16 @@ impl Gateway {
     fn next(&mut self) -> u64 {
         self.made += 1;
         self.made
+    }
+
+    /// Hears again what came too early; what still does is held again.
+    fn release_held(&mut self) {
+        if !self.client.ready {
+            return;
+        }
+        for (at, message) in std::mem::take(&mut self.client.held) {
+            self.on_server_message(at, message);
+        }
     }
 
     fn hold(&mut self, at: usize, message: Message) {

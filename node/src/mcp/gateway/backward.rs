@@ -11,6 +11,7 @@ use super::super::json::Json;
 use super::super::limits::{OPEN_MAX, ROOTS_MAX};
 use super::super::message::{self, Id, Message};
 use super::super::method::Method;
+use super::server::State;
 use super::{Asking, Came, Gateway, MAIN, Output, Phase, Question, Said, TOOL_CALL};
 use crate::api::OutlookAsk;
 use rmcp::model::ErrorCode;
@@ -41,11 +42,12 @@ impl Gateway {
         if known == Some(Method::Ping) {
             return self.answer_server(at, message::result(&id, Json::object([])));
         }
+        // Some ask as soon as the handshake is over, before their own tools are known here.
+        if !self.client.ready || matches!(self.servers[at].state, State::Starting { .. }) {
+            return self.hold(at, message);
+        }
         if let Err(no) = self.servers[at].may_use() {
             return self.answer_server(at, no.error(&id));
-        }
-        if !self.client.ready {
-            return self.hold(at, message);
         }
         let refuse = |gateway: &mut Self, code: ErrorCode, what: &str| {
             gateway.answer_server(at, message::error(Some(&id), code.0, what, None));
@@ -115,6 +117,9 @@ impl Gateway {
         if let Some(no) = no {
             self.backward.remove(&number);
             return self.answer_server(at, no.error(&id));
+        }
+        if self.client.stateless {
+            return self.park(number, at, &message);
         }
         message.set("id", Id::own(number).json());
         let via = self.channel_of(at);
@@ -201,7 +206,12 @@ impl Gateway {
         self.answer_server(backward.at, answer);
     }
 
-    fn answer_server(&mut self, at: usize, message: Json) {
+    /// Gives a server's request up; its own id.
+    pub(super) fn take_backward(&mut self, number: u64) -> Option<Id> {
+        self.backward.remove(&number).map(|backward| backward.id)
+    }
+
+    pub(super) fn answer_server(&mut self, at: usize, message: Json) {
         self.out.push_back(Output::Server { at, message });
     }
 
@@ -232,7 +242,9 @@ impl Gateway {
             params.set("reason", reason);
         }
         let message = message::notification(Method::Cancelled.text(), Some(params));
-        self.notify(MAIN, message);
+        if !self.client.stateless {
+            self.notify(MAIN, message);
+        }
     }
 
     /// Progress goes to the server that asked under that token, and to no other.

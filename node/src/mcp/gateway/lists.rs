@@ -281,7 +281,7 @@ impl Gateway {
 }
 
 /// What any of them can do.
-fn all_capabilities(greetings: &[&Json]) -> Json {
+pub(super) fn all_capabilities(greetings: &[&Json]) -> Json {
     let changes = || Json::object([("listChanged", Json::Bool(true))]);
     let mut all = Json::object([("tools", changes())]);
     for greeting in greetings {

@@ -29,6 +29,7 @@ impl Gateway {
         &self,
         method: &str,
         params: Option<&Json>,
+        stateless: bool,
     ) -> Result<(Question, Then), Unplanned> {
         let standing = |then| Ok((Question::Outlook(Vec::new()), then));
         let Some(known) = Method::named(method).filter(|method| method.is_clients()) else {
@@ -59,8 +60,13 @@ impl Gateway {
                 self.forward(known, at, params.cloned())
             }
             Method::ListTasks => self.plan_unknown(method, params),
-            // A stateless client is told to shake hands: the older era is what answers here.
-            Method::Discover | Method::Listen => Err(unknown_method(method)),
+            // A client that shakes hands asks otherwise.
+            Method::Discover | Method::Listen if !stateless => Err(unknown_method(method)),
+            Method::Discover => standing(Then::Discover),
+            Method::Listen => {
+                let filter = params.and_then(|params| params.get("notifications"));
+                standing(Then::Listen(filter.cloned().unwrap_or(Json::object([]))))
+            }
             // Notifications that were sent as requests.
             Method::Initialized | Method::RootsChanged | Method::Cancelled | Method::Progress => {
                 Err(unknown_method(method))

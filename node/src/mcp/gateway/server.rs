@@ -55,6 +55,8 @@ pub(super) enum Sent {
     },
     /// What a client asked.
     Call(u64),
+    /// The same while the client is to add something.
+    Parked(u64),
 }
 
 /// The pages of a list so far.
@@ -323,6 +325,7 @@ impl Gateway {
                 self.on_page(at, call, listing, pages, &message);
             }
             Some(Sent::Call(number)) => self.on_call_answer(at, number, failed, message),
+            Some(Sent::Parked(number)) => self.on_parked_answer(number, message),
         }
     }
 
@@ -379,6 +382,7 @@ impl Gateway {
         if matches!(self.servers[at].state, State::Starting { .. }) {
             self.servers[at].state = State::Ready;
             self.take_up_early();
+            self.release_held();
         }
     }
 
@@ -391,16 +395,17 @@ impl Gateway {
             }
             return self.on_everyone(number);
         }
-        let Some(call) = self.calls.remove(&number) else { return };
+        let Some(mut call) = self.calls.remove(&number) else { return };
         let mut whole = message.whole;
         let says_so = whole.at(&["result", "isError"]) == Some(&Json::Bool(true));
-        self.came(call.permit, if failed || says_so { Came::Failed } else { Came::Done });
+        let permit = call.permit.take();
+        self.came(permit, if failed || says_so { Came::Failed } else { Came::Done });
         if let Some(task) = whole.at(&["result", "task", "taskId"]).and_then(Json::as_text) {
             let task = task.to_owned();
             self.owns(&task, at);
         }
         whole.set("id", call.id.json());
-        self.answer_at(call.via, whole);
+        self.finish(&call, whole);
     }
 
     fn on_server_notification(&mut self, at: usize, method: &str, message: Message) {
@@ -450,6 +455,7 @@ impl Gateway {
     /// Passes a notification on, once the client's handshake is over.
     fn pass_on(&mut self, at: usize, message: Message) {
         match self.client.ready {
+            true if self.client.stateless => self.notify_listeners(&message.whole),
             true => self.notify(MAIN, message.whole),
             false => self.hold(at, message),
         }
@@ -483,6 +489,7 @@ impl Gateway {
         for sent in sent.into_values() {
             match sent {
                 Sent::Greeting | Sent::Tools(_) => {}
+                Sent::Parked(number) => self.drop_parked(number),
                 Sent::List { call, listing, .. } => self.leave_out(at, call, listing),
                 Sent::Call(number) => self.fail(at, number, &what),
             }
@@ -490,7 +497,10 @@ impl Gateway {
         self.forget_backward(at);
         if self.client.ready {
             let changed = message::notification(Method::ToolsChanged.text(), None);
-            self.notify(MAIN, changed);
+            match self.client.stateless {
+                true => self.notify_listeners(&changed),
+                false => self.notify(MAIN, changed),
+            }
         }
         self.take_up_early();
     }
