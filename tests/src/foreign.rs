@@ -7,6 +7,7 @@
 mod agents;
 mod cose;
 mod drafts;
+mod mcp;
 mod ssh;
 mod tools;
 
@@ -34,6 +35,18 @@ pub fn run_agents(exe: &Path) -> Result<(), String> {
     folder.close().map_err(|error| format!("the temporary folder stays: {error}"))
 }
 
+/// Runs the servers and clients of tools alone with this executable; panics where they get
+/// something else through the gateway.
+///
+/// # Errors
+/// What could not be had, such as a registry that does not answer.
+pub fn run_mcp(exe: &Path) -> Result<(), String> {
+    let folder = tempfile::Builder::new().prefix("belay-foreign-").tempdir();
+    let folder = folder.map_err(|error| format!("a temporary folder: {error}"))?;
+    mcp::run(exe, folder.path())?;
+    folder.close().map_err(|error| format!("the temporary folder stays: {error}"))
+}
+
 /// Runs every part with this executable; panics where one does not hold.
 ///
 /// # Errors
@@ -45,5 +58,6 @@ pub fn run(exe: &Path) -> Result<(), String> {
     drafts::run(exe, folder.path())?;
     ssh::run(exe);
     agents::run(exe, folder.path())?;
+    mcp::run(exe, folder.path())?;
     folder.close().map_err(|error| format!("the temporary folder stays: {error}"))
 }

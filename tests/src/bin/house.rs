@@ -12,7 +12,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | real-here [TIMES] | bare | \
                      kills [TIMES] | offload [TIMES] | payload [TIMES] | half-open [TIMES] | \
                      blocked-udp [TIMES] | behind-nat [TIMES] | local-network [TIMES] | \
-                     roaming [TIMES] | fuzz [TARGET] [SECONDS] | foreign [agents]";
+                     roaming [TIMES] | fuzz [TARGET] [SECONDS] | foreign [agents | gateway]";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         ["local-network", times] => times.parse().map_or_else(|_no_number| usage(), local_network),
         ["foreign"] => foreign(foreign::run),
         ["foreign", "agents"] => foreign(foreign::run_agents),
+        ["foreign", "gateway"] => foreign(foreign::run_mcp),
         _ => usage(),
     }
 }

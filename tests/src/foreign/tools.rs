@@ -36,6 +36,11 @@ impl Python {
         Ok(Self { program, versions: format!("{}, {}", python.trim(), ours.join(", ")) })
     }
 
+    /// Its program.
+    pub(super) fn program(&self) -> PathBuf {
+        self.program.clone()
+    }
+
     /// Runs a script with one argument; what it printed, or panics with its last words.
     pub(super) fn run(&self, script: &Path, argument: &Path) -> String {
         let ran = Command::new(&self.program).arg(script).arg(argument).output();
@@ -59,18 +64,31 @@ impl Node {
     /// # Errors
     /// What could not be had, and the client's last words.
     pub(super) fn with(folder: &Path, package: &str) -> Result<Self, String> {
+        Self::with_all(folder, &[package])
+    }
+
+    /// The same with several packages.
+    ///
+    /// # Errors
+    /// What could not be had, and the client's last words.
+    pub(super) fn with_all(folder: &Path, packages: &[&str]) -> Result<Self, String> {
         let place = folder.join("node");
         std::fs::create_dir(&place).map_err(|error| format!("{}: {error}", place.display()))?;
         let npm = |args: &[&str]| Command::new("npm").current_dir(&place).args(args).output();
         let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", "."];
-        let what = format!("{package} from the Node registry");
-        had(&what, npm(&[&install, &[package][..]].concat()))?;
+        let what = format!("{} from the Node registry", packages.join(" and "));
+        had(&what, npm(&[&install, packages].concat()))?;
         let node = had("node's version", Command::new("node").arg("--version").output())?;
         let all = had("the installed versions", npm(&["ls", "--parseable", "--long"]))?;
-        let name = package.rsplit_once('@').map_or(package, |(name, _)| name);
-        let entry = all.lines().find(|line| line.contains(&format!(":{name}@")));
-        let version = entry.and_then(|line| line.rsplit(':').next()).unwrap_or(package);
-        Ok(Self { folder: place, versions: format!("Node {}, {version}", node.trim()) })
+        let version = |package: &&str| {
+            // A scope begins with the same sign as a version.
+            let at = package[1..].rfind('@').map_or(package.len(), |at| at + 1);
+            let entry = all.lines().find(|line| line.contains(&format!(":{}@", &package[..at])));
+            entry.and_then(|line| line.rsplit(':').next()).unwrap_or(package).to_owned()
+        };
+        let versions: Vec<String> = packages.iter().map(version).collect();
+        let versions = format!("Node {}, {}", node.trim(), versions.join(", "));
+        Ok(Self { folder: place, versions })
     }
 
     /// A file that the package brought.
