@@ -15,7 +15,7 @@ mod gate;
 mod gateway;
 mod json;
 pub(crate) mod limits;
-mod message;
+pub(crate) mod message;
 mod method;
 pub(crate) mod name;
 pub(crate) mod pin;

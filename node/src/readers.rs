@@ -6,6 +6,8 @@
 use crate::api::Ask;
 use crate::card::CardUse;
 use crate::fault::Fault;
+use crate::hook::Dialect;
+use crate::mcp::message::Message;
 use crate::warden::{Facts, FactsError};
 use crate::{card, config, invite, store, subject, warden};
 use belay_identity::FleetId;
@@ -64,4 +66,26 @@ pub fn journal_entry(bytes: &[u8]) -> Option<Vec<u8>> {
 /// Where they are damaged.
 pub fn facts(bytes: &[u8], key: &[u8; 32]) -> Result<Facts, FactsError> {
     warden::facts_in(bytes, key)
+}
+
+/// One message of the Model Context Protocol as it is passed on; none where it is refused, with
+/// what is answered.
+///
+/// # Errors
+/// The answer to whoever sent it.
+pub fn mcp_message(bytes: &[u8]) -> Result<String, String> {
+    match Message::parse(bytes) {
+        Ok(message) => Ok(message.whole.to_string()),
+        Err(unread) => Err(unread.answer().to_string()),
+    }
+}
+
+/// A call of a coding agent's hook, by the agent's word: how many acts it becomes.
+///
+/// # Errors
+/// Why it is denied.
+pub fn hook_call(agent: &str, bytes: &[u8]) -> Result<usize, String> {
+    let dialect = Dialect::ALL.into_iter().find(|dialect| dialect.word() == agent);
+    let dialect = dialect.ok_or_else(|| format!("no hook of {agent} is known"))?;
+    dialect.acts_of(bytes)
 }

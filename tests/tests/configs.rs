@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 fn load(path: &Path) -> Result<(), String> {
     match path.file_name().and_then(|name| name.to_str()) {
         Some("policy.cedar" | "release.toml") => policy(path.parent().unwrap_or(path)),
+        Some("belay.cedarschema") => schema(path),
         Some(name) if name.ends_with(".toml") && in_plans(path) => plan(path),
         _ => Err("no reader: give it one here, or take it away".into()),
     }
@@ -17,6 +18,12 @@ fn load(path: &Path) -> Result<(), String> {
 
 fn in_plans(path: &Path) -> bool {
     path.parent().and_then(Path::file_name).is_some_and(|folder| folder == "plans")
+}
+
+/// The gate reads every policy by this very text.
+fn schema(path: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    if text == belay_mesh::gate::SCHEMA { Ok(()) } else { Err("the gate reads another".into()) }
 }
 
 fn plan(path: &Path) -> Result<(), String> {

@@ -48,7 +48,9 @@ pub(crate) fn run(context: &Context) -> Result<ExitCode, Fault> {
     let waiting: Vec<WaitingSaid> = door.call(&Ask::Waiting { id: None })?;
     let away = status.devices.iter().filter(|device| !device.linked);
     let missing = away.map(|device| device.name.clone()).collect();
-    let (healthy, mut health) = (healthy(&status), items(&status, &peers));
+    let (cut, mut health) = (own_cut(&status), items(&status, &peers));
+    let healthy = healthy(&status) && cut.is_none();
+    health.extend(cut);
     health.extend(
         waiting.iter().filter(|waiting| waiting.act != ActKind::Silence.as_str()).map(waits),
     );
@@ -59,6 +61,17 @@ pub(crate) fn run(context: &Context) -> Result<ExitCode, Fault> {
     let words = words(&standing);
     Shown { schema: "belay.status.run/1", missing, data: &standing, words }.show(context.format)?;
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// That an order stands against this device; its node runs on, so that `up` does not wait for it.
+fn own_cut(status: &StatusSaid) -> Option<Item> {
+    let own = status.device.as_ref()?;
+    let cut = status.devices.iter().find(|device| device.name == *own)?.cut;
+    cut.then(|| Item {
+        what: "an order stands against this device: nothing that it runs may act".to_owned(),
+        next: format!("an operator answers it by name: belay resume device:{own}"),
+        wrong: true,
+    })
 }
 
 /// True when nothing of this device's own is wrong; that others are away is no fault of it.

@@ -78,6 +78,11 @@ impl Dialect {
         }
     }
 
+    /// How many acts one call becomes.
+    pub(crate) fn acts_of(self, bytes: &[u8]) -> Result<usize, String> {
+        self.read(bytes).map(|acts| acts.len()).map_err(|error| error.to_string())
+    }
+
     /// An answer in its words.
     pub(super) fn say(self, said: &Said) -> Spoken {
         match self {

@@ -9,6 +9,7 @@ use belay_node::config::NodeFile;
 use belay_node::policy_folder::Source;
 use belay_node::readers;
 use belay_simulator::Plan;
+use std::net::Ipv4Addr;
 
 const STARTER: [&str; 2] = [
     include_str!("../../../configs/policies/starter/policy.cedar"),
@@ -190,4 +191,72 @@ fn read_name(bytes: &[u8]) -> bool {
         assert_eq!(fault.exit, 2, "{}", fault.what);
     }
     principal.is_ok() || subject.is_ok()
+}
+
+/// Goal: a message of the Model Context Protocol is passed on in one form or answered with JSON.
+#[test]
+fn mcp_message() {
+    let good = bytes_of(&[
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"n":[1,2.50]}}}"#,
+        r#"{"jsonrpc":"2.0","id":"x","result":{"content":[{"type":"text","text":"\u00e9"}]}}"#,
+        r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#,
+        r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"no"}}"#,
+    ]);
+    let read = read_mcp_message;
+    Target { name: "mcp_message", good, form: Form::Text, tries: 20_000, read }.play();
+}
+
+fn read_mcp_message(bytes: &[u8]) -> bool {
+    match readers::mcp_message(bytes) {
+        Ok(passed) => {
+            let again = readers::mcp_message(passed.as_bytes());
+            assert_eq!(again.as_ref(), Ok(&passed), "what is passed on is passed on again");
+            true
+        }
+        Err(answer) => {
+            let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+            assert!(answer["error"]["code"].is_i64(), "{answer}");
+            false
+        }
+    }
+}
+
+/// Goal: a call of an agent's hook is some acts or a No that says why; never nothing.
+#[test]
+fn hook_call() {
+    let good = bytes_of(&[
+        r#"{"hook_event_name":"PreToolUse","session_id":"s","cwd":"/w","tool_name":"Bash","tool_input":{"command":"ls -l | wc","description":"count"}}"#,
+        r#"{"hook_event_name":"PreToolUse","session_id":"s","cwd":"/w","tool_name":"Bash","tool_input":{"command":"touch a"}}"#,
+    ]);
+    Target { name: "hook_call", good, form: Form::Text, tries: 20_000, read: read_hook_call }
+        .play();
+}
+
+fn read_hook_call(bytes: &[u8]) -> bool {
+    let said = ["claude-code", "codex"].map(|agent| readers::hook_call(agent, bytes));
+    let some = |said: &Result<usize, String>| match said {
+        Ok(acts) => {
+            assert!(*acts > 0, "a call without an act asks nobody");
+            true
+        }
+        Err(why) => {
+            assert!(!why.is_empty());
+            false
+        }
+    };
+    said.iter().map(some).fold(false, |any, one| any || one)
+}
+
+/// Goal: a packet of the local network announces at most what it has room for.
+#[test]
+fn announcement() {
+    let good = vec![belay_tests::golden::announcement().bytes];
+    let (form, read) = (Form::Cbor(0), read_announcement);
+    Target { name: "announcement", good, form, tries: 20_000, read }.play();
+}
+
+fn read_announcement(bytes: &[u8]) -> bool {
+    let said = belay_node::transport::mdns::announced_in(bytes, Ipv4Addr::new(192, 0, 2, 7));
+    assert!(said.is_none_or(|count| count <= bytes.len() / 16), "each has a name of 16 bytes");
+    said.is_some()
 }

@@ -32,7 +32,9 @@ fn bytes_of(names: impl Fn(&Sample) -> bool) -> Vec<Vec<u8>> {
 /// Goal: one item has one encoding, and exactly what is scanned is read.
 #[test]
 fn item() {
-    let good = bytes_of(|sample| !sample.name.starts_with("frame-"));
+    let good = bytes_of(|sample| {
+        !sample.name.starts_with("frame-") && sample.name != golden::announcement().name
+    });
     Target { name: "item", good, form: Form::Cbor(0), tries: 10_000, read: read_item }.play();
 }
 

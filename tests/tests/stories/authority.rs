@@ -167,6 +167,8 @@ fn what_is_paused_goes_on_and_a_device_comes_back_by_two() {
 
     let held = sign(&fleet, LAPTOP, &["quarantine", "robot", "--timeout", "20s"]).wants(0).data();
     work.wait_until_gone(SOON);
+    let own = fleet.ask(ROBOT, &["status"]).wants(1).stdout;
+    assert!(own.contains("Not healthy") && own.contains("stands against this device"), "{own}");
     let alone = sign(&fleet, LAPTOP, &["resume", "device:robot"]);
     assert_eq!(alone.exit, Some(8), "a device takes two: {alone:#?}");
     let waiting = fleet.json(LAPTOP, &["approve"]).wants(0).data();

@@ -110,7 +110,7 @@ fn an_agent_sees_and_calls_what_it_may() {
     let echoed: Value = serde_json::from_str(text(answer(&told, 2))).unwrap();
     assert_eq!(echoed, json!({"path": "/open", "n": [1, 2.50]}));
     let denied = text(answer(&told, 3)).to_owned();
-    for word in ["no-secret", "release 1.1", "operator/operator", "decision "] {
+    for word in ["no-secret", "release 1.1", "operator:operator", "decision "] {
         assert!(denied.contains(word), "“{word}” is not in {denied}");
     }
     assert!(text(answer(&told, 4)).contains("tool.call on story/delete: rule no-delete"));

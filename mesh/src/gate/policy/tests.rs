@@ -403,6 +403,7 @@ fn the_starter_settings_cover_every_class() {
         let body =
             STARTER_RELEASE.split(&format!("\n[{name}]\n")).nth(1).expect("the section is there");
         let lines = body.lines().take_while(|line| !line.starts_with('['));
+        let lines = lines.filter(|line| !line.starts_with('#'));
         let pairs = lines.filter_map(|line| line.split_once(" = "));
         pairs.map(|(key, value)| (key, value.trim_matches('"'))).collect()
     };

@@ -32,7 +32,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-pub use packet::announcement;
+pub use packet::{announced_in, announcement};
 
 use self::{
     limits::{

@@ -35,6 +35,15 @@ pub(super) enum Said {
     Nothing,
 }
 
+/// How many devices a packet from this address announces; none where it neither announces nor asks.
+pub fn announced_in(packet: &[u8], from: Ipv4Addr) -> Option<usize> {
+    match read(packet, from) {
+        Said::Question => Some(0),
+        Said::Announcements(all) => Some(all.len()),
+        Said::Nothing => None,
+    }
+}
+
 /// Reads a packet from this address.
 pub(super) fn read(packet: &[u8], from: Ipv4Addr) -> Said {
     // Most of what comes is other people's services: no parser is started for it.
