@@ -18,8 +18,9 @@ mod tests;
 mod view;
 
 pub use policy::{
-    Action as Verb, Flip, LANGUAGE, Origin, Question, RuleChanges, RuleLine, Rules, RulesError,
-    Ruling, SCHEMA, faults, rule_changes, rule_lines,
+    Action as Verb, Advice, Asking, Flip, LANGUAGE, Origin, Question, RuleChanges, RuleLine,
+    RuleValue, Rules, RulesError, Ruling, SCHEMA, SOMEBODY, Value, advice, faults, in_shape,
+    rule_changes, rule_lines,
 };
 pub use programs::ProgramStanding;
 pub(crate) use programs::Programs;

@@ -544,6 +544,11 @@ fn answer_statement(context: &Context, ask: statements::Statement) -> Result<Exi
 fn answer_policy(context: &Context, policy: operators::Policy) -> Result<ExitCode, Fault> {
     match policy {
         operators::Policy::Check { folder } => command::policy::check(context, &folder),
+        operators::Policy::New(new) => command::policy::author::new(context, &new),
+        operators::Policy::Fmt(fmt) => command::policy::author::fmt(context, &fmt),
+        operators::Policy::Test(test) => command::policy::author::test(context, &test),
+        operators::Policy::Explain(ask) => command::policy::explain::run(context, &ask),
+        operators::Policy::Diff(ask) => command::policy::diff::run(context, &ask),
         operators::Policy::Draft(draft) => command::draft::run(context, &draft),
         operators::Policy::Propose(propose) => command::propose::run(context, &propose),
         operators::Policy::History => command::history::run(context),

@@ -3,14 +3,22 @@
 //! Refused here: a half-written policy. What does not parse, validate or add up names its file,
 //! line and next step (exit 7), before anything is signed.
 
+mod asking;
+mod cases;
 mod faults;
 mod files;
 mod links;
 mod programs;
+mod templates;
+mod weighed;
 
+pub(crate) use asking::{asking, nearest, words as asking_words};
+pub(crate) use cases::{Case, cases};
 pub(crate) use faults::{FolderFault, faults, faults_of_texts};
 pub(crate) use files::{read_files, release_texts, write_files};
 pub use programs::{ManifestName, NamedPrograms};
+pub(crate) use templates::{TEMPLATES, Template};
+pub(crate) use weighed::{Weighed, weigh};
 
 use crate::fault::Fault;
 use belay_identity::body::{Autonomy, DeviceKind, Mode, Modes, Policy, Profile};

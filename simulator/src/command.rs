@@ -9,6 +9,7 @@
 mod bench;
 mod defects;
 mod enrol;
+mod gate;
 mod hostile;
 mod show;
 mod sweep;
@@ -48,6 +49,8 @@ enum Command {
 enum BenchCommand {
     /// Statements checked and taken in per second, beside bare signature checks.
     Intake(bench::IntakeArgs),
+    /// A decision of the gate, beside Cedar over the same rules.
+    Gate(gate::GateArgs),
     /// What a hostile operator's drafts cost: time to refuse, and memory.
     Drafts(hostile::DraftsArgs),
     /// Memory that every thousand enrolments cost a node.
@@ -99,6 +102,7 @@ pub fn start() -> ExitCode {
         Command::Trial(command) => trial::run(&command),
         Command::Defects(args) => defects::run(&args),
         Command::Bench(BenchCommand::Intake(args)) => bench::intake(&args),
+        Command::Bench(BenchCommand::Gate(args)) => gate::gate(&args),
         Command::Bench(BenchCommand::Drafts(args)) => hostile::drafts(&args),
         Command::Bench(BenchCommand::Enrol(args)) => enrol::enrol(&args),
     };

@@ -19,7 +19,9 @@ use cedar_policy::{
     ValidationMode, Validator,
 };
 
+mod advice;
 mod asked;
+mod asking;
 mod error;
 mod guard;
 mod near;
@@ -28,15 +30,19 @@ mod question;
 mod request;
 mod resource;
 mod slice;
+mod studied;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use advice::{Advice, advice, in_shape};
+pub use asking::{Asking, SOMEBODY};
 #[cfg(test)]
 use belay_identity::body::Action as ActionClass;
 pub use error::RulesError;
 pub use near::Flip;
 pub use question::{Action, Origin, Question};
+pub use studied::{RuleValue, Value};
 pub use text::{RuleChanges, RuleLine, faults, rule_changes, rule_lines};
 
 use asked::Asked;
@@ -88,9 +94,7 @@ impl Rules {
     /// Reads rules written in Cedar. Every fault is the author's: the error says which rule, on
     /// which line, and its hint says what to do.
     pub fn load(cedar: &str) -> Result<Self, RulesError> {
-        let lines = outline(cedar)?;
-        let parsed = cedar.parse::<PolicySet>().map_err(|e| syntax(cedar, &e))?;
-        refuse_templates(&parsed, &lines)?;
+        let (parsed, lines) = rules_of(cedar)?;
         let mut named = named(&parsed, &lines)?;
         for Placed { rule, line } in named.values_mut() {
             *rule = typed(rule, *line)?;
@@ -176,6 +180,14 @@ pub enum Ruling {
         /// What went wrong in it.
         why: String,
     },
+}
+
+/// The rules of a text, and the line on which each begins.
+fn rules_of(cedar: &str) -> Result<(PolicySet, Vec<usize>), RulesError> {
+    let lines = outline(cedar)?;
+    let parsed = cedar.parse::<PolicySet>().map_err(|e| syntax(cedar, &e))?;
+    refuse_templates(&parsed, &lines)?;
+    Ok((parsed, lines))
 }
 
 fn syntax(source: &str, errors: &ParseErrors) -> RulesError {

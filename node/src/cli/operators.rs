@@ -7,11 +7,21 @@ use std::path::PathBuf;
 /// `belay policy`
 #[derive(Subcommand)]
 pub(crate) enum Policy {
+    /// Begin a policy from a template: laptop, ci, robot or gateway.
+    New(NewPolicy),
+    /// Write rules in plain shape.
+    Fmt(FmtPolicy),
     /// Look for every fault of a policy folder; nothing is signed.
     Check {
         /// A folder of policy.cedar and release.toml.
         folder: PathBuf,
     },
+    /// Hold a policy folder to its cases; a case that fails shows what every rule says.
+    Test(TestPolicy),
+    /// Say what a policy answers to one question, by which rules, and what would change that.
+    Explain(ExplainPolicy),
+    /// What two policies say otherwise, in text and in what agents may do.
+    Diff(DiffPolicies),
     /// Policy edited together, also without contact: begin, edit, look, merge.
     #[command(subcommand)]
     Draft(Draft),
@@ -29,6 +39,59 @@ pub(crate) enum Policy {
         #[arg(long, value_name = "NAME")]
         agent: Option<String>,
     },
+}
+
+/// `belay policy new`
+#[derive(Args)]
+pub(crate) struct NewPolicy {
+    /// laptop, ci, robot or gateway.
+    #[arg(long, value_name = "TEMPLATE")]
+    pub(crate) from: String,
+    /// Where to write it: a folder that does not exist yet.
+    pub(crate) folder: PathBuf,
+}
+
+/// `belay policy fmt`
+#[derive(Args)]
+pub(crate) struct FmtPolicy {
+    /// A policy folder, or one file of rules.
+    pub(crate) folder: PathBuf,
+    /// Write nothing; exit 7 where something would be written.
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// `belay policy test`
+#[derive(Args)]
+pub(crate) struct TestPolicy {
+    /// A policy folder with cases below tests/.
+    pub(crate) folder: PathBuf,
+    /// Name the rules that no case exercises; exit 7 where there are any.
+    #[arg(long)]
+    pub(crate) coverage: bool,
+}
+
+/// `belay policy explain`
+#[derive(Args)]
+pub(crate) struct ExplainPolicy {
+    /// A policy folder, a version such as 1.2, or in-force.
+    #[arg(long, value_name = "POLICY", default_value = "in-force")]
+    pub(crate) of: String,
+    /// Every rule about the action, also those that do not apply.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// For example: 'agent:crawler call shell/exec with command=ls when wall=sealed'.
+    #[arg(required = true)]
+    pub(crate) question: Vec<String>,
+}
+
+/// `belay policy diff`
+#[derive(Args)]
+pub(crate) struct DiffPolicies {
+    /// A policy folder, a version such as 1.2, or in-force.
+    pub(crate) before: String,
+    /// The same, to compare it with.
+    pub(crate) after: String,
 }
 
 /// `belay policy draft`

@@ -1,4 +1,10 @@
-//! `belay policy check` and `belay policy effective`: what a folder would do, and what judges now.
+//! `belay policy check` and `belay policy effective`: what a folder would do, and what judges now;
+//! beside them the other verbs of a policy's author.
+
+pub(crate) mod author;
+pub(crate) mod diff;
+pub(crate) mod explain;
+mod of;
 
 use super::door;
 use super::publish::profile_words;
@@ -10,6 +16,7 @@ use crate::door::DoorName;
 use crate::fault::Fault;
 use crate::policy_folder::{FolderFault, Source, faults, span_words};
 use crate::screen::{Shown, table};
+use belay_mesh::gate::{Advice, advice};
 use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,18 +25,25 @@ use std::process::ExitCode;
 pub(crate) fn check(context: &Context, folder: &Path) -> Result<ExitCode, Fault> {
     let found = faults(folder);
     let source = found.is_empty().then(|| Source::read(folder)).transpose()?;
-    let rules = source.map(|source| source.policy.rules);
-    let rules =
-        rules.and_then(|text| belay_mesh::gate::rule_lines(&text).ok()).map(|all| all.len());
+    let text = source.map(|source| source.policy.rules).unwrap_or_default();
+    let rules = found.is_empty().then(|| belay_mesh::gate::rule_lines(&text).ok()).flatten();
+    let rules = rules.map(|all| all.len());
+    let odd = if rules.is_some() { advice(&text).unwrap_or_default() } else { Vec::new() };
+    let told = |one: &Advice| json!({ "rule": one.rule, "line": one.line, "what": one.what, "next": one.next });
     let data = json!({
         "folder": folder.display().to_string(),
         "rules": rules,
         "faults": found,
+        "warnings": odd.iter().map(told).collect::<Vec<_>>(),
     });
-    let words = match rules {
-        Some(rules) => format!("{}: {rules} rules, no fault.", folder.display()),
+    let mut words = match rules {
+        Some(rules) => format!("{}: {rules} rules, no fault.\n", folder.display()),
         None => fault_words(folder, &found),
     };
+    for Advice { rule, line, what, next } in &odd {
+        let file = folder.join("policy.cedar");
+        words += &format!("{}:{line} [{rule}]: warning: {what}\n  next: {next}\n", file.display());
+    }
     Shown::whole("belay.policy.check/1", &data, words).show(context.format)?;
     if found.is_empty() {
         return Ok(ExitCode::SUCCESS);

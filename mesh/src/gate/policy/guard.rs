@@ -302,6 +302,46 @@ impl Guard {
     }
 }
 
+impl Guard {
+    /// What it wants, nearly as a rule would write it.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Fact(Kind::Here, id) => format!("context.device == {id:?}"),
+            Self::Fact(Kind::Wall, id) => format!("context.wall == {id:?}"),
+            Self::Fact(Kind::DataClass, id) => format!("context.dataClass == {id:?}"),
+            Self::Fact(Kind::Arg, id) => format!("context.args.contains({id:?})"),
+            Self::Fact(Kind::ArgKey, id) => format!("context.argKeys.contains({id:?})"),
+            Self::Fact(kind, id) => {
+                let side = if kind.is_of_principal() { "principal" } else { "resource" };
+                format!("{side} in {}::{id:?}", kind.entity_type().unwrap_or_default())
+            }
+            Self::Is(kind) => format!("resource is {}", kind.entity_type().unwrap_or_default()),
+            Self::Arriving => "context.arriving".into(),
+            Self::Deep(least) => format!("context.depth >= {least}"),
+            Self::Like(text, pattern) => {
+                let shown: String = pattern.iter().map(|sign| sign.unwrap_or('*')).collect();
+                format!("{} like {shown:?}", text.words())
+            }
+            Self::Not(guard) => format!("not {}", guard.words()),
+        }
+    }
+}
+
+impl Text {
+    fn words(&self) -> String {
+        match self {
+            Self::Principal => "principal.name".into(),
+            Self::Name => "resource.name".into(),
+            Self::Path => "resource.path".into(),
+            Self::Host => "resource.host".into(),
+            Self::Connector => "resource.connector".into(),
+            Self::Tool => "resource.tool".into(),
+            Self::Program => "resource.program".into(),
+            Self::Arg(key) => format!("argument {key}"),
+        }
+    }
+}
+
 impl Asked<'_> {
     fn text(&self, text: &Text) -> Option<&str> {
         let resource = &self.resource;

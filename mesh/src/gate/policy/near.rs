@@ -6,6 +6,7 @@
 //! Refused here: promises; two attributes at once are nobody's near miss.
 
 use super::asked::Asked;
+use super::asking::Asking;
 use super::guard::{Guard, Guards, Text};
 use super::question::{Action, Origin, Question};
 use super::resource::{Kind, Parts};
@@ -54,7 +55,7 @@ impl Flip {
 }
 
 /// One attribute put otherwise.
-enum Change {
+pub(super) enum Change {
     Fact(Kind, String),
     Target(String),
     Arg(String, Option<String>),
@@ -155,49 +156,60 @@ impl Rules {
     }
 
     fn permits_changed(&self, question: &Question<'_>, change: &Change) -> Option<String> {
-        let args;
-        let mut changed = *question;
-        match change {
-            Change::Fact(kind, value) => match kind {
-                Kind::Agent => changed.agent = value,
-                Kind::User => changed.user = value,
-                Kind::Project => changed.project = value,
-                Kind::Class => changed.class = value,
-                Kind::Here => changed.device = value,
-                Kind::Wall => changed.wall = value,
-                Kind::DataClass => changed.data_class = value,
-                Kind::Target
-                | Kind::Connector
-                | Kind::Tool
-                | Kind::Path
-                | Kind::Model
-                | Kind::Host
-                | Kind::Program
-                | Kind::Device
-                | Kind::Delegate
-                | Kind::Actuator
-                | Kind::Arg
-                | Kind::ArgKey => return None,
-            },
-            Change::Target(target) => changed.target = target,
-            Change::Arriving(true) => changed.origin = Origin::Arriving,
-            Change::Arriving(false) => changed.origin = Origin::Here,
-            Change::Depth(depth) => changed.depth = *depth,
-            Change::Arg(key, value) => {
-                let others = question.args.iter().filter(|(known, _)| known != key).cloned();
-                let own = value.iter().map(|value| (key.clone(), value.clone()));
-                args = others.chain(own).collect::<Vec<_>>();
-                changed.args = &args;
-            }
-        }
-        match self.found(&Asked::of(&changed).ok()?).ok()?.ruling(Vec::new) {
+        let mut asking = Asking::of(question);
+        change.apply(&mut asking);
+        let found = asking.with(|question| self.found(&Asked::of(question).ok()?).ok());
+        match found?.ruling(Vec::new) {
             Ruling::Permit { rule } => Some(rule),
             Ruling::Forbid { .. } | Ruling::Error { .. } => None,
         }
     }
 }
 
+impl Guard {
+    /// What would make it hold.
+    pub(super) fn wish(&self, asked: &Asked<'_>) -> Option<Change> {
+        wanted(self, asked).map(|Wish(change, _)| change)
+    }
+}
+
 impl Change {
+    pub(super) fn apply(&self, asking: &mut Asking) {
+        match self {
+            Self::Fact(kind, value) => {
+                let of = match kind {
+                    Kind::Agent => &mut asking.agent,
+                    Kind::User => &mut asking.user,
+                    Kind::Project => &mut asking.project,
+                    Kind::Class => &mut asking.class,
+                    Kind::Here => &mut asking.device,
+                    Kind::Wall => &mut asking.wall,
+                    Kind::DataClass => &mut asking.data_class,
+                    Kind::Target
+                    | Kind::Connector
+                    | Kind::Tool
+                    | Kind::Path
+                    | Kind::Model
+                    | Kind::Host
+                    | Kind::Program
+                    | Kind::Device
+                    | Kind::Delegate
+                    | Kind::Actuator
+                    | Kind::Arg
+                    | Kind::ArgKey => &mut asking.target,
+                };
+                of.clone_from(value);
+            }
+            Self::Target(target) => asking.target.clone_from(target),
+            Self::Arriving(arriving) => asking.arriving = *arriving,
+            Self::Depth(depth) => asking.depth = *depth,
+            Self::Arg(key, value) => {
+                asking.args.retain(|(known, _)| known != key);
+                asking.args.extend(value.iter().map(|value| (key.clone(), value.clone())));
+            }
+        }
+    }
+
     fn attribute(&self) -> String {
         match self {
             Self::Fact(Kind::Wall, _) => "context.wall".into(),

@@ -3,6 +3,7 @@
 //! Only the comparison with unsliced Cedar reaches behind it.
 
 mod drawn;
+mod studied;
 mod typed;
 
 use super::outline::{RULE_NESTING_MAX, RULE_STEPS_MAX, RULES_BYTES_MAX, RULES_MAX};

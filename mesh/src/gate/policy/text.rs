@@ -8,8 +8,8 @@ use super::guard::{Guard, Guards};
 use super::outline::outline;
 use super::resource::Kind;
 use super::{
-    Effect, Placed, RulesError, checked_id, line_at, line_of, named, number, schema_faults, set_of,
-    spoken, typed,
+    Effect, Placed, RulesError, checked_id, line_at, line_of, named, number, rules_of,
+    schema_faults, set_of, spoken, typed,
 };
 use belay_identity::chain::Link;
 use cedar_policy::ffi::DetailedError;
@@ -93,7 +93,9 @@ pub fn rule_lines(cedar: &str) -> Result<Vec<RuleLine>, RulesError> {
 /// The first fault of either text.
 pub fn rule_changes(before: &str, after: &str) -> Result<RuleChanges, RulesError> {
     let by_id = |cedar| -> Result<BTreeMap<String, String>, RulesError> {
-        Ok(rule_lines(cedar)?.into_iter().map(|rule| (rule.id, rule.text)).collect())
+        let (parsed, lines) = rules_of(cedar)?;
+        let named = named(&parsed, &lines)?.into_iter();
+        Ok(named.map(|(id, placed)| (id, plain(&placed.rule))).collect())
     };
     let (old, new) = (by_id(before)?, by_id(after)?);
     let only = |here: &BTreeMap<String, String>, there: &BTreeMap<String, String>| {
@@ -121,6 +123,11 @@ impl RuleLine {
             _ => [link.class.as_str(), link.class.name()].contains(&id.as_str()),
         }
     }
+}
+
+/// A rule as Cedar understands it: its own text keeps comments and line breaks.
+fn plain(rule: &Policy) -> String {
+    rule.to_pst().map_or_else(|_| rule.to_string(), |read| read.body().to_string())
 }
 
 /// Whom the scope of a rule names.

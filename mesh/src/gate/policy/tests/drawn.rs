@@ -6,7 +6,7 @@ use super::{Action, OVERFLOWS, Origin, Question, Ruling, loaded, question};
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Response, Schema};
 
 /// Numbers that follow from a seed alone (SplitMix64).
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     fn roll(&mut self, sides: usize) -> usize {
@@ -100,7 +100,7 @@ const CONDITIONS: [&str; 30] = [
     "when { principal.name like \"*NAME\" && principal.manifest == \"00ff\" }",
 ];
 
-fn drawn_rule(dice: &mut Dice, number: usize) -> String {
+pub(super) fn drawn_rule(dice: &mut Dice, number: usize) -> String {
     let name = dice.pick(&NAMES);
     let principal = match dice.roll(8) {
         0..=2 => "principal".to_owned(),
@@ -170,6 +170,7 @@ fn drawn_question<'a>(dice: &mut Dice, args: &'a [Vec<(String, String)>]) -> Que
 /// the schema.
 struct Whole {
     rules: PolicySet,
+    words: Words,
     schema: Schema,
 }
 
@@ -181,15 +182,16 @@ impl Whole {
             rule.new_id(PolicyId::new(rule.annotation("id").expect("drawn rules carry an id")))
         });
         let rules = PolicySet::from_policies(named).expect("drawn ids are unique");
-        Self { rules, schema: SCHEMA.parse().expect("our schema parses") }
+        let words = Words::of(rules.policies());
+        Self { rules, words, schema: SCHEMA.parse().expect("our schema parses") }
     }
 
-    fn judge(&self, question: &Question<'_>) -> Response {
+    fn judge(&mut self, question: &Question<'_>) -> Response {
         let asked = Asked::of(question).expect("drawn targets are short");
         // Nothing is left out here: every ancestor, every attribute.
-        let mut words = Words::of(self.rules.policies());
-        asked.each(&mut |kind, id| words.also(kind, id));
-        let (request, entities) = words.ask(&asked, Needs::ALL).expect("there is stack enough");
+        asked.each(&mut |kind, id| self.words.also(kind, id));
+        let (request, entities) =
+            self.words.ask(&asked, Needs::ALL).expect("there is stack enough");
         let part = "a full question";
         let request = cedar_policy::Request::new(
             request.principal().expect(part).clone(),
@@ -236,7 +238,7 @@ fn slices_decide_as_the_whole_set() {
     for _ in 0..150 {
         let count = dice.roll(24);
         let cedar: String = (0..count).map(|number| drawn_rule(&mut dice, number)).collect();
-        let (rules, whole) = (loaded(&cedar), Whole::new(&cedar));
+        let (rules, mut whole) = (loaded(&cedar), Whole::new(&cedar));
         for _ in 0..40 {
             let asked = drawn_question(&mut dice, &args);
             let told = told(&rules.judge(&asked));

@@ -1,0 +1,42 @@
+//! What a policy says to a question, as an agent under it would be told: rules and mode together.
+//!
+//! Refused here: orders, leases, credentials and manifests; a folder has none, and the words say so.
+
+use belay_identity::body::{Mode, Modes};
+use belay_mesh::gate::{Asking, Rules, Ruling};
+use serde::Serialize;
+
+/// An answer that rests on rules and modes alone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct Weighed {
+    /// `permit`, `ask`, `deny`; `observed` where a No is recorded and let through.
+    pub(crate) decision: &'static str,
+    /// The rule that decided; `no-rule` where none permits it.
+    pub(crate) rule: String,
+    /// The mode of its class.
+    pub(crate) mode: &'static str,
+    /// What went wrong in a rule, where that decided.
+    pub(crate) fault: Option<String>,
+    /// Rules that came nearest to permitting it.
+    pub(crate) nearest: Vec<String>,
+}
+
+/// Every word that a decision may be.
+pub(crate) const DECISIONS: [&str; 4] = ["permit", "ask", "deny", "observed"];
+
+/// Asks rules, and applies the mode of the class.
+pub(crate) fn weigh(rules: &Rules, modes: &Modes, asking: &Asking) -> Weighed {
+    let mode = modes.of(asking.action.class());
+    let no = match mode {
+        Mode::Observe => "observed",
+        Mode::Ask => "ask",
+        Mode::Enforce => "deny",
+    };
+    let no_rule = || belay_mesh::gate::NO_RULE.to_owned();
+    let (decision, rule, fault, nearest) = match asking.with(|question| rules.judge(question)) {
+        Ruling::Permit { rule } => ("permit", rule, None, Vec::new()),
+        Ruling::Forbid { rule, nearest } => (no, rule.unwrap_or_else(no_rule), None, nearest),
+        Ruling::Error { rule, why } => (no, rule, Some(why), Vec::new()),
+    };
+    Weighed { decision, rule, mode: mode.as_str(), fault, nearest }
+}
