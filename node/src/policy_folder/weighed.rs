@@ -1,6 +1,7 @@
 //! What a policy says to a question, as an agent under it would be told: rules and mode together.
 //!
-//! Refused here: orders, leases, credentials and manifests; a folder has none, and the words say so.
+//! Refused here: orders, leases, credentials and manifests; a folder has none, and the words say
+//! so.
 
 use belay_identity::body::{Mode, Modes};
 use belay_mesh::gate::{Asking, Rules, Ruling};

@@ -244,7 +244,7 @@ fn read_hook_call(bytes: &[u8]) -> bool {
             false
         }
     };
-    said.iter().map(some).fold(false, |any, one| any || one)
+    said.iter().map(some).filter(|some| *some).count() > 0
 }
 
 /// Goal: a packet of the local network announces at most what it has room for.

@@ -180,7 +180,10 @@ impl Gateway {
             Some(Method::ResourcesChanged) => "resourcesListChanged",
             Some(_) | None => return,
         };
-        let listens = |call: &&Call| matches!(&call.phase, Phase::Listening { filter } if filter.get(name).is_some());
+        let listens = |call: &&Call| match &call.phase {
+            Phase::Listening { filter } => filter.get(name).is_some(),
+            _ => false,
+        };
         let told: Vec<(u64, Json)> = self
             .calls
             .values()

@@ -6,7 +6,7 @@ use super::workload::Workload;
 use crate::Plan;
 use crate::clock::WALL_AT_START_MS;
 use crate::fleet::{Fleet, Log, RING};
-use belay_identity::body::{Hold, Mode, Modes, Policy, Reason, Subject, Term};
+use belay_identity::body::{Hold, Mode, Modes, Policy, Reason, Subject, Term, Wall};
 use belay_identity::chain::Program;
 use belay_identity::principal::{OperatorId, Principal};
 use belay_identity::{Class, SecretKey, StatementId};
@@ -76,6 +76,7 @@ impl Device {
             class: "default".into(),
             argv: vec!["work".into()],
             program: Program::of([7; 32]),
+            wall: Wall::None,
         };
         match self.request(Request::Run(run))? {
             Answer::Run(grant) => {
