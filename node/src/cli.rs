@@ -10,7 +10,7 @@ pub(crate) mod operators;
 pub(crate) mod statements;
 
 pub(crate) use authority::Approve;
-pub(crate) use developers::{Cancel, Why};
+pub(crate) use developers::{Cancel, Why, WrapWords};
 pub(crate) use operators::{Publish, Resume, Revoke};
 
 use crate::card::CardUse;
@@ -199,6 +199,10 @@ pub(crate) struct Invite {
 enum Agent {
     /// Run an agent in this terminal; a coding agent that is known here asks at every tool call.
     Run(Run),
+    /// Let a coding agent ask this node at every tool call, however it is started.
+    Wrap(developers::WrapWords),
+    /// Take that back; its file becomes what it was.
+    Unwrap(developers::WrapWords),
     /// Answer a coding agent's hook: its call on standard input, what it may do on standard output.
     #[command(hide = true)]
     Hook {
@@ -478,6 +482,8 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Task(Task::Cancel(cancel)) => command::tasks::cancel(context, &cancel),
         Command::Device(Device::Invite(invite)) => command::invite::run(context, &invite),
         Command::Agent(Agent::Run(run)) => command::agent::run(context, &run),
+        Command::Agent(Agent::Wrap(words)) => command::wrap::wrap(context, &words),
+        Command::Agent(Agent::Unwrap(words)) => command::wrap::unwrap(context, &words),
         Command::Agent(Agent::Hook { agent }) => command::hook::run(context, agent),
         Command::Act(act) => command::act::run(context, &act),
         Command::Connector(words) => command::connector::run(context, words),

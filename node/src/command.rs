@@ -42,6 +42,7 @@ pub(crate) mod turn_device;
 pub(crate) mod up;
 pub(crate) mod verify;
 pub(crate) mod why;
+pub(crate) mod wrap;
 
 use crate::cli::Context;
 use crate::door::{DoorClient, DoorName};

@@ -1,5 +1,6 @@
 //! The words of whoever builds and watches agents: why, agents, tasks.
 
+use crate::hook::{Dialect, Place};
 use clap::Args;
 
 /// `belay why`
@@ -24,4 +25,25 @@ pub(crate) struct Cancel {
     /// How long to wait for the receipts.
     #[arg(long, default_value = "30s")]
     pub(crate) timeout: String,
+}
+
+/// `belay agent wrap` and `belay agent unwrap`
+#[derive(Args)]
+pub(crate) struct WrapWords {
+    /// Which agent.
+    pub(crate) agent: Dialect,
+    /// The system's managed file, which its users cannot switch off, instead of your own; needs
+    /// root.
+    #[arg(long)]
+    managed: bool,
+    /// Do it without asking.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+impl WrapWords {
+    /// Whose file is meant.
+    pub(crate) fn place(&self) -> Place {
+        if self.managed { Place::Managed } else { Place::User }
+    }
 }

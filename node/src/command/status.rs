@@ -5,6 +5,7 @@
 
 use super::door;
 use super::keys::{KeptLine, kept_lines};
+use super::wrap::{self, WrapLine};
 use crate::api::approval::WaitingSaid;
 use crate::api::authority::{AuthoritySaid, OperatorSaid};
 use crate::api::listing::DeviceReportSaid;
@@ -12,6 +13,7 @@ use crate::api::{Ask, StatusSaid};
 use crate::cli::Context;
 use crate::door::DoorName;
 use crate::fault::Fault;
+use crate::hook::{Place, Stands};
 use crate::screen::{Shown, table};
 use belay_mesh::approval::ActKind;
 use serde::Serialize;
@@ -28,6 +30,7 @@ struct Standing {
     authority: AuthoritySaid,
     waiting: Vec<WaitingSaid>,
     keys: Vec<KeptLine>,
+    hooks: Vec<WrapLine>,
     health: Vec<Item>,
 }
 
@@ -57,7 +60,10 @@ pub(crate) fn run(context: &Context) -> Result<ExitCode, Fault> {
     health.extend(authority.operators.iter().filter_map(overspent));
     health.extend(rivals(&authority));
     let keys = kept_lines(&context.state()?);
-    let standing = Standing { status, healthy, peers, authority, waiting, keys, health };
+    let hooks = wrap::lines(&context.state()?)?;
+    health.extend(hooks.iter().filter_map(unhooked));
+    let healthy = healthy && hooks.iter().all(|hook| hook.stands != Stands::Gone);
+    let standing = Standing { status, healthy, peers, authority, waiting, keys, hooks, health };
     let words = words(&standing);
     Shown { schema: "belay.status.run/1", missing, data: &standing, words }.show(context.format)?;
     Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -93,6 +99,7 @@ fn words(standing: &Standing) -> String {
     }
     text += &authority_words(&standing.authority);
     text += &keys_words(&standing.keys);
+    text += &wrap::words(&standing.hooks);
     text += &format!("spread   {}\n", spread_words(peers));
     text += &format!("runs on  {}\n", run_words(status));
     text += &format!("clock    {}\n", clock_words(status));
@@ -183,6 +190,21 @@ fn overspent(operator: &OperatorSaid) -> Option<Item> {
     let what =
         format!("More wide orders than one key may give alone are signed by {key} of {name}");
     Some(Item { what, next: format!("belay operator show {name}"), wrong: false })
+}
+
+/// An agent that was wrapped and does not ask any more.
+fn unhooked(hook: &WrapLine) -> Option<Item> {
+    if hook.stands != Stands::Gone {
+        return None;
+    }
+    let what = format!(
+        "{} does not ask any more: its hook is gone from {}, or switched off there",
+        hook.agent,
+        hook.path.display()
+    );
+    let managed = if hook.place == Place::Managed { " --managed" } else { "" };
+    let next = format!("belay agent wrap {}{managed}", hook.agent);
+    Some(Item { what, next, wrong: true })
 }
 
 /// An act that lacks a yes.

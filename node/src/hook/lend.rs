@@ -108,18 +108,31 @@ const CLAUDE_CODE_WITHOUT: &[&str] = &["CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_M
 fn claude_code_settings(hook: &HookCommand) -> Value {
     let off: serde_json::Map<String, Value> =
         CLAUDE_CODE_WITHOUT.iter().map(|name| ((*name).to_owned(), json!("0"))).collect();
-    json!({"disableAllHooks": false, "env": off, "hooks": claude_code_hooks(hook)})
+    let hooks = json!({"PreToolUse": [claude_code_entry(hook)]});
+    json!({"disableAllHooks": false, "env": off, "hooks": hooks})
 }
 
 /// Claude Code's hook: it denies when the hook is missing, fails or hangs.
-fn claude_code_hooks(hook: &HookCommand) -> Value {
-    json!({"PreToolUse": [{"matcher": "*", "hooks": [{
+pub(super) fn claude_code_entry(hook: &HookCommand) -> Value {
+    json!({"matcher": "*", "hooks": [{
         "type": "command",
         "command": hook.line(),
         "timeout": PATIENCE_S,
         "onFailure": "block",
-    }]}]})
+    }]})
 }
+
+/// Codex's hook in a file: it denies when the hook is missing or fails, and waits when it hangs.
+pub(super) fn codex_lines(hook: &HookCommand) -> String {
+    let command = Value::from(hook.line());
+    format!(
+        "[[hooks.PreToolUse]]\nmatcher = \"*\"\n[[hooks.PreToolUse.hooks]]\ntype = \"command\"\n\
+         command = {command}\ntimeout = {PATIENCE_THAT_LETS_S}\n"
+    )
+}
+
+/// What Codex types into a program that it started in a terminal asks no hook, so it gets none.
+const CODEX_WITHOUT_TERMINALS: &str = "features.unified_exec_tty=false";
 
 /// Codex's words for one run: the hook, that hooks are on, and that this one is trusted.
 fn codex_words(program: &Path, hook: &HookCommand) -> Result<Vec<String>, Fault> {
@@ -128,8 +141,11 @@ fn codex_words(program: &Path, hook: &HookCommand) -> Result<Vec<String>, Fault>
         "hooks.PreToolUse=[{{matcher=\"*\",hooks=[{{type=\"command\",command={command},\
          timeout={PATIENCE_THAT_LETS_S}}}]}}]"
     );
-    let mut words: Vec<String> =
-        ["-c".to_owned(), "features.hooks=true".to_owned(), "-c".to_owned(), hooks].into();
+    let terminals = CODEX_WITHOUT_TERMINALS.to_owned();
+    let mut words: Vec<String> = ["features.hooks=true".to_owned(), terminals, hooks]
+        .into_iter()
+        .flat_map(|word| ["-c".to_owned(), word])
+        .collect();
     words.extend(trust::words(program, &words, hook.line())?);
     Ok(words)
 }

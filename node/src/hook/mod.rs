@@ -11,14 +11,19 @@
 mod acts;
 mod answer;
 mod call;
+mod change;
 mod claude_code;
 mod codex;
 mod dialect;
 mod lend;
 mod limits;
+mod places;
 mod shell_line;
 mod trust;
+mod wrap;
 
 pub(crate) use answer::answer;
 pub(crate) use dialect::Dialect;
 pub(crate) use lend::{HookCommand, lend};
+pub(crate) use places::{Place, open_ways, wanted};
+pub(crate) use wrap::{Stands, Undone, Wrap};

@@ -22,22 +22,49 @@ pub(super) fn words(program: &Path, words: &[String], line: &str) -> Result<Vec<
             "use a version of Codex that lists its hooks (`codex app-server`), 0.169 or newer";
         Fault::failed(format!("Codex did not take the hook of this run: {why}"), hint)
     };
-    let found = hook_of_run(program, words, line).map_err(untrusted)?;
+    let ask = |words: &[String]| hook_of(server(program).args(words), line);
+    let found = ask(words).map_err(untrusted)?;
     let (key, hash) = (&found["key"], &found["currentHash"]);
     let state = format!("hooks.state={{{key}={{trusted_hash={hash},enabled=true}}}}");
     let trust = vec!["-c".to_owned(), state];
-    let found = hook_of_run(program, &[words, &trust].concat(), line).map_err(untrusted)?;
+    let found = ask(&[words, &trust].concat()).map_err(untrusted)?;
     if found["trustStatus"] == "trusted" && found["enabled"] == true {
         return Ok(trust);
     }
     Err(untrusted(format!("it calls it {}", found["trustStatus"])))
 }
 
-/// The hook of this run as Codex lists it.
-fn hook_of_run(program: &Path, words: &[String], line: &str) -> Result<Value, String> {
+/// The lines that make Codex trust a hook which these lines add to a user's file.
+///
+/// Codex is asked about a copy of that file in a folder of its own, so the file itself is not
+/// touched. It knows a hook by the file and its place in it.
+pub(super) fn lines(file: &Path, added: &str, line: &str) -> Result<String, Fault> {
+    let hint = "install Codex (`codex` on PATH, 0.169 or newer), then wrap it";
+    let untrusted = |why: String| Fault::failed(format!("Codex was not asked: {why}"), hint);
+    let path = std::env::var("PATH").unwrap_or_default();
+    let program = crate::program::find("codex", &path).map_err(untrusted)?;
+    let folder = tempfile::tempdir().map_err(|error| untrusted(error.to_string()))?;
+    let old = std::fs::read_to_string(file).unwrap_or_default();
+    let copy = folder.path().join("config.toml");
+    let written = std::fs::write(&copy, format!("{old}\n{added}"));
+    written.map_err(|error| untrusted(error.to_string()))?;
+    let found = hook_of(server(&program).env("CODEX_HOME", folder.path()), line);
+    let found = found.map_err(untrusted)?;
+    let key = found["key"].as_str().and_then(|key| key.rsplit_once("config.toml"));
+    let Some((_, place)) = key else { return Err(untrusted("it names no place".into())) };
+    let (key, hash) = (Value::from(format!("{}{place}", file.display())), &found["currentHash"]);
+    Ok(format!("[hooks.state.{key}]\ntrusted_hash = {hash}\n"))
+}
+
+fn server(program: &Path) -> Command {
     let mut server = Command::new(program);
-    server.arg("app-server").args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut server = server.stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
+    server.arg("app-server").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    server
+}
+
+/// The hook with this line as Codex lists it.
+fn hook_of(server: &mut Command, line: &str) -> Result<Value, String> {
+    let mut server = server.spawn().map_err(|error| error.to_string())?;
     let listed = listed(&mut server);
     // It may have ended by itself.
     let _killed = server.kill();
