@@ -7,7 +7,10 @@
 //! judges, and nothing is permitted.
 //!
 //! Those below them are kept as well: until its successor's adopt-by an older release judges on,
-//! and its beacons may freshen whoever has not heard of the successor.
+//! and its beacons may freshen whoever has not heard of the successor. That holds of those too that
+//! a root epoch sealed in and left behind, because they no longer stand: a device that slept is
+//! freshened under them still, so an order must be in force there as well. What no epoch saw is
+//! forgotten, or a thief of old keys could say whom every order is to wait for.
 //!
 //! Refused here: expiry and adopt-by (the gate compares times), the policy body, counting beacons.
 
@@ -134,7 +137,8 @@ impl Releases {
         }
     }
 
-    /// Those below the ones that judge in this ring, highest version first.
+    /// Those below the ones that judge in this ring, highest version first; at the end those that a
+    /// root epoch left behind.
     pub fn before(&self, ring: &str) -> &[ReleaseInForce] {
         self.rings.get(ring).map_or(&[], |ring| ring.before.as_slice())
     }
@@ -219,6 +223,7 @@ fn policy_operators(epoch: &Epoch) -> usize {
 /// id.
 fn judging(set: &Set, authority: &Authority, rules: &Rules, mut all: Vec<ReleaseInForce>) -> Ring {
     all.sort_by_key(|release| (Reverse(version(release)), release.id));
+    let mut left_behind = Vec::new();
     if let (Some(epoch), Some(ring)) = (authority.standing(), all.first().map(ring)) {
         let floor = epoch.root.floors.iter().find(|floor| floor.ring == ring);
         if let Some(floor) = floor {
@@ -226,7 +231,11 @@ fn judging(set: &Set, authority: &Authority, rules: &Rules, mut all: Vec<Release
             // that is not held yet may be the strictest, so nothing older judges without it.
             let known = set.get(&floor.release).is_some();
             let of_this = |release: &ReleaseInForce| version(release).0 >= epoch.number;
-            all.retain(|release| of_this(release) || (known && release.stands));
+            let stays = |release: &ReleaseInForce| of_this(release) || (known && release.stands);
+            let seen = |release: &ReleaseInForce| authority.sealed_in(&epoch.id, &release.id);
+            let (stay, left): (Vec<_>, Vec<_>) = all.into_iter().partition(stays);
+            left_behind = left.into_iter().filter(seen).collect();
+            all = stay;
         }
     }
     let candidates: Vec<Candidate> = all
@@ -242,6 +251,9 @@ fn judging(set: &Set, authority: &Authority, rules: &Rules, mut all: Vec<Release
             false => ring.before.push(release),
         }
     }
+    if !ring.judging.is_empty() {
+        ring.before.append(&mut left_behind);
+    }
     ring
 }
 
@@ -255,8 +267,9 @@ fn ring(release: &ReleaseInForce) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Authority, Releases, Set, StatementId};
-    use crate::lattice::world::{Who, World, release};
+    use super::{Authority, Body, Orders, ReleaseInForce, Releases, Set, StatementId};
+    use crate::lattice::world::{Who, World, pin, release, root};
+    use belay_identity::body::RingFloor;
 
     /// Goal: whoever holds the yes of people without the role has not heard of a release. Method:
     /// it has the yes of both policy operators, of somebody who is none, and of a key under
@@ -279,6 +292,38 @@ mod tests {
         assert!(with([0, 1]));
         for short in [[0, 2], [1, 2], [2, 3], [0, 3], [0, 0]] {
             assert!(!with(short), "{short:?}");
+        }
+    }
+
+    /// Goal: what an epoch left behind is waited for as long as an epoch saw it. Method: a release
+    /// whose yes the second epoch seals out, with another one as the floor; its proposal pinned, and
+    /// not.
+    #[test]
+    fn what_an_epoch_left_behind_is_kept_below() {
+        let who = [Who::Anna(1), Who::Ben(1)];
+        let mut world = World::new(&who);
+        let old = world.one(who[0], 1, &[], release(1, 1, 5));
+        let of_old = world.approved(old.clone(), &who, 1);
+        let new = world.one(who[0], 2, &[], release(2, 1, 5));
+        let of_new = world.approved(new.clone(), &who, 2);
+        let first = world.root[0].clone();
+        for (pins, before) in [(vec![pin(&old)], vec![old.id()]), (Vec::new(), Vec::new())] {
+            let mut second = root(2, &who);
+            if let Body::Root(second) = &mut second {
+                second.pins = pins;
+                second.floors = vec![RingFloor { ring: "all".into(), release: new.id() }];
+            }
+            let second = world.epoch(&first, second, &[Who::Root(1), Who::Root(2)]);
+            let mut set = Set::new(world.fleet);
+            for one in world.root.iter().chain(&of_old).chain(&of_new).chain(&second) {
+                set.insert(one.clone());
+            }
+            let authority = Authority::fold(&set);
+            let releases = Releases::fold(&set, &authority, &Orders::fold(&set, &authority));
+            let ids = |all: &[ReleaseInForce]| all.iter().map(|one| one.id).collect::<Vec<_>>();
+            assert_eq!(ids(releases.judging("all").all()), [new.id()]);
+            assert_eq!(ids(releases.before("all")), before);
+            assert_eq!(releases.until_adopted("all").count(), 0, "it judges nobody any more");
         }
     }
 }
