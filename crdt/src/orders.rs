@@ -44,7 +44,7 @@ pub struct Orders {
     awaited: BTreeSet<StatementId>,
     /// When standing orders end by themselves, ascending, Unix milliseconds.
     ends: Vec<u64>,
-    /// Holds on operators that begin and end by time.
+    /// Holds that begin and end by time, on operators, or such that silence a beacon.
     timed: Vec<TimedHold>,
     rules: Table,
 }
@@ -261,11 +261,20 @@ impl Orders {
         self.in_order(ids)
     }
 
-    /// The co-signed order that silences a device as a beacon.
+    /// The co-signed order that silences a device as a beacon, whatever its time.
     pub fn beacon_silenced(&self, device: &DeviceId) -> Option<StatementId> {
+        self.beacon_silenced_but(device, &BTreeSet::new())
+    }
+
+    /// The same but for orders whose time is over.
+    pub(crate) fn beacon_silenced_but(
+        &self,
+        device: &DeviceId,
+        over: &BTreeSet<StatementId>,
+    ) -> Option<StatementId> {
         let generation = self.generation(&Term::Device(device.clone()));
         let cuts = self.device_cuts(device, generation, None);
-        let silences = |o: &Order| (self.rules.0.silences)(o.cosigned);
+        let silences = |o: &Order| (self.rules.0.silences)(o.cosigned) && !over.contains(&o.id);
         let silencing = |id: &StatementId| self.orders.get(id).is_some_and(silences);
         cuts.into_iter().map(|cut| cut.order).find(silencing)
     }
@@ -292,8 +301,9 @@ impl Orders {
         !self.cutters.is_empty()
     }
 
-    /// The holds on operators that begin and end by time and that nobody has answered.
-    pub fn timed_on_operators(&self) -> &[TimedHold] {
+    /// The holds that begin and end by time and that nobody has answered, where a fold rests on
+    /// that: those on operators, and those that silence a beacon.
+    pub fn timed(&self) -> &[TimedHold] {
         &self.timed
     }
 

@@ -19,6 +19,7 @@ use crate::registry::Registry;
 use crate::releases::Releases;
 use crate::set::{Held, Inserted, Set};
 use crate::tasks::Tasks;
+use belay_identity::principal::DeviceId;
 use belay_identity::{Body, Class, StatementId};
 use std::collections::BTreeSet;
 
@@ -39,7 +40,7 @@ pub struct Views {
     pub tasks: Tasks,
     /// What devices say of themselves.
     pub presences: Presences,
-    /// Holds on operators that have a time and do not bind now.
+    /// Holds that have a time and do not bind now, on operators, or such that silence a beacon.
     idle: BTreeSet<StatementId>,
 }
 
@@ -98,7 +99,12 @@ impl Views {
         if member { Followed::Judged } else { Followed::Filed }
     }
 
-    /// Says which holds on operators have not begun or are over; true when that is news.
+    /// The co-signed order that silences a device as a beacon now.
+    pub fn beacon_silenced(&self, device: &DeviceId) -> Option<StatementId> {
+        self.orders.beacon_silenced_but(device, &self.idle)
+    }
+
+    /// Says which of the timed holds have not begun or are over; true when that is news.
     pub fn rest(&mut self, set: &Set, idle: BTreeSet<StatementId>) -> bool {
         let news = self.idle != idle;
         if news {

@@ -1,5 +1,5 @@
-//! Operators whose grants are held: when a hold with a time binds, what a new one names, and what
-//! is refused at the door meanwhile.
+//! Operators whose grants are held: when a hold with a time binds, on one of them or on a beacon,
+//! what a new one names, and what is refused at the door meanwhile.
 //!
 //! A hold takes away: it begins as soon as its day may have begun, and is over only when its end is
 //! surely past. While nobody has said the time it binds. Refused here: touching his orders, and the
@@ -19,7 +19,7 @@ use std::sync::Arc;
 impl Engine {
     /// Lets holds with a time begin and end; what they hold counts, or counts no more, from now on.
     pub(crate) fn weigh_holds(&mut self) {
-        let timed = self.known.orders.timed_on_operators().iter();
+        let timed = self.known.orders.timed().iter();
         let idle: BTreeSet<StatementId> =
             timed.filter(|hold| self.is_idle(hold)).map(|hold| hold.order).collect();
         if self.known.rest(idle) {

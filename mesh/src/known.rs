@@ -111,7 +111,7 @@ impl Known {
         inserted
     }
 
-    /// Says which holds on operators do not bind now; true when that is news.
+    /// Says which of the timed holds do not bind now; true when that is news.
     pub(crate) fn rest(&mut self, idle: BTreeSet<StatementId>) -> bool {
         let news = self.views.rest(&self.set, idle);
         if news {
@@ -215,7 +215,7 @@ impl Beacons {
         };
         let heeded = |key: &PublicKey| {
             let device = views.registry.device_by_key(key);
-            device.is_some_and(|device| views.orders.beacon_silenced(&device.id).is_none())
+            device.is_some_and(|device| views.beacon_silenced(&device.id).is_none())
         };
         let mut named = keys(views.releases.judging(ring).all());
         named.retain(heeded);

@@ -49,7 +49,7 @@ impl Engine {
     pub(crate) fn is_gateway(&self, key: &PublicKey, header: &Release) -> bool {
         let device = self.known.registry.device_by_key(key);
         let cut = |device: &belay_crdt::registry::Device| {
-            self.device_cut(&device.id) || self.known.orders.beacon_silenced(&device.id).is_some()
+            self.device_cut(&device.id) || self.known.beacon_silenced(&device.id).is_some()
         };
         header.gateways.contains(key) && device.is_some_and(|device| !cut(device))
     }

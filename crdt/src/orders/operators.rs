@@ -51,7 +51,7 @@ pub struct Revived {
     pub reason: String,
 }
 
-/// A hold on an operator that begins and ends by time.
+/// A hold that begins and ends by time, on an operator, or one that silences a beacon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimedHold {
     /// The order.
@@ -227,6 +227,9 @@ pub(super) fn timed(
     let timed = standing.filter_map(|order| match (order.subject.terms(), order.until_ms) {
         ([Term::Operator(_)], Some(until_ms)) => {
             Some(TimedHold { order: order.id, from_ms: alone_from(order), until_ms })
+        }
+        ([Term::Device(_)], Some(until_ms)) if order.cosigned => {
+            Some(TimedHold { order: order.id, from_ms: None, until_ms })
         }
         _ => None,
     });

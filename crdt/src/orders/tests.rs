@@ -94,6 +94,28 @@ fn a_device_takes_two_to_lift() {
     assert_eq!(orders.lifted_by(&held.id()), Some(up.id()));
 }
 
+/// Goal: a co-signed hold on a device with a time silences the beacon until that time is over, and
+/// its own fold reads no clock. Method: the views are told that it is over, and that it is not.
+#[test]
+fn a_timed_hold_silences_a_beacon_for_its_time() {
+    let mut world = World::new(OPERATORS);
+    let near = device("near");
+    let held =
+        world.one(Who::Anna(1), 1, &[], hold_until(vec![Term::Device(near.clone())], Some(9)));
+    let cosign = world.approval(Who::Ben(1), &held, 1);
+    let mut set = Set::new(world.fleet);
+    let all = world.root.iter().chain([&held, &cosign]);
+    all.for_each(|one| _ = set.insert(one.clone()));
+    let mut views = crate::views::Views::fold(&set);
+    let timed: Vec<_> = views.orders.timed().iter().map(|one| (one.order, one.until_ms)).collect();
+    assert_eq!(timed, [(held.id(), 9)]);
+    assert_eq!(views.beacon_silenced(&near), Some(held.id()));
+    assert!(views.rest(&set, [held.id()].into()));
+    assert_eq!(views.beacon_silenced(&near), None);
+    assert!(views.rest(&set, BTreeSet::new()));
+    assert_eq!(views.beacon_silenced(&near), Some(held.id()), "no time is known any more");
+}
+
 /// Goal: a lift that lacked a yes does not come to count because an operator left.
 /// Method: a lift by one of two operators, then an epoch with one operator that pins it.
 #[test]
