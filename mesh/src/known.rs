@@ -197,6 +197,15 @@ impl Known {
         epochs.into_iter().flat_map(with_approvals).collect()
     }
 
+    /// An enrolment of this device key, whether it counts or not.
+    pub(crate) fn enrolment_of(&self, key: &PublicKey) -> Option<StatementId> {
+        let of_key = |held: &&Arc<Verified<Statement>>| match &held.body {
+            belay_identity::Body::Enrol(enrol) => enrol.key == *key,
+            _ => false,
+        };
+        self.set.of_kind("enrol").find(of_key).map(|held| held.id())
+    }
+
     /// The number of the standing root epoch; 0 before there is one.
     pub(crate) fn epoch(&self) -> u64 {
         self.authority.standing().map_or(0, |epoch| epoch.number)

@@ -163,8 +163,10 @@ pub const PUSH_BYTES_PER_AUTHOR_MAX: usize = PUSH_BYTES_MAX / 4;
 /// pieces of work, and a quarter of the logs that a list of heads can name.
 pub const MEMBER_SHARE: Share = Share { statements: 1 << 17, bytes: 64 << 20, logs: 1 << 14 };
 
-/// The same for a root's or an operator's key: a thousand of the largest epochs, or an order every
-/// quarter of an hour for two years; each start of a node at which he signs begins two logs.
+/// The same for a root's or an operator's key: an order every quarter of an hour for two years, or
+/// the epochs of two years and more, one a month, of 5,000 devices with three logs each besides
+/// their invites' (20,000 pins of some 110 bytes, 36 statements each); each start of a node at
+/// which he signs begins two logs.
 pub const OFFICE_SHARE: Share = Share { statements: 1 << 16, bytes: 64 << 20, logs: 1 << 13 };
 
 /// The same for a key that was named and is nobody yet: it signs one enrolment, or one yes for each

@@ -198,7 +198,12 @@ impl Engine {
             Frame::Talk(talk) if standing != Standing::Lobby => self.on_talk(link, &talk),
             Frame::Ids(ids) if standing == Standing::Member => self.on_ids(link, &ids),
             Frame::Want(ids) if standing != Standing::Lobby => self.on_want(link, &ids),
-            Frame::Heads(heads) if standing != Standing::Lobby => self.on_heads(link, heads),
+            Frame::Heads(heads) if standing != Standing::Lobby || self.is_newcomer() => {
+                self.on_heads(link, heads);
+            }
+            // Whoever lets a newcomer in takes it for a member at once.
+            Frame::Talk(_) | Frame::Ids(_) | Frame::Want(_) | Frame::Bodies(_)
+                if standing == Standing::Lobby && self.is_newcomer() => {}
             // It may not know yet that it is cut.
             Frame::Ids(_) | Frame::Bodies(_) if standing == Standing::Cut => {}
             Frame::Bodies(bodies) if standing == Standing::Member => self.on_bodies(&bodies),
@@ -239,6 +244,10 @@ impl Engine {
             state.greeted = true;
         }
         self.weigh(link);
+        if !self.links.is_known(&link) && self.is_newcomer() {
+            // What makes it a member may lie below the pins of many epochs: no lobby holds it.
+            self.out(Output::Admit { link });
+        }
         // Without the time no invite can be told from one that has ended, so the lobby keeps
         // whoever came by one until members have told of it.
         let timeless = self.has_ended(u64::MAX, Action::Work);
@@ -366,7 +375,9 @@ impl Engine {
         standing: Standing,
         items: &[Arc<Verified<Statement>>],
     ) {
-        for statement in items.iter().filter(|s| heard_from(standing, s)) {
+        let newcomer = standing == Standing::Lobby && self.is_newcomer();
+        let papers = |s: &Arc<Verified<Statement>>| newcomer && s.class == Class::AuthorityPlus;
+        for statement in items.iter().filter(|s| heard_from(standing, s) || papers(s)) {
             if standing == Standing::Member || self.may_introduce(statement) {
                 self.hear(link, statement);
             }
@@ -546,8 +557,10 @@ impl Engine {
     /// Root epochs, invite and enrolment of this device, as its hello shows them.
     fn own_chain(&self) -> Vec<Bytes> {
         let mut chain = Vec::new();
-        if let Some(device) = self.known.registry.device_by_key(&self.key) {
-            let enrol = self.known.get(&device.enrol).cloned();
+        let member = self.known.registry.device_by_key(&self.key).map(|device| device.enrol);
+        // A newcomer may not know yet why its own enrolment counts; who hears of it does.
+        if let Some(enrol) = member.or_else(|| self.known.enrolment_of(&self.key)) {
+            let enrol = self.known.get(&enrol).cloned();
             let refs = enrol.iter().flat_map(|e| e.refs.iter()).filter_map(|id| self.known.get(id));
             chain.extend(refs.cloned());
             chain.extend(enrol);

@@ -8,7 +8,7 @@ use crate::fleet::{Fleet, RING};
 use crate::plan::Plan;
 use belay_identity::body::{Hold, OnSilence, Reason, Seen, Subject, Term};
 use belay_identity::chain::Program;
-use belay_identity::principal::{OperatorId, Principal};
+use belay_identity::principal::{DeviceId, OperatorId, Principal};
 use belay_identity::{Body, Class, Incarnation, Scope, Statement, StatementId, Verified, sign};
 use belay_identity::{PublicKey, SecretKey, lease::Talk};
 use belay_mesh::gate::{Act, Verdict};
@@ -136,6 +136,19 @@ impl Lab {
     /// What its clocks say.
     pub(super) fn wall_ms(&self) -> u64 {
         WALL_MS + self.now_ms
+    }
+
+    /// Another device takes this one's place on the bench, with what is on its first disk.
+    pub(super) fn replace(&mut self, node: usize, secret: &SecretKey, id: DeviceId, disk: &[Held]) {
+        let peers: Vec<usize> = (0..self.devices.len()).filter(|peer| *peer != node).collect();
+        let gone = self.fleet.devices[node].key;
+        peers.iter().for_each(|peer| self.give(*peer, Input::LinkDown { link: gone }));
+        let member = &mut self.fleet.devices[node];
+        (member.secret, member.key, member.id) = (*secret.seed(), secret.public(), id);
+        self.devices[node].statements = disk.to_vec();
+        self.restart(node);
+        let link = secret.public();
+        peers.iter().for_each(|peer| self.give(*peer, Input::LinkUp { link }));
     }
 
     /// The operator's first words, in a log of their own that no device numbers.

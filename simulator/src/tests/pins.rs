@@ -3,7 +3,7 @@
 
 use super::lab::{Held, Lab};
 use crate::fleet::enrolment;
-use belay_crdt::set::Set;
+use belay_crdt::set::{Set, is_register};
 use belay_crdt::views::Views;
 use belay_identity::body::{Agent, Approve, Credential, Generations, Invite, Pins, Role, Term};
 use belay_identity::principal::{
@@ -15,6 +15,7 @@ use belay_identity::{
 use belay_mesh::Request;
 use belay_mesh::epoch::{Change, EpochDraft};
 use belay_mesh::output::{Answer, Refusal};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const YEAR_MS: u64 = 365 * 86_400_000;
@@ -207,13 +208,29 @@ fn assert_all_in(lab: &mut Lab, node: usize, crowd: &[Invited]) {
     assert_eq!(missing.count(), 0, "the engine of {node} follows what a whole fold says");
 }
 
+/// Lets time pass until these hold the same, at most three minutes.
+fn settle(lab: &mut Lab, nodes: &[usize]) {
+    let held = |lab: &Lab, node: usize| -> BTreeSet<StatementId> {
+        let logs = lab.disk(node).into_iter().filter(|held| !is_register(held.class));
+        logs.map(|held| held.id()).collect()
+    };
+    for _ in 0..90 {
+        lab.run(2_000);
+        let first = held(lab, nodes[0]);
+        if nodes.iter().all(|node| held(lab, *node) == first) {
+            return;
+        }
+    }
+    panic!("{nodes:?} do not come to hold the same");
+}
+
 /// A bench of four, with so many devices beside them that all four know.
 fn crowded(count: usize) -> (Lab, Vec<Invited>) {
     let mut lab = Lab::new(&[Some(&[]), Some(&[]), Some(&[]), Some(&[])]);
     let crowd = crowd(&lab, 0..count, 1);
     let papers: Vec<Held> = crowd.iter().flat_map(|one| one.papers.clone()).collect();
     papers.chunks(64).for_each(|some| lab.hand(1, 0, some));
-    lab.run(30_000);
+    settle(&mut lab, &[0, 1, 2, 3]);
     for node in 0..4 {
         assert_eq!(lab.wrote(node, "enrol").len(), count + 4, "{node} heard of everybody");
     }
@@ -222,8 +239,8 @@ fn crowded(count: usize) -> (Lab, Vec<Invited>) {
 
 /// Goal: a fleet of 700 invited devices turns its epoch twice; nobody loses membership or a
 /// credential, nothing is left unpinned; a device that slept through both catches up; a case made
-/// then verifies by itself. Method: four engines on a bench, the others by what they signed; every
-/// view against a whole fold.
+/// then verifies by itself; who is invited then joins. Method: four engines on a bench, the others
+/// by what they signed; every view against a whole fold.
 #[test]
 fn an_epoch_has_room_for_every_log() {
     let (mut lab, crowd) = crowded(700);
@@ -233,7 +250,7 @@ fn an_epoch_has_room_for_every_log() {
         let pins: usize = draft.parts.iter().map(|part| part.pins.len()).sum();
         assert!(draft.root.pins.is_empty() && draft.parts.len() > 1 && pins > 1_400, "{pins}");
         assert_eq!(draft.unpinned, 0);
-        lab.run(30_000);
+        settle(&mut lab, &[0, 1, 3]);
         for node in [0, 1, 3] {
             assert_eq!(epoch(&mut lab, node), number, "{node}");
             assert_all_in(&mut lab, node, &crowd);
@@ -241,10 +258,44 @@ fn an_epoch_has_room_for_every_log() {
         assert_eq!(epoch(&mut lab, 2), 1, "it sleeps");
     }
     lab.cut.remove(&2);
-    lab.run(60_000);
+    settle(&mut lab, &[0, 1, 2, 3]);
     assert_eq!(epoch(&mut lab, 2), 3, "it catches up");
     assert_all_in(&mut lab, 2, &crowd);
     verifies(&mut lab, &crowd[5]);
+    join(&mut lab);
+}
+
+/// Newcomers with nothing but their papers and the roots that an invite file holds: all of them, or
+/// the founding alone, where the others have no room.
+fn join(lab: &mut Lab) {
+    let Ok(Answer::Roots(roots)) = asked(lab, 0, Request::Roots) else { panic!("no roots") };
+    for (node, roots) in [(3, &roots[..]), (2, &roots[..2])] {
+        let number = 9_000 + node;
+        let newcomer = invited_later(lab, number);
+        let read = |bytes: &Vec<u8>| {
+            let read = belay_identity::Signed::<Statement>::parse(bytes).unwrap();
+            Arc::new(read.verify(&lab.fleet.id).unwrap())
+        };
+        let roots: Vec<Held> = roots.iter().map(read).collect();
+        let disk = [roots, newcomer.papers[..2].to_vec()].concat();
+        lab.replace(node, &secret(0x22, number), newcomer.id.clone(), &disk);
+        settle(lab, &[0, 1, node]);
+        assert_eq!(epoch(lab, node), 3);
+        for other in [0, 1, node] {
+            let views = folded(lab, other).1;
+            assert!(views.registry.device_by_id(&newcomer.id).is_some(), "let in on {other}");
+        }
+        assert!(lab.wrote(node, "enrol").len() > 700, "it heard of everybody");
+    }
+}
+
+/// A device that the operator invites under the third epoch.
+fn invited_later(lab: &Lab, number: usize) -> Invited {
+    let operator = OperatorId::new(&lab.fleet.domain, "operator").unwrap();
+    let key = SecretKey::from_seed(&lab.fleet.operator.seed());
+    let drawn = u8::try_from(number % 256).unwrap();
+    let mut office = Pen { drawn, ..Pen::of(lab, key, operator.into(), 3) };
+    one_invited(lab, &mut office, number, 3)
 }
 
 /// The case of an order given now, from its file and the root's fingerprint alone.
@@ -284,7 +335,7 @@ fn an_epoch_waits_for_the_whole_of_its_list() {
     let (mut lab, crowd) = crowded(400);
     lab.loses = |lab, sent| lab.statements(sent).iter().any(pins_credentials);
     turn(&mut lab, 0, "bob");
-    lab.run(30_000);
+    lab.run(25_000);
     assert_eq!(epoch(&mut lab, 0), 2, "it stands where it was handed in");
     let disk = lab.disk(1);
     assert!(disk.iter().any(|held| matches!(&held.body, Body::Root(root) if root.number == 2)));
@@ -296,7 +347,7 @@ fn an_epoch_waits_for_the_whole_of_its_list() {
         assert_all_in(&mut lab, node, &crowd);
     }
     lab.loses = |_, _| false;
-    lab.run(60_000);
+    settle(&mut lab, &[0, 1, 2, 3]);
     for node in 0..4 {
         assert_eq!(epoch(&mut lab, node), 2, "it counts on {node}");
         assert_all_in(&mut lab, node, &crowd);
