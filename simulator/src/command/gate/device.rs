@@ -16,10 +16,12 @@ use belay_mesh::output::Answer;
 use belay_mesh::{BootTime, Config, Engine, Input, Now, Output, Request, Restored};
 use std::sync::Arc;
 
-const PLAN: &str = include_str!("../../../../configs/plans/walk.toml");
+const PLAN: &str = include_str!("../../../../configs/plans/offload.toml");
 
 /// Agents that run at once.
 const AGENTS: usize = 48;
+/// Agents that are asked to run until so many do.
+const ASKED_MAX: usize = 96;
 
 /// The moment at which everything is asked.
 pub(super) const NOW: Now = Now { boot: BootTime(1_000_000_000), wall_ms: WALL_AT_START_MS };
@@ -34,7 +36,8 @@ pub(super) struct Device {
 impl Device {
     /// A device that holds the workload's rules and so many orders against agents elsewhere.
     pub(super) fn with(workload: &Workload, orders: usize) -> Result<Self, String> {
-        let mut plan = Plan::read(PLAN, Some(1)).map_err(|error| error.to_string())?;
+        let mut plan = Plan::read(PLAN, None).map_err(|error| error.to_string())?;
+        // The plan tells of more devices; here one is alone.
         plan.nodes = 1;
         let policy = policy(workload.rules());
         let fleet = Fleet::found_with(&plan, 1, policy, |node| format!("d{node}"));
@@ -63,10 +66,16 @@ impl Device {
         let mut device =
             Self { engine: Engine::new(config, NOW, restored), tasks: Vec::new(), asks: 0 };
         device.settle();
-        for number in 0..AGENTS {
-            device.start(&format!("agent-{number}"))?;
+        // Some of them the rules do not let run.
+        for number in 0..ASKED_MAX {
+            if device.tasks.len() < AGENTS && device.start(&format!("agent-{number}")).is_err() {
+                device.settle();
+            }
         }
-        Ok(device)
+        match device.tasks.is_empty() {
+            true => Err("the rules let no agent run: take another seed".into()),
+            false => Ok(device),
+        }
     }
 
     fn start(&mut self, agent: &str) -> Result<(), String> {
