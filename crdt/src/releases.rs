@@ -296,8 +296,8 @@ mod tests {
     }
 
     /// Goal: what an epoch left behind is waited for as long as an epoch saw it. Method: a release
-    /// whose yes the second epoch seals out, with another one as the floor; its proposal pinned, and
-    /// not.
+    /// whose yes the second epoch seals out, with another one as the floor; its proposal pinned,
+    /// and not.
     #[test]
     fn what_an_epoch_left_behind_is_kept_below() {
         let who = [Who::Anna(1), Who::Ben(1)];

@@ -9,11 +9,12 @@ use crate::fault::Fault;
 use crate::hook::Dialect;
 use crate::mcp::message::Message;
 use crate::warden::{Facts, FactsError};
-use crate::{card, config, invite, store, subject, warden};
+use crate::{card, config, invite, policy_folder, store, subject, warden};
 use belay_identity::FleetId;
 use belay_identity::body::Subject;
 use belay_identity::codec;
 use belay_identity::principal::TrustDomain;
+use std::collections::BTreeMap;
 
 /// The text of a `node.toml`.
 ///
@@ -53,6 +54,15 @@ pub fn door_line(line: &[u8]) -> serde_json::Result<Vec<u8>> {
 /// Which word is none, and what to write.
 pub fn subject_words(domain: &TrustDomain, words: &[String]) -> Result<Subject, Fault> {
     subject::read(domain, words)
+}
+
+/// A file of cases of a policy folder, by its path there: how many it holds.
+///
+/// # Errors
+/// What is wrong with it, where, and what to do.
+pub fn policy_cases(path: &str, text: &str) -> Result<usize, Fault> {
+    let file = BTreeMap::from([(path.to_owned(), text.to_owned())]);
+    policy_folder::cases(&file).map(|cases| cases.len())
 }
 
 /// The payload of one entry of the reserved journal; none where it is not one.

@@ -17,6 +17,7 @@ mod trial;
 
 use crate::{Plan, Planted};
 use clap::{Args, Parser, Subcommand};
+pub use gate::gate_workload;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};

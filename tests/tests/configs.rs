@@ -2,7 +2,9 @@
 //! promise that nobody keeps.
 
 use belay_node::policy_folder::Source;
+use belay_node::readers;
 use belay_simulator::Plan;
+use belay_simulator::command::gate_workload;
 use belay_tests::house;
 use std::path::{Path, PathBuf};
 
@@ -11,13 +13,30 @@ fn load(path: &Path) -> Result<(), String> {
     match path.file_name().and_then(|name| name.to_str()) {
         Some("policy.cedar" | "release.toml") => policy(path.parent().unwrap_or(path)),
         Some("belay.cedarschema") => schema(path),
-        Some(name) if name.ends_with(".toml") && in_plans(path) => plan(path),
+        Some("cases.toml") => cases(path),
+        Some(name) if name.ends_with(".toml") && is_in("plans", path) => plan(path),
+        Some("gate.toml") if is_in("benches", path) => workload(path),
         _ => Err("no reader: give it one here, or take it away".into()),
     }
 }
 
-fn in_plans(path: &Path) -> bool {
-    path.parent().and_then(Path::file_name).is_some_and(|folder| folder == "plans")
+fn is_in(name: &str, path: &Path) -> bool {
+    path.parent().and_then(Path::file_name).is_some_and(|folder| folder == name)
+}
+
+/// The cases of a policy folder; that they hold is asked by `policy test`.
+fn cases(path: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let read = readers::policy_cases("tests/cases.toml", &text);
+    match read.map_err(|fault| format!("{fault:?}"))? {
+        0 => Err("it holds no case".into()),
+        _ => Ok(()),
+    }
+}
+
+fn workload(path: &Path) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    gate_workload(&text)
 }
 
 /// The gate reads every policy by this very text.
