@@ -203,7 +203,10 @@ impl Server {
         self.refused = doubtful(&tools);
         self.tools = tools;
         let seen = self.pins();
-        let changes = self.approved.pins.as_ref().map_or(Vec::new(), |pins| pins.changes(&seen));
+        let mut changes =
+            self.approved.pins.as_ref().map_or(Vec::new(), |pins| pins.changes(&seen));
+        // A server may offer less to a client that can less; what is not there cannot be called.
+        changes.retain(|change| !matches!(change, Change::Gone { .. }));
         let other = changes != self.changes;
         self.changes = changes;
         other
@@ -257,8 +260,17 @@ impl Gateway {
         }
     }
 
-    /// Wakes every server though no client is there.
+    /// Wakes every server though no client is there, as one that can everything: some offer tools
+    /// only to clients that can be asked something.
     pub(crate) fn look_at_servers(&mut self) {
+        let none = || Json::object([]);
+        let elicitation = Json::object([("form", none()), ("url", none())]);
+        let capabilities = Json::object([
+            ("roots", Json::object([("listChanged", Json::Bool(true))])),
+            ("sampling", none()),
+            ("elicitation", elicitation),
+        ]);
+        self.client.greeting = Some(Json::object([("capabilities", capabilities)]));
         self.start();
     }
 
