@@ -29,9 +29,21 @@ pub fn missing() -> Vec<String> {
 /// # Errors
 /// What could not be had, such as a registry that does not answer.
 pub fn run_agents(exe: &Path) -> Result<(), String> {
+    in_a_folder(exe, agents::run)
+}
+
+/// Prints the first hour of a developer with Claude Code and this executable.
+///
+/// # Errors
+/// What could not be had, such as a registry that does not answer.
+pub fn run_first_hour(exe: &Path) -> Result<(), String> {
+    in_a_folder(exe, agents::first_hour)
+}
+
+fn in_a_folder(exe: &Path, run: fn(&Path, &Path) -> Result<(), String>) -> Result<(), String> {
     let folder = tempfile::Builder::new().prefix("belay-foreign-").tempdir();
     let folder = folder.map_err(|error| format!("a temporary folder: {error}"))?;
-    agents::run(exe, folder.path())?;
+    run(exe, folder.path())?;
     folder.close().map_err(|error| format!("the temporary folder stays: {error}"))
 }
 

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | real-here [TIMES] | bare | \
                      kills [TIMES] | offload [TIMES] | payload [TIMES] | half-open [TIMES] | \
                      blocked-udp [TIMES] | behind-nat [TIMES] | local-network [TIMES] | \
-                     roaming [TIMES] | fuzz [TARGET] [SECONDS] | foreign [agents | gateway]";
+                     roaming [TIMES] | fuzz [TARGET] [SECONDS] | foreign [first-hour | agents | gateway]";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -54,6 +54,7 @@ fn main() -> ExitCode {
         ["foreign"] => foreign(foreign::run),
         ["foreign", "agents"] => foreign(foreign::run_agents),
         ["foreign", "gateway"] => foreign(foreign::run_mcp),
+        ["foreign", "first-hour"] => foreign(foreign::run_first_hour),
         _ => usage(),
     }
 }

@@ -9,6 +9,7 @@
 mod claude_code;
 mod codex;
 mod desk;
+mod first_hour;
 mod scenes;
 
 use std::path::Path;
@@ -28,4 +29,9 @@ pub(super) fn missing() -> Vec<String> {
 pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     claude_code::run(exe, folder)?;
     codex::run(exe, folder)
+}
+
+/// Plays and prints the first hour of a developer.
+pub(super) fn first_hour(exe: &Path, folder: &Path) -> Result<(), String> {
+    first_hour::run(exe, folder)
 }

@@ -11,20 +11,28 @@ use std::path::Path;
 const PACKAGE: &str = "@anthropic-ai/claude-code@2.1.330";
 const PROGRAM: &str = "@anthropic-ai/claude-code-linux-x64/claude";
 
-pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
+/// A desk with it.
+pub(super) fn desk(exe: &Path, folder: &Path) -> Result<Desk, String> {
     let folder = folder.join("claude-code");
     std::fs::create_dir(&folder).map_err(|error| error.to_string())?;
     let node = Node::with(&folder, PACKAGE)?;
-    let mut desk = Desk::new(exe, driven(node.file(PROGRAM)?.as_path()));
+    println!("Claude Code: {}", node.versions);
+    Ok(Desk::new(exe, driven(node.file(PROGRAM)?.as_path())))
+}
+
+pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
+    let mut desk = desk(exe, folder)?;
     scenes::asks_at_every_call(&mut desk);
     scenes::observes(&mut desk);
     subagents_ask_and_end(&mut desk);
     scenes::stops_from_elsewhere(&mut desk);
     scenes::cannot_be_switched_off(&mut desk, OFF, &[&["--bare"], &["--settings", "{}"]]);
+    scenes::asks_however_it_is_started(&mut desk, &WRAPPED);
+    scenes::is_pinned_by_the_managed_file(&mut desk, &WRAPPED);
     scenes::denies_when_the_hook_is_deleted(&mut desk);
     scenes::denies_when_the_node_hangs(&mut desk);
     scenes::holds_when_the_node_is_killed(&mut desk);
-    println!("Claude Code: {}; allowed, denied, observed, stopped, sub-agents too", node.versions);
+    println!("Claude Code: allowed, denied, observed, stopped, sub-agents too, pinned");
     Ok(())
 }
 
@@ -34,6 +42,14 @@ const OFF: &[(&str, &str)] = &[
     ("work/.claude/settings.json", r#"{"disableAllHooks":true}"#),
     ("work/.claude/settings.local.json", r#"{"env":{"CLAUDE_CODE_SAFE_MODE":"1"}}"#),
 ];
+
+const WRAPPED: scenes::Wrapped = scenes::Wrapped {
+    word: "claude-code",
+    user_file: ".claude/settings.json",
+    odd: "{ \"permissions\" : {\"allow\":[] },\n\n \"hooks\":{}}",
+    off: OFF,
+    words_off: &[&[], &["--bare"], &["--safe-mode"], &["--settings", "{\"disableAllHooks\":true}"]],
+};
 
 fn driven(program: &Path) -> Driven {
     let env = [

@@ -1,7 +1,7 @@
 //! Codex, its shell and its own words against a hook.
 
 use super::super::tools::Node;
-use super::desk::{Desk, Driven, PORT};
+use super::desk::{Desk, Driven};
 use super::scenes;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -18,9 +18,10 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     scenes::asks_at_every_call(&mut desk);
     scenes::observes(&mut desk);
     scenes::stops_from_elsewhere(&mut desk);
-    let off = format!("{}\n[features]\nhooks = false\n", config());
-    let words: [&[&str]; 2] = [&["--disable", "hooks"], &["-c", "hooks.PreToolUse=[]"]];
-    scenes::cannot_be_switched_off(&mut desk, &[(".codex/config.toml", &off)], &words);
+    types_into_nothing(&mut desk);
+    scenes::cannot_be_switched_off(&mut desk, WRAPPED.off, &WRAPPED.words_off[1..]);
+    scenes::asks_however_it_is_started(&mut desk, &WRAPPED);
+    scenes::is_pinned_by_the_managed_file(&mut desk, &WRAPPED);
     scenes::denies_when_the_hook_is_deleted(&mut desk);
     scenes::denies_when_the_node_hangs(&mut desk);
     scenes::holds_when_the_node_is_killed(&mut desk);
@@ -28,11 +29,39 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn config() -> String {
-    format!(
-        "model = \"m\"\nmodel_provider = \"m\"\n[model_providers.m]\nname = \"m\"\n\
-         base_url = \"http://127.0.0.1:{PORT}/v1\"\nwire_api = \"responses\"\nenv_key = \"K\"\n"
-    )
+macro_rules! config {
+    ($more:literal) => {
+        concat!(
+            "model = \"m\"\nmodel_provider = \"m\"\n[model_providers.m]\nname = \"m\"\n",
+            "base_url = \"http://127.0.0.1:9911/v1\"\nwire_api = \"responses\"\nenv_key = \"K\"\n",
+            $more
+        )
+    };
+}
+
+const WRAPPED: scenes::Wrapped = scenes::Wrapped {
+    word: "codex",
+    user_file: ".codex/config.toml",
+    odd: config!("\n\n# mine,  kept as it is"),
+    off: &[(".codex/config.toml", config!("[features]\nhooks = false\n"))],
+    words_off: &[&[], &["--disable", "hooks"], &["-c", "hooks.PreToolUse=[]"]],
+};
+
+/// What it types into a program that runs in a terminal asks no hook; under `agent run` it has no
+/// such terminal, so nothing happens.
+fn types_into_nothing(desk: &mut Desk) {
+    let git = "\"git\",";
+    desk.publish_with("policy.cedar", git, &format!("{git} \"sh\","));
+    let file = desk.fleet.path("made/typed");
+    let open = json!({"cmd": "sh", "tty": true, "yield_time_ms": 500, "login": false});
+    let typed =
+        json!({"session_id": "last", "chars": format!("touch {file}\n"), "yield_time_ms": 2_000});
+    let call = |tool: &str, input: &Value| json!({"tool": tool, "input": input});
+    let script = desk.script(vec![call("exec_command", &open), call("write_stdin", &typed)]);
+    let said = desk.start(&script, &[]).end();
+    assert_eq!(desk.results(&script).len(), 2, "both were tried: {said}");
+    assert!(!desk.made("typed"), "{said}");
+    desk.publish_with("policy.cedar", " \"sh\",", "");
 }
 
 fn driven(program: &Path) -> Driven {
@@ -45,7 +74,7 @@ fn driven(program: &Path) -> Driven {
             ["exec"].into_iter().chain(how).chain([prompt]).map(str::to_owned).collect()
         },
         shell,
-        home: vec![(".codex/config.toml", config())],
+        home: vec![(".codex/config.toml", config!("").to_owned())],
     }
 }
 

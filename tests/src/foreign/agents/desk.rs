@@ -3,7 +3,7 @@
 //! Refused here: a network that leads anywhere.
 
 use crate::house;
-use crate::story::{LAPTOP, Nodes, Process, ROBOT, Running, SOON, wait_for};
+use crate::story::{Answer, LAPTOP, Nodes, Process, ROBOT, Running, SOON, wait_for};
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,8 @@ pub(super) struct Driven {
 pub(super) struct Desk {
     pub(super) fleet: Nodes,
     pub(super) driven: Driven,
+    /// How the fleet came to be.
+    pub(super) beginning: Vec<Answer>,
     model: Child,
     scripts: Map<String, Value>,
     names: usize,
@@ -55,9 +57,9 @@ impl Desk {
             let text = read(&policy.join(file)).replace("\"sleep\"", &format!("\"{LINGER}\""));
             put(&fleet.path(&format!("policy/{file}")), &text);
         }
-        fleet.found(LAPTOP, "coding.belay");
+        let founded = fleet.found(LAPTOP, "coding.belay");
         let invite = fleet.invite(LAPTOP, &["--device", ROBOT]);
-        fleet.join(ROBOT, &invite, &[]).wants(0);
+        let beginning = vec![founded, fleet.join(ROBOT, &invite, &[]).wants(0)];
         fleet.wait_linked(LAPTOP, ROBOT);
         for folder in ["bin", "agent", "agent/work", "made"] {
             fs::create_dir(fleet.path(folder)).expect(folder);
@@ -69,7 +71,7 @@ impl Desk {
         }
         put(&fleet.path("model.py"), MODEL);
         let model = model(&fleet);
-        let desk = Self { fleet, driven, model, scripts: Map::new(), names: 0 };
+        let desk = Self { fleet, driven, beginning, model, scripts: Map::new(), names: 0 };
         desk.home_as(&[]);
         desk
     }
@@ -129,9 +131,47 @@ impl Desk {
         self.start_so(run, script)
     }
 
+    /// Starts the agent by its own name, as somebody would who does not think of belay, by way of
+    /// these words.
+    pub(super) fn start_plainly(&self, by: &[String], script: &str) -> Session {
+        self.start_plainly_with(by, &[], script)
+    }
+
+    /// The same with words of its own.
+    pub(super) fn start_plainly_with(
+        &self,
+        by: &[String],
+        words: &[String],
+        script: &str,
+    ) -> Session {
+        let program = format!("{}/{}", self.fleet.path("bin"), self.driven.name);
+        self.start_so([by, &[program], words].concat(), script)
+    }
+
+    /// Runs `belay` in the agent's home, by way of these words.
+    pub(super) fn belay(&self, by: &[String], words: &[&str]) -> Answer {
+        let (belay, state) =
+            (self.fleet.belay().exe().display().to_string(), self.fleet.path(LAPTOP));
+        let words = [&[&belay, "--state", &state], words].concat();
+        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        self.in_its_place("belay", [by, &words].concat()).end(LONG)
+    }
+
+    /// Words that run what follows with a copy of `/etc` of the story's own in its place.
+    pub(super) fn with_etc_of_its_own(&self) -> Vec<String> {
+        let etc = self.fleet.path("etc");
+        let line = format!("mount --bind {etc} /etc && exec \"$@\"");
+        ["unshare", "-m", "sh", "-c", &line, "sh"].map(str::to_owned).into()
+    }
+
     fn start_so(&self, mut run: Vec<String>, script: &str) -> Session {
-        let mark = self.fleet.mark(script);
         run.extend((self.driven.words)(&format!("SCRIPT:{script}")));
+        Session { mark: self.fleet.mark(script), running: self.in_its_place(script, run) }
+    }
+
+    /// Starts a program in the agent's home, folder and network.
+    fn in_its_place(&self, name: &str, run: Vec<String>) -> Running {
+        let mark = self.fleet.mark(name);
         let path = std::env::var("PATH").unwrap_or_default();
         let mut by = vec!["setsid".to_owned(), "nsenter".into(), "-n".into(), "-t".into()];
         by.extend([self.model.id().to_string(), "env".into(), "-C".into()]);
@@ -142,7 +182,7 @@ impl Desk {
         by.extend(self.driven.env.iter().map(|(name, value)| format!("{name}={value}")));
         by.extend(run);
         let by: Vec<&str> = by.iter().map(String::as_str).collect();
-        Session { mark, running: self.fleet.belay().start_other(&by) }
+        self.fleet.belay().start_other(&by)
     }
 
     /// What the agent told the model of its calls so far, in a script.

@@ -3,7 +3,8 @@
 Reached on loopback alone. It speaks the dialects of the makers whose agents are driven: Anthropic's
 messages, OpenAI's responses and chat completions, Google's generateContent. A conversation whose
 first words hold `SCRIPT:name` asks for the calls of that script, one after each result, and then
-says that it is done. The scripts are read anew each time. Every result is kept as one line of JSON: whatever an agent tells its model
+says that it is done. The scripts are read anew each time. A `session_id` of
+`last` stands for the last one that a result named. Every result is kept as one line of JSON: whatever an agent tells its model
 stands there.
 
 Usage: model.py PORT SCRIPTS.json RESULTS.jsonl
@@ -38,6 +39,10 @@ class Dialect:
         with open(SCRIPTS) as scripts:
             calls = json.load(scripts).get(name, [])
         call = calls[len(results)] if len(results) < len(calls) and self.offers() else None
+        if call and isinstance(call["input"], dict) and call["input"].get("session_id") == "last":
+            named = re.findall(r"session ID (\d+)", " ".join(results))
+            session = int(named[-1]) if named else 0
+            call = call | {"input": call["input"] | {"session_id": session}}
         return name, results, call
 
 

@@ -20,8 +20,8 @@ pub(super) fn asks_at_every_call(desk: &mut Desk) {
     let script = desk.script(calls);
     let session = desk.start(&script, &[]);
     session.wait_until_lingering(1);
-    let git = "Belay::Target::\"git\",";
-    desk.publish_with("policy.cedar", git, &format!("{git}\n        Belay::Target::\"sh\","));
+    let git = "\"git\",";
+    desk.publish_with("policy.cedar", git, &format!("{git} \"sh\","));
     let name = desk.driven.name;
     let said = session.end();
     assert!(said.contains("hooks only"), "{said}");
@@ -33,7 +33,7 @@ pub(super) fn asks_at_every_call(desk: &mut Desk) {
     let id = told.split("belay why ").nth(1).and_then(|rest| rest.split('`').next());
     let why = desk.fleet.ask(LAPTOP, &["why", id.expect("the No names its id")]).wants(0).stdout;
     assert!(why.contains(&format!("Denied: work.run on sh by agent:{name}")), "{why}");
-    desk.publish_with("policy.cedar", "\n        Belay::Target::\"sh\",", "");
+    desk.publish_with("policy.cedar", " \"sh\",", "");
 }
 
 /// In observe mode the same call is let through, and what would have been said is kept.
@@ -140,4 +140,80 @@ pub(super) fn cannot_be_switched_off(desk: &mut Desk, files: &[(&str, &str)], wo
         fs::remove_file(desk.fleet.path(&format!("agent/{path}"))).expect(path);
     });
     desk.home_as(&[]);
+}
+
+/// Wrapped in its user's own file, an agent that was started by itself is denied and told how to
+/// start; what a user takes out of the file is seen; unwrapped, the file is what it was.
+pub(super) fn asks_however_it_is_started(desk: &mut Desk, wrap: &Wrapped) {
+    let file = desk.fleet.path(&format!("agent/{}", wrap.user_file));
+    desk.home_as(&[(wrap.user_file, wrap.odd)]);
+    let shown = desk.belay(&[], &["agent", "wrap", wrap.word]);
+    shown.refuses(2, &["asks first"]);
+    assert!(shown.stderr.contains("+ ") && read(&file) == wrap.odd, "{shown:#?}");
+    desk.belay(&[], &["agent", "wrap", wrap.word, "--yes"]).wants(0);
+    let status = desk.fleet.ask(LAPTOP, &["status"]).wants(0).stdout;
+    assert!(status.contains(&format!("{} (user): in place", wrap.word)), "{status}");
+    let script = desk.script(vec![desk.touch("plainly")]);
+    let said = desk.start_plainly(&[], &script).end();
+    let told = desk.results(&script).join("\n");
+    let name = desk.driven.name;
+    assert!(told.contains(&format!("belay agent run -- {name}")), "{told} {said}");
+    assert!(!desk.made("plainly"));
+    let script = desk.script(vec![desk.touch("under"), desk.touch_behind("under-not")]);
+    desk.start(&script, &[]).end();
+    assert!(desk.made("under") && !desk.made("under-not"));
+    fs::write(&file, wrap.odd).expect("the user's file");
+    let gone = desk.fleet.ask(LAPTOP, &["status"]).wants(1).stdout;
+    assert!(gone.contains("GONE") && gone.contains("does not ask any more"), "{gone}");
+    desk.belay(&[], &["agent", "wrap", wrap.word, "--yes"]).wants(0);
+    desk.belay(&[], &["agent", "unwrap", wrap.word, "--yes"]).wants(0);
+    assert_eq!(read(&file), wrap.odd);
+    let script = desk.script(vec![desk.touch("unwrapped")]);
+    let said = desk.start_plainly(&[], &script).end();
+    assert!(desk.made("unwrapped"), "{said}");
+    fs::remove_file(&file).expect("the user's file");
+    desk.home_as(&[]);
+}
+
+/// Wrapped in the system's managed file, no file and no word of its user takes the hook away.
+pub(super) fn is_pinned_by_the_managed_file(desk: &mut Desk, wrap: &Wrapped) {
+    let etc = desk.fleet.path("etc");
+    let copied = std::process::Command::new("cp").args(["-a", "/etc", &etc]).status();
+    assert!(copied.is_ok_and(|copied| copied.success()), "a copy of /etc");
+    let by = desk.with_etc_of_its_own();
+    desk.belay(&by, &["agent", "wrap", wrap.word, "--managed", "--yes"]).wants(0);
+    desk.home_as(wrap.off);
+    for words in wrap.words_off {
+        let script = desk.script(vec![desk.touch("pinned")]);
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let said = desk.start_plainly_with(&by, &words, &script).end();
+        let told = desk.results(&script).join("\n");
+        assert!(told.contains("belay agent run"), "{words:?}: {told} {said}");
+        assert!(!desk.made("pinned"), "{words:?}");
+    }
+    let status = desk.belay(&by, &["status"]).wants(0).stdout;
+    assert!(status.contains(&format!("{} (managed): in place", wrap.word)), "{status}");
+    desk.belay(&by, &["agent", "unwrap", wrap.word, "--managed", "--yes"]).wants(0);
+    wrap.off.iter().for_each(|(path, _)| {
+        fs::remove_file(desk.fleet.path(&format!("agent/{path}"))).expect(path);
+    });
+    desk.home_as(&[]);
+}
+
+/// How one agent is wrapped.
+pub(super) struct Wrapped {
+    /// Its word.
+    pub(super) word: &'static str,
+    /// Its user's file, below its home.
+    pub(super) user_file: &'static str,
+    /// What that says, in a form that no program writes.
+    pub(super) odd: &'static str,
+    /// Files that switch hooks off.
+    pub(super) off: &'static [(&'static str, &'static str)],
+    /// Words that do.
+    pub(super) words_off: &'static [&'static [&'static str]],
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
