@@ -310,13 +310,16 @@ impl Engine {
     fn on_persisted(&mut self, write: WriteId) {
         let Some(done) = self.writes.remove(&write) else { return };
         self.unsent.retain(|id| !done.statements.contains_key(id));
-        // Only order logs are signed by a beacon; other writes do not hold them up.
+        // Only order logs are signed by a beacon; other writes do not hold them up, and bring no
+        // order into force: there are thousands of them for each order.
         let is_order_log =
             |id: &StatementId| self.known.get(id).is_some_and(|s| s.class == Class::AuthorityMinus);
-        if !self.undurable().any(is_order_log) {
-            self.holder.trust_disk(&self.known);
+        if done.statements.keys().any(is_order_log) {
+            if !self.undurable().any(is_order_log) {
+                self.holder.trust_disk(&self.known);
+            }
+            self.note_in_force();
         }
-        self.note_in_force();
         if done.statements.keys().any(|id| self.known.orders.order(id).is_some()) {
             self.answer_orders();
         }
