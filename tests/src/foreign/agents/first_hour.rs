@@ -46,7 +46,9 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
         let tasks = desk.fleet.status(LAPTOP)["tasks"].as_array().map(Vec::len);
         (tasks == Some(0)).then_some(())
     });
-    print!("{}", kept.replace(&home, "~/"));
+    // Where `cargo install` puts it.
+    let exe = desk.fleet.belay().exe().display().to_string();
+    print!("{}", kept.replace(&exe, "~/.cargo/bin/belay").replace(&home, "~/"));
     Ok(())
 }
 
