@@ -13,9 +13,10 @@ use super::witness::{Process, Work};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -28,6 +29,22 @@ pub const ROBOT: &str = "robot";
 pub const LEASE: Duration = Duration::from_secs(4);
 /// A loopback port that the node draws.
 pub const ANY_PORT: &str = "/ip4/127.0.0.1/udp/0/quic-v1";
+
+/// A loopback port that is free and that the kernel draws for nobody: while a node is down, what
+/// another story starts meanwhile cannot take it.
+fn own_port() -> String {
+    const BELOW_THE_DRAWN: std::ops::Range<u32> = 10_000..32_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let places = BELOW_THE_DRAWN.end - BELOW_THE_DRAWN.start;
+    let begin = std::process::id().wrapping_mul(677);
+    loop {
+        let place = begin.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % places;
+        let port = must(u16::try_from(BELOW_THE_DRAWN.start + place), "a port");
+        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return format!("/ip4/127.0.0.1/udp/{port}/quic-v1");
+        }
+    }
+}
 
 /// Nobody dials past the relay whom the story wants cut off.
 const NAMED: &str = "--dial=named";
@@ -99,7 +116,7 @@ impl Nodes {
 
     /// Founds a fleet by way of a program that executes `belay` in the end.
     pub fn found_by(&mut self, by: &[&str], node: &str, domain: &str) -> Answer {
-        self.founded(by, node, domain, &["--listen", ANY_PORT])
+        self.founded(by, node, domain, &["--listen", &own_port()])
     }
 
     /// The same, listening as these words say.
@@ -128,8 +145,8 @@ impl Nodes {
 
     /// Joins with an invite file; however that ends.
     pub fn join(&mut self, node: &str, file: &str, more: &[&str]) -> Answer {
-        let join =
-            ["up", "--join", file, "--listen", ANY_PORT, NAMED, "--unlock-file", &self.unlock()];
+        let (at, unlock) = (own_port(), self.unlock());
+        let join = ["up", "--join", file, "--listen", &at, NAMED, "--unlock-file", &unlock];
         self.up(node, &[&join, more].concat())
     }
 
