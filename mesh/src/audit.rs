@@ -61,6 +61,11 @@ impl Engine {
         Some(self.audits.said.map_or(self.now.boot, |said| said.plus_ms(AUDIT_HEAD_EVERY_MS)))
     }
 
+    /// True until a head was said in the life of this process.
+    pub fn audit_unsaid(&self) -> bool {
+        self.audits.said.is_none()
+    }
+
     /// What the fleet holds of the audit log of this device, as far as is known here.
     pub fn own_audit_said(&self) -> Option<&AuditHead> {
         self.audit_said(&self.key)
@@ -74,14 +79,18 @@ impl Engine {
         }
     }
 
-    /// Compares a device's new head with the one that it replaces.
-    pub(crate) fn weigh_audit(&mut self, statement: &Verified<Statement>) {
-        let Body::AuditHead(new) = &statement.body else { return };
-        let key = statement.key();
-        let Some(old) = self.audit_said(&key) else { return };
-        let same = (old.rows, old.hash) == (new.rows, new.hash);
-        if new.rows < old.rows || (new.rows == old.rows && !same) {
-            let cut = (old.rows, new.rows);
+    /// The head that this statement would replace, where it is one.
+    pub(crate) fn audit_before(&self, statement: &Verified<Statement>) -> Option<AuditHead> {
+        matches!(statement.body, Body::AuditHead(_)).then(|| ())?;
+        self.audit_said(&statement.key()).cloned()
+    }
+
+    /// Compares a device's new head with the one that it has replaced; one that comes late has
+    /// replaced nothing.
+    pub(crate) fn weigh_audit(&mut self, statement: &Verified<Statement>, old: Option<AuditHead>) {
+        let (Body::AuditHead(new), Some(old)) = (&statement.body, old) else { return };
+        if new.rows < old.rows || (new.rows == old.rows && new.hash != old.hash) {
+            let (key, cut) = (statement.key(), (old.rows, new.rows));
             self.audits.cut.insert(key, cut);
             self.tell(Event::AuditCut(key, cut.0, cut.1));
         }

@@ -102,12 +102,12 @@ impl Engine {
     /// Takes a statement into the set and acts on it; its write joins this call's.
     pub(crate) fn learn(&mut self, statement: &Arc<Verified<Statement>>) -> bool {
         use belay_crdt::set::Inserted;
-        let cost = self.cost(statement);
-        self.weigh_audit(statement);
+        let (bill, head) = (self.bill(statement), self.audit_before(statement));
         if self.known.intake(statement) == Inserted::Known {
             return false;
         }
-        self.note_cost(statement, cost);
+        self.note_cost(statement, bill);
+        self.weigh_audit(statement, head);
         self.write(Record::Statement { id: statement.id(), bytes: statement.bytes().clone() });
         self.on_learnt(statement);
         self.note_forks();

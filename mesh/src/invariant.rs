@@ -20,6 +20,5 @@ impl Engine {
             );
         }
         assert!(self.work.len() <= TASKS_MAX + RESERVATIONS_MAX, "INV-NET-1: tasks are bounded");
-        self.check_shares();
     }
 }

@@ -52,13 +52,20 @@ pub(crate) enum Payer {
     Strangers,
 }
 
+/// Whom a statement is charged to, and what it costs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bill {
+    payer: Payer,
+    cost: Share,
+}
+
 /// What every author has used of his share; copies share what was counted from one disk.
 #[derive(Clone, Default)]
 pub(crate) struct Shares {
     counted: Arc<BTreeMap<Payer, Share>>,
     since: BTreeMap<Payer, Share>,
-    /// What is charged to nobody in particular.
-    strangers: Vec<StatementId>,
+    /// What is charged to nobody in particular, and at what cost.
+    strangers: Vec<(StatementId, Share)>,
     /// When those were last asked after.
     asked_after: BootTime,
 }
@@ -130,7 +137,8 @@ impl Shares {
                 continue;
             }
             let cost = Share { statements: 1, bytes: held.bytes().len(), logs };
-            shares.charge(known, held, cost);
+            let payer = shares.who_can_pay(known, held, cost);
+            shares.charge(payer.unwrap_or_else(|| Payer::of(known, held)), held.id(), cost);
         }
         shares.counted = Arc::new(std::mem::take(&mut shares.since));
         shares
@@ -145,29 +153,31 @@ impl Shares {
         self.used(payer).and(cost).fits(payer.whole())
     }
 
-    /// Charges a statement to the first of those who may pay for it and can, or else to the first.
-    pub(crate) fn charge(&mut self, known: &Known, held: &Verified<Statement>, cost: Share) {
-        let payers = payers(known, held);
-        let can = payers.iter().copied().find(|payer| self.has_room(*payer, cost));
-        let payer = can.or(payers.first().copied()).unwrap_or(Payer::Strangers);
+    /// The first of those who may pay for a statement and can.
+    fn who_can_pay(
+        &self,
+        known: &Known,
+        statement: &Verified<Statement>,
+        cost: Share,
+    ) -> Option<Payer> {
+        payers(known, statement).into_iter().find(|payer| self.has_room(*payer, cost))
+    }
+
+    fn charge(&mut self, payer: Payer, id: StatementId, cost: Share) {
         if payer == Payer::Strangers {
-            self.strangers.push(held.id());
+            self.strangers.push((id, cost));
         }
         let used = self.used(payer).and(cost);
         self.since.insert(payer, used);
     }
 
-    /// Charges what strangers signed to those who have become known.
+    /// Charges what strangers signed to those who have become known and have room for it.
     fn ask_after_strangers(&mut self, known: &Known) {
-        for id in std::mem::take(&mut self.strangers) {
-            let Some(held) = known.get(&id) else { continue };
-            let cost = Share { statements: 1, bytes: held.bytes().len(), logs: 1 };
+        for (id, cost) in std::mem::take(&mut self.strangers) {
             let left = self.used(Payer::Strangers).less(cost);
             self.since.insert(Payer::Strangers, left);
-            self.charge(known, held, cost);
-        }
-        if self.strangers.is_empty() {
-            self.since.insert(Payer::Strangers, Share::default());
+            let payer = known.get(&id).and_then(|held| self.who_can_pay(known, held, cost));
+            self.charge(payer.unwrap_or(Payer::Strangers), id, cost);
         }
     }
 
@@ -178,7 +188,7 @@ impl Shares {
 }
 
 /// A register has one statement for each place, and drafts have rooms of their own.
-fn is_counted(statement: &Statement) -> bool {
+pub(crate) fn is_counted(statement: &Statement) -> bool {
     !is_register(statement.class) && statement.class != Class::Draft
 }
 
@@ -247,26 +257,40 @@ impl Engine {
     }
 
     fn fits(&self, statement: &Verified<Statement>) -> bool {
-        let cost = self.cost(statement);
-        let payers = payers(&self.known, statement);
-        payers.into_iter().any(|payer| self.shares.has_room(payer, cost))
+        self.shares.who_can_pay(&self.known, statement, self.cost(statement)).is_some()
     }
 
     /// What a statement that is not held would cost.
-    pub(crate) fn cost(&self, statement: &Verified<Statement>) -> Share {
+    fn cost(&self, statement: &Verified<Statement>) -> Share {
         let log = statement.log(statement.key());
         let logs = usize::from(self.known.set.log(&log).next().is_none());
         Share { statements: 1, bytes: statement.bytes().len(), logs }
     }
 
-    /// Counts a statement that was taken in, at what it cost.
-    pub(crate) fn note_cost(&mut self, statement: &Verified<Statement>, cost: Share) {
+    /// Whom a statement that is not held would be charged to, and what it would cost: as long as it
+    /// is not held, for it may change who its author is.
+    pub(crate) fn bill(&self, statement: &Verified<Statement>) -> Bill {
+        let cost = self.cost(statement);
+        let payer = self.shares.who_can_pay(&self.known, statement, cost);
+        Bill { payer: payer.unwrap_or_else(|| Payer::of(&self.known, statement)), cost }
+    }
+
+    /// Counts a statement that was taken in.
+    pub(crate) fn note_cost(&mut self, statement: &Verified<Statement>, bill: Bill) {
         if statement.class == Class::Draft {
             self.rooms.note(statement);
         }
         if is_counted(statement) {
-            self.shares.charge(&self.known, statement, cost);
+            self.shares.charge(bill.payer, statement.id(), bill.cost);
         }
+    }
+
+    /// # Panics
+    /// When what a peer sent has outgrown the share of who pays for it: our own fault.
+    pub(crate) fn check_share(&self, bill: Bill) {
+        let used = self.shares.used(bill.payer);
+        let fits = used.fits(bill.payer.whole());
+        assert!(fits, "INV-NET-1: {:?} is charged {used:?}", bill.payer);
     }
 
     /// Work begins only while what ends it will surely fit.
@@ -305,18 +329,5 @@ impl Engine {
                 Payer::Strangers => None,
             };
         ShareLine { author, percent }
-    }
-
-    /// # Panics
-    /// When somebody else's statements have outgrown his share: our own fault.
-    pub(crate) fn check_shares(&self) {
-        let own = Payer::Member(self.key);
-        for (payer, used) in self.shares.since.iter().filter(|(payer, _)| **payer != own) {
-            // What this device signs for an operator at its own door is his choice.
-            let counted = self.shares.counted.contains_key(payer);
-            let office = matches!(payer, Payer::Office(_));
-            let fits = used.fits(payer.whole());
-            assert!(fits || counted || office, "INV-NET-1: {payer:?} is charged {used:?}");
-        }
     }
 }

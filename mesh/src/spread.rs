@@ -12,6 +12,7 @@ use crate::limits::{
     REPAIR_FRAME_BYTES, WANT_RETRY_MS,
 };
 use crate::output::{Event, Output};
+use crate::shares::is_counted;
 use crate::time::BootTime;
 use crate::wire::{self, Bye, Frame, FrameKind, Hello, Lane, WIRE_VERSION};
 use belay_crdt::registry::Via;
@@ -403,7 +404,11 @@ impl Engine {
         if !held && !self.takes(statement) {
             return;
         }
+        let bill = self.bill(statement);
         if self.learn(statement) {
+            if is_counted(statement) {
+                self.check_share(bill);
+            }
             let order = self.known.orders.order(&id).is_some();
             if order || matches!(statement.body, Body::Receipt(_)) {
                 self.write_reserved();
@@ -528,7 +533,9 @@ impl Engine {
                 if want.from.len() < LINKS_MAX && !want.from.contains(&link) {
                     want.from.push_back(link);
                 }
-            } else if open + ask.len() < ANNOUNCED_MAX {
+            } else if open + ask.len() < ANNOUNCED_MAX
+                && self.links.wants.len() < ANNOUNCED_MAX * LINKS_MAX
+            {
                 let retry = self.now.boot.plus_ms(WANT_RETRY_MS);
                 let want = Want { asked: link, from: VecDeque::new(), retry };
                 self.links.wants.insert(*id, want);

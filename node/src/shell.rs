@@ -57,6 +57,8 @@ pub(crate) struct Shell {
     store: Arc<Store>,
     facts_root: Zeroizing<[u8; 32]>,
     audit: audit_chain::AuditChain,
+    /// The head of the log that the engine was told of last.
+    audited: AuditHead,
     asks: doors::Asks,
     wardens: wardens::Wardens,
     programs: programs::Programs,
@@ -182,6 +184,7 @@ impl Shell {
             net,
             store: Arc::new(store),
             facts_root,
+            audited: audit,
             audit: audit_chain::AuditChain::new(audit),
             asks: doors::Asks::default(),
             wardens: wardens::Wardens::default(),

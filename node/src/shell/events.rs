@@ -8,6 +8,7 @@ use super::doors::{Asked, Reply};
 use crate::api::event::RowsSaid;
 use crate::door::Refusal as DoorRefusal;
 use belay_identity::key::hex;
+use belay_mesh::Input;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -15,6 +16,14 @@ use std::sync::Arc;
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 impl Shell {
+    /// Tells the engine how far the log goes, where rows of this life are on disk.
+    pub(super) fn tell_audited(&mut self) {
+        let head = self.audit.on_disk();
+        if std::mem::replace(&mut self.audited, head) != head {
+            self.give(Input::Audited { rows: head.seq, hash: head.hash });
+        }
+    }
+
     /// Reads a page beside the loop and answers whoever asked.
     pub(super) fn tell_rows(&self, asked: Asked, from: u64) {
         let (store, head) = (Arc::clone(&self.store), self.audit.on_disk());

@@ -144,12 +144,11 @@ impl Shell {
         let write = WriteId(ack.id.0);
         match ack.result {
             Ok(()) => {
-                let before = self.audit.on_disk();
                 self.audit.written(&write);
                 self.give(Input::Persisted { write });
-                let now = self.audit.on_disk();
-                if now != before {
-                    self.give(Input::Audited { rows: now.seq, hash: now.hash });
+                // The first row of this life is told of at once, later ones now and then.
+                if self.engine.audit_unsaid() {
+                    self.tell_audited();
                 }
             }
             Err(failed) => {

@@ -30,6 +30,7 @@ impl Shell {
     /// work too many still has his own bounds.
     pub(super) fn look(&mut self) {
         self.present();
+        self.tell_audited();
         self.sweep_payloads();
         self.looks_left = match self.looks_left.checked_sub(1) {
             Some(left) => left,

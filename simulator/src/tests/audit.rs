@@ -40,3 +40,21 @@ fn a_cut_log_is_found_out_by_every_peer() {
     }
     assert_eq!(cuts(&lab, 2), [(6, 4), (4, 4)]);
 }
+
+/// Goal: a head that comes after a newer one is no alarm. Method: nothing reaches a device while
+/// two heads of another are said; then it is handed the newer first.
+#[test]
+fn a_head_that_comes_late_is_no_cut() {
+    let mut lab = Lab::new(&[Some(&[]), Some(&[]), Some(&[])]);
+    lab.loses = |_, sent| sent.to == 2;
+    audited(&mut lab, 1, 5, 5);
+    lab.run(AUDIT_HEAD_EVERY_MS + 1_000);
+    audited(&mut lab, 1, 9, 9);
+    lab.run(AUDIT_HEAD_EVERY_MS + 1_000);
+    let [older, newer] = &lab.wrote(1, "audit-head")[..] else { panic!("two heads were said") };
+    let [older, newer] = [older.clone(), newer.clone()];
+    lab.hand(0, 2, &[newer]);
+    lab.hand(0, 2, &[older]);
+    assert_eq!(lab.wrote(2, "audit-head").len(), 1, "the newer one is held");
+    assert!(cuts(&lab, 2).is_empty(), "{:?}", cuts(&lab, 2));
+}
