@@ -23,14 +23,15 @@ pub(crate) struct Waiting {
     said: Said,
 }
 
-/// How often each of the things had changed of which the gate's picture was made.
+/// How often everything had changed of which the gate's picture was made, but the tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pictured {
     known: u64,
     leases: u64,
-    work: u64,
     /// How many releases await a successor's adopt-by.
     older: usize,
+    /// How many orders had ended by their time.
+    ended_orders: usize,
 }
 
 impl Waiting {
@@ -126,15 +127,19 @@ impl Engine {
         gate::decide(&view, act, self.now)
     }
 
-    /// Publishes a new picture if anything in it changed. Nothing did while nothing was learnt, no
-    /// beacon answered and no task moved, unless some order ends by its time.
+    /// Publishes a new picture if anything in it changed. While nothing was learnt, no beacon
+    /// answered and no order ended, only those tasks are drawn again that may have changed: an act
+    /// moves one, and hundreds may run.
     pub(crate) fn republish(&mut self) {
-        let now = self.now_pictured();
-        if self.pictured == Some(now) && !self.known.orders.any_ends() {
+        let (now, touched) = (self.now_pictured(), self.work.take_touched());
+        if self.pictured == Some(now) {
+            touched.iter().for_each(|award| self.draw_again(award));
+            self.unproven.extend(touched);
             debug_assert!(self.picture().same(&self.view), "the picture is of what counts up");
             return;
         }
         self.pictured = Some(now);
+        self.unproven.extend(self.work.live().map(|(award, _)| *award));
         let mut view = self.picture();
         if !view.same(&self.view) {
             view.generation = self.view.generation + 1;
@@ -142,10 +147,24 @@ impl Engine {
         }
     }
 
-    fn now_pictured(&self) -> Pictured {
+    /// Draws one task again in the picture that stands.
+    fn draw_again(&mut self, award: &StatementId) {
+        let task = self.work.task(award).map(|_| self.gate_task(award));
+        if self.view.tasks.get(award) == task.as_ref() {
+            return;
+        }
+        let view = Arc::make_mut(&mut self.view);
+        view.generation += 1;
+        match task {
+            Some(task) => _ = view.tasks.insert(*award, task),
+            None => _ = view.tasks.remove(award),
+        }
+    }
+
+    pub(crate) fn now_pictured(&self) -> Pictured {
         let (known, leases) = (self.known.changes(), self.holder.changes());
-        let older = self.not_yet_succeeded().len();
-        Pictured { known, leases, work: self.work.changes(), older }
+        let (older, ended_orders) = (self.not_yet_succeeded().len(), self.ended_orders());
+        Pictured { known, leases, older, ended_orders }
     }
 
     pub(crate) fn picture(&self) -> GateView {

@@ -90,6 +90,8 @@ pub struct Engine {
     pub(crate) audits: Audits,
     pub(crate) view: Arc<GateView>,
     pub(crate) pictured: Option<Pictured>,
+    /// Live tasks of which it has to be asserted again what must always hold.
+    pub(crate) unproven: BTreeSet<StatementId>,
     outbox: VecDeque<Output>,
     batch: Vec<Record>,
     urgency: Urgency,
@@ -207,6 +209,7 @@ impl Engine {
             audits: Audits::default(),
             view: Arc::new(GateView::empty()),
             pictured: None,
+            unproven: BTreeSet::new(),
             config,
             outbox: VecDeque::new(),
             batch: Vec::new(),

@@ -25,13 +25,14 @@ use belay_identity::body::{Award, Body, Cause, Credential, Made, OnSilence, Star
 use belay_identity::chain::Link;
 use belay_identity::principal::{AgentId, ClassId, ProjectId, TrustDomain};
 use belay_identity::{Chain, PublicKey, Scope, SecretKey, StatementId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that runs here, and what is being arranged.
 #[derive(Default)]
 pub(crate) struct Work {
     tasks: BTreeMap<StatementId, Task>,
-    changes: u64,
+    /// Those that may have changed since the gate's picture was made.
+    touched: BTreeSet<StatementId>,
     /// Awards of an earlier process whose end nobody has told yet.
     pub(crate) orphans: BTreeMap<StatementId, Orphan>,
     pub(crate) offers: Offers,
@@ -120,23 +121,27 @@ impl Work {
     }
 
     pub(crate) fn task_mut(&mut self, award: &StatementId) -> Option<&mut Task> {
-        self.changes += 1;
+        self.touched.insert(*award);
         self.tasks.get_mut(award)
     }
 
     pub(crate) fn take(&mut self, award: &StatementId) -> Option<Task> {
-        self.changes += 1;
+        self.touched.insert(*award);
         self.tasks.remove(award)
     }
 
     fn insert(&mut self, award: StatementId, task: Task) {
-        self.changes += 1;
+        self.touched.insert(award);
         self.tasks.insert(award, task);
     }
 
-    /// Grows whenever a task may have changed.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes
+    /// The tasks that may have changed since this was asked last.
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<StatementId> {
+        std::mem::take(&mut self.touched)
+    }
+
+    pub(crate) fn touched(&self) -> impl Iterator<Item = StatementId> {
+        self.touched.iter().copied()
     }
 
     pub(crate) fn live(&self) -> impl Iterator<Item = (&StatementId, &Task)> {

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What this device knows that bears on an act.
+#[derive(Clone)]
 pub struct GateView {
     /// Grows with every change.
     pub generation: u64,
