@@ -10,7 +10,7 @@ use crate::gate::{
 };
 use crate::input::AskId;
 use crate::known::Body;
-use crate::limits::WRITES_OPEN_MAX;
+use crate::limits::{ACT_ARGS_MAX, OUTLOOK_ACTS_MAX, WRITES_OPEN_MAX};
 use crate::output::{Answer, Record, Refusal, RefusalKind};
 use belay_crdt::releases::ReleaseInForce;
 use belay_identity::StatementId;
@@ -47,6 +47,9 @@ impl Engine {
             let refusal = Refusal::new(RefusalKind::Failed, why, "try again in a moment");
             return self.answer(ask, Err(refusal));
         }
+        if let Err(refusal) = bounded(&act) {
+            return self.answer(ask, Err(refusal));
+        }
         let mut verdict = gate::decide(&self.view, &act, self.now);
         let asker = self.view.tasks.get(&act.task).cloned();
         self.audit(&act, asker.as_ref(), &mut verdict);
@@ -61,9 +64,18 @@ impl Engine {
     }
 
     /// What a task may expect for these acts.
-    pub(crate) fn outlook(&mut self, task: StatementId, acts: &[Act]) -> Outlook {
+    ///
+    /// # Errors
+    /// More acts, or arguments of one, than are weighed at once.
+    pub(crate) fn outlook(&mut self, task: StatementId, acts: &[Act]) -> Result<Outlook, Refusal> {
+        if acts.len() > OUTLOOK_ACTS_MAX {
+            let why = format!("an outlook of {} acts was asked for", acts.len());
+            let hint = format!("ask for {OUTLOOK_ACTS_MAX} at a time");
+            return Err(Refusal::new(RefusalKind::WrongUse, why, hint));
+        }
+        acts.iter().try_for_each(bounded)?;
         self.republish();
-        gate::outlook(&self.view, task, acts, self.now)
+        Ok(gate::outlook(&self.view, task, acts, self.now))
     }
 
     /// The last step before a permit leaves.
@@ -203,6 +215,15 @@ impl Engine {
             chain,
         }
     }
+}
+
+fn bounded(act: &Act) -> Result<(), Refusal> {
+    if act.args.len() <= ACT_ARGS_MAX {
+        return Ok(());
+    }
+    let why = format!("{} on {} has {} arguments", act.action, act.target, act.args.len());
+    let hint = format!("at most {ACT_ARGS_MAX} are judged; give less at a time");
+    Err(Refusal::new(RefusalKind::WrongUse, why, hint))
 }
 
 /// A release as the gate sees it.

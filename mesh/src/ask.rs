@@ -28,7 +28,7 @@ impl Engine {
             Request::Run(run) => return self.on_run(ask, run),
             Request::Act(act) => return self.on_act(ask, act),
             Request::Outlook { task, acts } => {
-                Ok(Answer::Outlook(Box::new(self.outlook(task, &acts))))
+                self.outlook(task, &acts).map(|outlook| Answer::Outlook(Box::new(outlook)))
             }
             Request::Offload(want) => return self.on_offload(ask, want),
             Request::Cancel { award, by, reason } => {

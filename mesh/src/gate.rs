@@ -18,9 +18,9 @@ mod tests;
 mod view;
 
 pub use policy::{
-    Action as Verb, Advice, Asking, Flip, LANGUAGE, Origin, Question, RuleChanges, RuleLine,
-    RuleValue, Rules, RulesError, Ruling, SCHEMA, SOMEBODY, Value, advice, faults, in_shape,
-    rule_changes, rule_lines,
+    Action as Verb, Advice, Asking, Flip, LANGUAGE, NearMiss, Origin, Question, RuleChanges,
+    RuleLine, RuleValue, Rules, RulesError, Ruling, SCHEMA, SOMEBODY, Value, advice, faults,
+    in_shape, rule_changes, rule_lines,
 };
 pub use programs::ProgramStanding;
 pub(crate) use programs::Programs;
@@ -97,14 +97,7 @@ struct No {
     hint: String,
     binds: Binds,
     /// Where rules said it: what it came near to.
-    near: Option<Box<Near>>,
-}
-
-/// What a No came near to.
-#[derive(Default)]
-struct Near {
-    nearest: Vec<String>,
-    flip: Option<Flip>,
+    near: Option<Box<NearMiss>>,
 }
 
 /// Whether observe mode may let a No through.
@@ -131,7 +124,7 @@ pub fn decide(view: &GateView, act: &Act, now: Now) -> Verdict {
             "only what runs under `belay agent run` or `belay task offload` can act",
         );
     };
-    decide_for(view, task, act, verb, now)
+    decide_for(Sight { view, now, near: NearMisses::Told }, task, act, verb)
 }
 
 /// Looks once more before a permit is handed out: its place in the budget is taken already. What
@@ -146,7 +139,8 @@ pub(crate) fn look_again(view: &GateView, act: &Act, said: &Said, now: Now) -> V
                 return said.verdict.clone();
             }
             let budget_left = task.budget_left.saturating_add(1);
-            decide_for(view, &GateTask { budget_left, ..task.clone() }, act, verb, now)
+            let task = GateTask { budget_left, ..task.clone() };
+            decide_for(Sight { view, now, near: NearMisses::Told }, &task, act, verb)
         }
         (None, _) | (_, None) => decide(view, act, now),
     }
@@ -159,13 +153,29 @@ pub(crate) struct Said {
     pub(crate) by: Vec<StatementId>,
 }
 
-fn decide_for(view: &GateView, task: &GateTask, act: &Act, verb: Verb, now: Now) -> Verdict {
-    let strictest = view.valid(verb.class(), now).map(|r| judge(view, r, task, act, verb, now));
+/// The picture, the moment, and whether a No is asked what it came near to.
+#[derive(Clone, Copy)]
+struct Sight<'v> {
+    view: &'v GateView,
+    now: Now,
+    near: NearMisses,
+}
+
+/// Whether somebody will read what a No came near to: finding it costs more than the No.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NearMisses {
+    Told,
+    Untold,
+}
+
+fn decide_for(sight: Sight<'_>, task: &GateTask, act: &Act, verb: Verb) -> Verdict {
+    let judging = sight.view.valid(verb.class(), sight.now);
+    let strictest = judging.map(|release| judge(sight, release, task, act, verb));
     // Of two that say the same, the higher release says it.
     let stricter = |one: Verdict, other: Verdict| {
         if other.decision.code() > one.decision.code() { other } else { one }
     };
-    strictest.reduce(stricter).unwrap_or_else(|| nobody_judges(view, now))
+    strictest.reduce(stricter).unwrap_or_else(|| nobody_judges(sight.view, sight.now))
 }
 
 fn nobody_judges(view: &GateView, now: Now) -> Verdict {
@@ -192,16 +202,15 @@ fn nobody_judges(view: &GateView, now: Now) -> Verdict {
 }
 
 fn judge(
-    view: &GateView,
+    sight: Sight<'_>,
     release: &GateRelease,
     task: &GateTask,
     act: &Act,
     verb: Verb,
-    now: Now,
 ) -> Verdict {
     let mode = release.modes.of(verb.class());
     let version = Some(release.version.clone());
-    match first_no(view, release, task, act, verb, now) {
+    match first_no(sight, release, task, act, verb) {
         Ok(rule) => Verdict {
             decision: Decision::Permit,
             rule,
@@ -223,18 +232,17 @@ fn judge(
 
 /// The fixed order of checks; the first No ends it, the deciding rule is the answer otherwise.
 fn first_no(
-    view: &GateView,
+    sight: Sight<'_>,
     release: &GateRelease,
     task: &GateTask,
     act: &Act,
     verb: Verb,
-    now: Now,
 ) -> Result<String, No> {
-    may_go_on(view, task, verb.class(), now)?;
+    may_go_on(sight.view, task, verb.class(), sight.now)?;
     granted(task, act)?;
     within_budget(task)?;
     manifest(release, task)?;
-    rules((view, now), release, task, act, verb)
+    rules(sight, release, task, act, verb)
 }
 
 /// What time and orders decide, whatever is asked for.
@@ -352,7 +360,7 @@ pub(crate) fn programs_allowed<'a>(
 }
 
 fn rules(
-    (view, now): (&GateView, Now),
+    sight: Sight<'_>,
     release: &GateRelease,
     task: &GateTask,
     act: &Act,
@@ -367,12 +375,12 @@ fn rules(
             near: None,
         });
     };
-    let said = ask_rules((view, now), release, task, (act, verb), link.agent.as_str(), link)?;
+    let said = ask_rules(sight, release, task, (act, verb), link.agent.as_str(), link)?;
     let Lineage::Broken { was, now: is } = task.lineage else { return Ok(said) };
     // What is granted to anybody is granted to a stranger too; what is granted to the name is not,
     // and what is forbidden to the name stays so.
     let stranger = format!("{}~{}", link.agent.as_str(), belay_identity::key::hex(&is));
-    ask_rules((view, now), release, task, (act, verb), &stranger, link).map_err(|no| No {
+    ask_rules(sight, release, task, (act, verb), &stranger, link).map_err(|no| No {
         rule: "lineage".into(),
         why: format!(
             "{}, and {said} permits it to {} only as the program {} that bore this name first",
@@ -389,39 +397,22 @@ fn rules(
 }
 
 fn ask_rules(
-    (view, now): (&GateView, Now),
+    sight: Sight<'_>,
     release: &GateRelease,
     task: &GateTask,
     (act, verb): (&Act, Verb),
     agent: &str,
     link: &Link,
 ) -> Result<String, No> {
-    let manifest = link.manifest.map(|hash| belay_identity::key::hex(&hash)).unwrap_or_default();
-    let agents: Vec<&str> = task.chain.links().iter().map(|link| link.agent.as_str()).collect();
-    let question = Question {
-        agent,
-        user: link.user.as_str(),
-        project: link.project.as_str(),
-        class: link.class.as_str(),
-        manifest: &manifest,
-        device: view.device.as_str(),
-        action: verb,
-        target: &act.target,
-        args: &act.args,
-        depth: u32::try_from(task.chain.links().len()).unwrap_or(u32::MAX),
-        chain: &agents,
-        lease_ms: view.lease(verb.class()).left_ms(now.boot),
-        wall: task.wall.as_str(),
-        origin: task.origin,
-        data_class: "",
-    };
-    match release.body.rules.judge(&question) {
+    let rules = &release.body.rules;
+    put(sight, task, (act, verb), agent, link, |question| match rules.judge(question) {
         Ruling::Permit { rule } => Ok(rule),
-        Ruling::Forbid { rule, nearest } => {
+        Ruling::Forbid { rule } => {
             // In observe mode it goes on all the same, and on the way of what is permitted.
             let asks = release.modes.of(verb.class()) != Mode::Observe;
-            let flip = asks.then(|| release.body.rules.flip(&question)).flatten();
-            Err(forbidden(rule, nearest, flip, act))
+            let told = asks && sight.near == NearMisses::Told;
+            let near = if told { rules.near_miss(question) } else { NearMiss::default() };
+            Err(forbidden(rule, near, act))
         }
         Ruling::Error { rule, why } => Err(No {
             why: format!("rule {rule} could not be evaluated: {why}"),
@@ -430,13 +421,44 @@ fn ask_rules(
             binds: Binds::ByMode,
             near: None,
         }),
-    }
+    })
+}
+
+/// Puts an act to the rules, as a question of one agent.
+fn put<T>(
+    sight: Sight<'_>,
+    task: &GateTask,
+    (act, verb): (&Act, Verb),
+    agent: &str,
+    link: &Link,
+    ask: impl FnOnce(&Question<'_>) -> T,
+) -> T {
+    let manifest = link.manifest.map(|hash| belay_identity::key::hex(&hash)).unwrap_or_default();
+    let agents: Vec<&str> = task.chain.links().iter().map(|link| link.agent.as_str()).collect();
+    ask(&Question {
+        agent,
+        user: link.user.as_str(),
+        project: link.project.as_str(),
+        class: link.class.as_str(),
+        manifest: &manifest,
+        device: sight.view.device.as_str(),
+        action: verb,
+        target: &act.target,
+        args: &act.args,
+        depth: u32::try_from(task.chain.links().len()).unwrap_or(u32::MAX),
+        chain: &agents,
+        lease_ms: sight.view.lease(verb.class()).left_ms(sight.now.boot),
+        wall: task.wall.as_str(),
+        origin: task.origin,
+        data_class: "",
+    })
 }
 
 /// What stands where a rule is named, when the policy has none that permits an act.
 pub const NO_RULE: &str = "no-rule";
 
-fn forbidden(rule: Option<String>, nearest: Vec<String>, flip: Option<Flip>, act: &Act) -> No {
+fn forbidden(rule: Option<String>, near: NearMiss, act: &Act) -> No {
+    let NearMiss { nearest, flip } = &near;
     let operator = match (&rule, nearest.as_slice()) {
         (Some(rule), _) => format!("an operator changes rule {rule} in the next release"),
         (None, []) => "an operator adds a rule for it to the next release".into(),
@@ -444,7 +466,7 @@ fn forbidden(rule: Option<String>, nearest: Vec<String>, flip: Option<Flip>, act
             format!("nearest rules that permit this class elsewhere: {}", near.join(", "))
         }
     };
-    let hint = match &flip {
+    let hint = match flip {
         Some(flip) => format!("{}; or {operator}", flip.sentence()),
         None => operator,
     };
@@ -453,8 +475,7 @@ fn forbidden(rule: Option<String>, nearest: Vec<String>, flip: Option<Flip>, act
         None => format!("no rule permits {} on {}", act.action, act.target),
     };
     let rule = rule.unwrap_or_else(|| NO_RULE.into());
-    let near = Some(Box::new(Near { nearest, flip }));
-    No { rule, why, hint, binds: Binds::ByMode, near }
+    No { rule, why, hint, binds: Binds::ByMode, near: Some(Box::new(near)) }
 }
 
 impl No {

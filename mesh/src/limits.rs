@@ -145,6 +145,12 @@ pub const PAYLOAD_NAME_CHARS_MAX: usize = 60;
 /// poor mobile uplink.
 pub const PAYLOAD_BYTES_PER_MS_MIN: u64 = 64;
 
+/// Arguments of one act: what a large call flattens to. Each may be compared with every rule.
+pub const ACT_ARGS_MAX: usize = 1_024;
+
+/// Acts of which one outlook is asked: a page of tools, some milliseconds of the engine's time.
+pub const OUTLOOK_ACTS_MAX: usize = 256;
+
 /// How often a paused task is looked at again, for a hold that ends by its time, milliseconds.
 pub const PAUSE_LOOK_MS: u64 = 1_000;
 

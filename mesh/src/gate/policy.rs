@@ -40,13 +40,12 @@ pub use asking::{Asking, SOMEBODY};
 #[cfg(test)]
 use belay_identity::body::Action as ActionClass;
 pub use error::RulesError;
-pub use near::Flip;
+pub use near::{Flip, NearMiss};
 pub use question::{Action, Origin, Question};
 pub use studied::{RuleValue, Value};
 pub use text::{RuleChanges, RuleLine, faults, rule_changes, rule_lines};
 
-use asked::Asked;
-use guard::Guards;
+use asked::{Asked, CHOICES_MAX};
 use near::Known;
 use outline::{newlines, outline};
 use request::{Needs, Words};
@@ -70,9 +69,13 @@ pub const LANGUAGE: u64 = 2;
 /// Names the denial of a question too long for the patterns of the rules.
 pub(crate) const TOO_LONG: &str = "belay:too-long";
 
-/// Most steps that comparing a question's longest text with every pattern of the rules may take, a
-/// character of the one against a character of the other: about a second.
-pub(crate) const PATTERN_STEPS_MAX: u64 = 1 << 28;
+/// Names the denial of a question with too many values for one argument.
+pub(crate) const TOO_MANY: &str = "belay:too-many";
+
+/// Most steps that comparing a question's longest text with every pattern of the rules for its
+/// action may take, a character of the one against a character of the other: an order that comes
+/// meanwhile waits a tenth of a second.
+pub(crate) const PATTERN_STEPS_MAX: u64 = 1 << 26;
 
 /// How far a rule may look through entities: one attribute away. A named entity that is not part of
 /// the question has no attributes here, so looking at one is refused at load.
@@ -85,8 +88,10 @@ pub struct Rules {
     slices: Slices,
     kin: Vec<Vec<String>>,
     words: Words,
-    /// Characters of all patterns that may be compared more than once.
-    patterns: u64,
+    /// Characters of all patterns that may be compared more than once, for each action.
+    patterns: Vec<u64>,
+    /// What any of them looks at.
+    needs: Needs,
     authorizer: Authorizer,
 }
 
@@ -100,39 +105,48 @@ impl Rules {
             *rule = typed(rule, *line)?;
         }
         validate(&named)?;
-        let known = |(id, placed): (&String, &Placed)| Known {
-            id: id.clone(),
-            effect: placed.rule.effect(),
-            places: Place::of_rule(&placed.rule),
-            guards: Guards::of(&placed.rule),
-        };
+        let known = |(id, placed): (&String, &Placed)| Known::of(id.clone(), &placed.rule);
         let known: Vec<Known> = named.iter().map(known).collect();
         let rules = || named.values().map(|placed| &placed.rule);
         let slices = Slices::of(rules().zip(known.iter().map(|known| &known.guards)));
         let kin = Action::ALL.map(|action| kin(&known, action)).into();
         let words = Words::of(rules());
-        let patterns = rules().map(request::patterns).sum();
-        Ok(Self { known, slices, kin, words, patterns, authorizer: Authorizer::new() })
+        let patterns = patterns(&known);
+        let mut needs = Needs::default();
+        known.iter().for_each(|known| needs.and(known.needs));
+        Ok(Self { known, slices, kin, words, patterns, needs, authorizer: Authorizer::new() })
     }
 
     /// Judges one question. The same rules and question give the same ruling, in whatever order the
-    /// rules were written.
+    /// rules were written. Where an argument has several values, each of them is judged, and the
+    /// strictest ruling stands.
     pub fn judge(&self, question: &Question<'_>) -> Ruling {
-        let unasked = |why| Ruling::Error { rule: UNASKED.into(), why };
+        let error = |rule: &str, why| Ruling::Error { rule: rule.into(), why };
         let asked = match Asked::of(question) {
             Ok(asked) => asked,
-            Err(why) => return unasked(why),
+            Err(why) => return error(UNASKED, why),
         };
-        let steps = self.patterns.saturating_mul(question.longest_text());
-        if steps > PATTERN_STEPS_MAX {
+        let Some(choices) = asked.choices(self.needs) else {
+            let why = format!(
+                "an argument of this request has too many values: {CHOICES_MAX} may \
+                               be judged"
+            );
+            return error(TOO_MANY, why);
+        };
+        if self.steps(question).saturating_mul(choices.len() as u64) > PATTERN_STEPS_MAX {
             let why = "a text of this request is too long to be compared with every pattern of \
                        the policy in time";
-            return Ruling::Error { rule: TOO_LONG.into(), why: why.into() };
+            return error(TOO_LONG, why.into());
         }
-        match self.found(&asked) {
-            Ok(found) => found.ruling(|| self.nearest(&asked)),
-            Err(why) => unasked(why),
+        match self.found_in(choices) {
+            Ok(found) => found.ruling(),
+            Err(why) => error(UNASKED, why),
         }
+    }
+
+    /// How long its longest text may be compared with the patterns of the rules for its action.
+    fn steps(&self, question: &Question<'_>) -> u64 {
+        self.patterns[question.action.index()].saturating_mul(question.longest_text())
     }
 
     /// The `@id` of every rule, ascending.
@@ -140,11 +154,21 @@ impl Rules {
         self.known.iter().map(|known| known.id.as_str())
     }
 
+    /// The strictest of what Cedar finds for each choice.
+    fn found_in(&self, choices: Vec<Asked<'_>>) -> Result<Found, String> {
+        let mut all = Found::default();
+        for asked in &choices {
+            all.and(self.found(asked)?);
+        }
+        Ok(all)
+    }
+
     /// What Cedar finds among the rules that could apply.
     fn found(&self, asked: &Asked<'_>) -> Result<Found, String> {
         let slices = self.slices.pick(asked);
         let mut found = Found::default();
         if slices.is_empty() {
+            found.unmatched = true;
             return Ok(found);
         }
         let mut needs = Needs::default();
@@ -153,6 +177,7 @@ impl Rules {
         for slice in &slices {
             found.take(&self.authorizer.is_authorized(&request, &slice.rules, &entities));
         }
+        found.unmatched = found.permit.is_none();
         Ok(found)
     }
 }
@@ -169,9 +194,6 @@ pub enum Ruling {
     Forbid {
         /// The first `@id` among the rules that forbid; none when no rule permits.
         rule: Option<String>,
-        /// When no rule permits: up to `NEAREST_MAX` rules that permit actions of the same class
-        /// and did not hold here. They show what would change the answer.
-        nearest: Vec<String>,
     },
     /// A rule that could apply could not be evaluated, which denies whatever the others say.
     Error {
@@ -333,12 +355,24 @@ fn kin(known: &[Known], action: Action) -> Vec<String> {
     kin.take(NEAREST_MAX + 1).map(|known| known.id.clone()).collect()
 }
 
+/// Characters of the patterns that a question may be compared with, for each action.
+fn patterns(known: &[Known]) -> Vec<u64> {
+    let of = |action: Action| {
+        let here = Place::of(action);
+        let stands = |known: &&Known| known.places.iter().any(|place| here.contains(place));
+        known.iter().filter(stands).map(|known| known.patterns).sum()
+    };
+    Action::ALL.map(of).into()
+}
+
 /// What Cedar found, reduced to the first of each kind.
 #[derive(Default)]
 struct Found {
     permit: Option<String>,
     forbid: Option<String>,
     error: Option<(String, String)>,
+    /// Whether something was asked that no rule permits.
+    unmatched: bool,
 }
 
 impl Found {
@@ -355,12 +389,19 @@ impl Found {
         }
     }
 
-    fn ruling(self, nearest: impl FnOnce() -> Vec<String>) -> Ruling {
+    fn and(&mut self, other: Self) {
+        keep_least(&mut self.permit, other.permit);
+        keep_least(&mut self.forbid, other.forbid);
+        keep_least(&mut self.error, other.error);
+        self.unmatched |= other.unmatched;
+    }
+
+    fn ruling(self) -> Ruling {
         match (self.error, self.forbid, self.permit) {
             (Some((rule, why)), _, _) => Ruling::Error { rule, why },
-            (None, Some(rule), _) => Ruling::Forbid { rule: Some(rule), nearest: Vec::new() },
-            (None, None, Some(rule)) => Ruling::Permit { rule },
-            (None, None, None) => Ruling::Forbid { rule: None, nearest: nearest() },
+            (None, Some(rule), _) => Ruling::Forbid { rule: Some(rule) },
+            (None, None, Some(rule)) if !self.unmatched => Ruling::Permit { rule },
+            (None, None, _) => Ruling::Forbid { rule: None },
         }
     }
 }

@@ -9,13 +9,13 @@
 //! leaves no record.
 
 use super::{
-    Act, Binds, Decision, GateTask, GateView, NO_RULE, No, RuleLine, Verdict, credential_live,
-    decide, lent_still, nobody_judges, ordered_against, rule_lines, still_wanted,
+    Act, Binds, Decision, GateTask, GateView, NO_RULE, NearMisses, No, Sight, Verb, Verdict,
+    credential_live, decide, decide_for, lent_still, nobody_judges, ordered_against, put,
+    still_wanted,
 };
 use crate::time::Now;
 use belay_identity::StatementId;
 use belay_identity::body::{Action, Mode};
-use std::collections::BTreeMap;
 
 /// What a task may expect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,53 +69,35 @@ impl Prospect {
 }
 
 /// What may be expected for each of these acts. An answer is never more than what `decide` would
-/// say for some arguments of each.
+/// say for some arguments of each; what a No came near to is not looked for.
 fn prospects(view: &GateView, acts: &[Act], now: Now) -> Vec<Prospect> {
-    let mut books = Books::default();
-    let look = |act: &Act| {
-        let verdict = decide(view, act, now);
-        let by_arguments =
-            verdict.decision == Decision::Deny && books.leave_open(view, act, &verdict);
-        Prospect { verdict, by_arguments }
+    let sight = Sight { view, now, near: NearMisses::Untold };
+    acts.iter().map(|act| prospect(sight, act)).collect()
+}
+
+fn prospect(sight: Sight<'_>, act: &Act) -> Prospect {
+    let known = Verb::named(&act.action).zip(sight.view.tasks.get(&act.task));
+    let Some((verb, task)) = known else {
+        let verdict = decide(sight.view, act, sight.now);
+        return Prospect { verdict, by_arguments: false };
     };
-    acts.iter().map(look).collect()
+    let verdict = decide_for(sight, task, act, verb);
+    let no = verdict.decision == Decision::Deny && act.args.is_empty();
+    let by_arguments = no && leaves_open(sight, task, (act, verb), &verdict);
+    Prospect { verdict, by_arguments }
 }
 
-/// The rules of the releases that were asked, read once.
-#[derive(Default)]
-struct Books(BTreeMap<[u8; 32], Vec<RuleLine>>);
-
-impl Books {
-    /// True where the rule that said No, or one that might have said Yes, looks at arguments.
-    fn leave_open(&mut self, view: &GateView, act: &Act, verdict: &Verdict) -> bool {
-        let judged = view.releases.iter().find(|release| Some(release.id) == verdict.release_id);
-        let link = view.tasks.get(&act.task).and_then(|task| task.chain.acting());
-        let (Some(release), Some(link)) = (judged, link) else { return false };
-        if !act.args.is_empty() {
-            return false;
-        }
-        let lines = self.0.entry(release.id.0).or_insert_with(|| {
-            // A release that judges was loaded from this very text.
-            rule_lines(&release.body.policy.rules).unwrap_or_default()
-        });
-        let decided = |line: &&RuleLine| match verdict.rule.as_str() {
-            NO_RULE => line.effect == "permit" && line.may_meet(link) && may_fit(line, act),
-            rule => line.id == rule,
-        };
-        lines.iter().filter(decided).any(looks_at_arguments)
-    }
-}
-
-fn looks_at_arguments(line: &RuleLine) -> bool {
-    line.text.contains("args") || line.text.contains("argKeys")
-}
-
-/// False where the rule's scope names another target or another action.
-fn may_fit(line: &RuleLine, act: &Act) -> bool {
-    let names_another = |scope: &str, own: &str| {
-        let quoted = format!("{}\"", own.escape_default());
-        line.text.split(scope).nth(1).is_some_and(|rest| !rest.starts_with(&quoted))
-    };
-    !names_another("resource == Belay::Target::\"", &act.target)
-        && !names_another("action == Belay::Action::\"", &act.action)
+/// True where the rule that said No, or one that might have said Yes, looks at arguments.
+fn leaves_open(
+    sight: Sight<'_>,
+    task: &GateTask,
+    (act, verb): (&Act, Verb),
+    verdict: &Verdict,
+) -> bool {
+    let judged = sight.view.releases.iter().find(|release| Some(release.id) == verdict.release_id);
+    let (Some(release), Some(link)) = (judged, task.chain.acting()) else { return false };
+    let rule = (verdict.rule != NO_RULE).then_some(verdict.rule.as_str());
+    put(sight, task, (act, verb), link.agent.as_str(), link, |question| {
+        release.body.rules.is_open_to_arguments(question, rule)
+    })
 }

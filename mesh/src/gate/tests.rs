@@ -403,6 +403,16 @@ fn an_outlook_is_what_some_arguments_could_get() {
         @id("never") forbid (principal, action, resource == Belay::Target::"never");
         @id("elsewhere") permit (principal, action == Belay::Action::"local.read", resource)
             when { context.args.contains("path=/tmp") };
+        @id("by-name") permit (principal, action == Belay::Action::"tool.call",
+            resource == Belay::Tool::"files/read")
+            when { context.arg has path && context.arg.path like "/work/*" };
+        @id("by-tag") permit (principal, action, resource == Belay::Target::"größe")
+            when { resource.hasTag("x") };
+        @id("pay") permit (principal, action, resource == Belay::Target::"pay");
+        @id("much") forbid (principal, action, resource == Belay::Target::"pay")
+            unless { context.num has amount && context.num.amount <= 100 };
+        @id("theirs") permit (principal == Belay::Agent::"another", action,
+            resource == Belay::Target::"theirs") when { context.arg has path };
     "#;
     let by = |mode| {
         let mut view = view(mode);
@@ -422,9 +432,17 @@ fn an_outlook_is_what_some_arguments_could_get() {
         outlook.prospects[0].is_open()
     };
     let enforced = by(Mode::Enforce);
-    for (target, wanted) in
-        [("open", true), ("some", true), ("all-but", true), ("never", false), ("other", false)]
-    {
+    for (target, wanted) in [
+        ("open", true),
+        ("some", true),
+        ("all-but", true),
+        ("never", false),
+        ("other", false),
+        ("files/read", true),
+        ("größe", true),
+        ("pay", true),
+        ("theirs", false),
+    ] {
         assert_eq!(open(&enforced, target, &[]), wanted, "{target}");
         assert!(open(&by(Mode::Observe), target, &[]), "{target} is let through");
     }

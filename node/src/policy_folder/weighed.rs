@@ -18,8 +18,6 @@ pub(crate) struct Weighed {
     pub(crate) mode: &'static str,
     /// What went wrong in a rule, where that decided.
     pub(crate) fault: Option<String>,
-    /// Rules that came nearest to permitting it.
-    pub(crate) nearest: Vec<String>,
 }
 
 /// Every word that a decision may be.
@@ -34,10 +32,10 @@ pub(crate) fn weigh(rules: &Rules, modes: &Modes, asking: &Asking) -> Weighed {
         Mode::Enforce => "deny",
     };
     let no_rule = || belay_mesh::gate::NO_RULE.to_owned();
-    let (decision, rule, fault, nearest) = match asking.with(|question| rules.judge(question)) {
-        Ruling::Permit { rule } => ("permit", rule, None, Vec::new()),
-        Ruling::Forbid { rule, nearest } => (no, rule.unwrap_or_else(no_rule), None, nearest),
-        Ruling::Error { rule, why } => (no, rule, Some(why), Vec::new()),
+    let (decision, rule, fault) = match asking.with(|question| rules.judge(question)) {
+        Ruling::Permit { rule } => ("permit", rule, None),
+        Ruling::Forbid { rule } => (no, rule.unwrap_or_else(no_rule), None),
+        Ruling::Error { rule, why } => (no, rule, Some(why)),
     };
-    Weighed { decision, rule, mode: mode.as_str(), fault, nearest }
+    Weighed { decision, rule, mode: mode.as_str(), fault }
 }

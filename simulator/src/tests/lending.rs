@@ -9,11 +9,12 @@ use belay_crdt::views::Views;
 use belay_identity::body::{Award, Body, Hold, Outcome, Pause, Policy, Reason, Subject, Term};
 use belay_identity::limits::{REASON_BYTES_MAX, STATEMENT_BYTES_MAX};
 use belay_identity::{Incarnation, SecretKey, Statement, StatementId, sign};
-use belay_mesh::Input;
 use belay_mesh::gate::{Act, Decision};
 use belay_mesh::input::Offload;
+use belay_mesh::limits::{ACT_ARGS_MAX, OUTLOOK_ACTS_MAX};
 use belay_mesh::output::RefusalKind;
 use belay_mesh::wire::{self, FrameKind, Lane};
+use belay_mesh::{Input, Request};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -85,6 +86,32 @@ fn no_permit_without_the_task_lease() {
     lab.run(11_000);
     let verdict = lab.verdict(2, act());
     assert_eq!((verdict.decision, &*verdict.rule), (Decision::Deny, "lease:task"));
+}
+
+/// Goal: no agent keeps the loop busy that hears orders: what it asks at once is bounded, and told.
+/// Method: acts and outlooks at the bound and one above it.
+#[test]
+fn what_an_agent_asks_at_once_is_bounded() {
+    let mut lab = Lab::new(&[ANYTHING; 4]);
+    let ask = lab.offload(1, Some(2), &[]);
+    lab.settle();
+    let task = lab.offloaded(ask).unwrap().award;
+    let act = |args: usize| {
+        let args = (0..args).map(|number| ("item".to_owned(), number.to_string())).collect();
+        Act { task, action: "tool.call".into(), target: "search".into(), args }
+    };
+    assert_eq!(lab.verdict(2, act(ACT_ARGS_MAX)).decision, Decision::Permit);
+    let many = |acts: usize| Request::Outlook { task, acts: vec![act(0); acts] };
+    let one = Request::Outlook { task, acts: vec![act(ACT_ARGS_MAX + 1)] };
+    let ask = lab.request(2, many(OUTLOOK_ACTS_MAX));
+    assert!(lab.answers.remove(&ask).unwrap().is_ok());
+    let refused = [Request::Act(act(ACT_ARGS_MAX + 1)), one, many(OUTLOOK_ACTS_MAX + 1)];
+    for request in refused {
+        let ask = lab.request(2, request);
+        let refusal = lab.answers.remove(&ask).unwrap().expect_err("it is over the bound");
+        assert_eq!(refusal.kind, RefusalKind::WrongUse, "{refusal:?}");
+        assert!(refusal.hint.contains("at a time"), "{refusal:?}");
+    }
 }
 
 /// Goal: nobody at this device's door makes it say what its peers would hang up on. Method: a

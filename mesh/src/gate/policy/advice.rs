@@ -3,7 +3,6 @@
 //!
 //! Refused here: refusing. A release with every one of these is a release.
 
-use super::guard::Guards;
 use super::near::Known;
 use super::outline::outline;
 use super::question::Action;
@@ -44,8 +43,7 @@ pub fn advice(cedar: &str) -> Result<Vec<Advice>, RulesError> {
         .into_iter()
         .map(|(id, placed)| {
             let rule = typed(&placed.rule, placed.line)?;
-            let (effect, places) = (rule.effect(), Place::of_rule(&rule));
-            Ok((Known { id, effect, places, guards: Guards::of(&rule) }, placed.line))
+            Ok((Known::of(id, &rule), placed.line))
         })
         .collect::<Result<_, RulesError>>()?;
     let mut found = never(cedar)?;

@@ -5,7 +5,13 @@
 
 use super::guard::plain_key;
 use super::question::Question;
+use super::request::Needs;
 use super::resource::{Kind, Resource};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Most choices among values of arguments that one question is judged for: a list of files, not a
+/// table of them.
+pub(super) const CHOICES_MAX: usize = 64;
 
 /// Arguments that rules may ask for by name in `context.arg`; the schema lists the same.
 pub(super) const ARG_NAMES: [&str; 35] = [
@@ -70,17 +76,52 @@ impl Question<'_> {
 }
 
 /// A question whose target is typed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Asked<'q> {
     pub(super) question: &'q Question<'q>,
     pub(super) resource: Resource<'q>,
+    /// The values that are looked at of arguments with several.
+    chosen: BTreeMap<&'q str, &'q str>,
 }
 
 impl<'q> Asked<'q> {
     /// # Errors
     /// Why the target cannot be typed, in words.
     pub(super) fn of(question: &'q Question<'q>) -> Result<Self, String> {
-        Ok(Self { question, resource: Resource::of(question)? })
+        Ok(Self { question, resource: Resource::of(question)?, chosen: BTreeMap::new() })
+    }
+
+    /// The question for every choice among the values of arguments that have several, as far as
+    /// rules of these needs read one; none where they are more than `CHOICES_MAX`.
+    pub(super) fn choices(self, needs: Needs) -> Option<Vec<Self>> {
+        let mut choices = vec![self];
+        let Some(first) = choices.first().filter(|_| needs.reads_one_value()) else {
+            return Some(choices);
+        };
+        for (key, values) in first.several(needs) {
+            if choices.len() * values.len() > CHOICES_MAX {
+                return None;
+            }
+            let with = |asked: &Self, value| {
+                let mut chosen = asked.chosen.clone();
+                chosen.insert(key, value);
+                Self { chosen, ..asked.clone() }
+            };
+            let all =
+                choices.iter().flat_map(|asked| values.iter().map(|value| with(asked, *value)));
+            choices = all.collect();
+        }
+        Some(choices)
+    }
+
+    /// The arguments with several values that rules of these needs may read.
+    fn several(&self, needs: Needs) -> BTreeMap<&'q str, BTreeSet<&'q str>> {
+        let mut values = BTreeMap::<&str, BTreeSet<&str>>::new();
+        for (key, value) in self.question.args.iter().filter(|(key, _)| needs.reads_value_of(key)) {
+            values.entry(key).or_default().insert(value);
+        }
+        values.retain(|_, values| values.len() > 1);
+        values
     }
 
     /// Everything that a rule may be filed under, arguments apart.
@@ -116,11 +157,10 @@ impl<'q> Asked<'q> {
             Kind::Here => question.device == id,
             Kind::Wall => question.wall == id,
             Kind::DataClass => question.data_class == id,
-            Kind::Arg | Kind::ArgKey => {
-                let mut is = false;
-                self.each_arg(&mut |known, text| is |= known == kind && text == id);
-                is
-            }
+            Kind::Arg => id.split_once('=').is_some_and(|(key, value)| {
+                question.args.iter().any(|(k, v)| v == value && is_plainly(k, key))
+            }),
+            Kind::ArgKey => question.args.iter().any(|(k, _)| is_plainly(k, id)),
             Kind::Target
             | Kind::Connector
             | Kind::Tool
@@ -134,9 +174,17 @@ impl<'q> Asked<'q> {
         }
     }
 
-    /// The value of an argument; of two with one key, the last.
+    /// The value of an argument: of several the one that was chosen, or else the last.
     pub(super) fn arg(&self, key: &str) -> Option<&str> {
+        if let Some(chosen) = self.chosen.get(key) {
+            return Some(chosen);
+        }
         let found = self.question.args.iter().rev().find(|(known, _)| known == key);
         found.map(|(_, value)| value.as_str())
     }
+}
+
+/// Whether a key reads so in `args` and `argKeys`.
+fn is_plainly(key: &str, plain: &str) -> bool {
+    key == plain && !key.contains(['%', '=']) || plain_key(key) == plain
 }

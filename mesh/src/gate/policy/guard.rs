@@ -369,25 +369,26 @@ impl Asked<'_> {
 /// Whether a text reads like a pattern, in which `None` stands for any characters: one pass, going
 /// back to the last such place at most once for each character.
 fn like(text: &str, pattern: &[Option<char>]) -> bool {
-    let signs: Vec<char> = text.chars().collect();
-    let (mut at, mut of, mut back) = (0, 0, None);
-    while at < signs.len() {
-        match pattern.get(of) {
-            Some(Some(sign)) if *sign == signs[at] => (at, of) = (at + 1, of + 1),
-            Some(None) => {
-                back = Some((at, of));
+    let (mut rest, mut of, mut back) = (text.chars(), 0, None);
+    loop {
+        let mut behind = rest.clone();
+        match (behind.next(), pattern.get(of)) {
+            (None, _) => return pattern[of..].iter().all(Option::is_none),
+            (Some(_), Some(None)) if of + 1 == pattern.len() => return true,
+            (Some(_), Some(None)) => {
+                back = Some((rest.clone(), of));
                 of += 1;
             }
-            Some(Some(_)) | None => match back {
+            (Some(sign), Some(Some(wanted))) if sign == *wanted => (rest, of) = (behind, of + 1),
+            (Some(_), Some(Some(_)) | None) => match &mut back {
                 Some((from, star)) => {
-                    back = Some((from + 1, star));
-                    (at, of) = (from + 1, star + 1);
+                    from.next();
+                    (rest, of) = (from.clone(), *star + 1);
                 }
                 None => return false,
             },
         }
     }
-    pattern[of..].iter().all(Option::is_none)
 }
 
 #[cfg(test)]

@@ -9,16 +9,24 @@ use super::asked::Asked;
 use super::asking::Asking;
 use super::guard::{Guard, Guards, Text};
 use super::question::{Action, Origin, Question};
+use super::request::{self, Needs};
 use super::resource::{Kind, Parts};
 use super::slice::Place;
 use super::{Effect, NEAREST_MAX, Rules, Ruling};
+use cedar_policy::Policy;
 
 /// Most permits looked at after a No: those behind them are not near, only many.
 pub(crate) const NEAR_SCANNED_MAX: usize = 1_024;
 /// Most rules whose wish is tried after a No.
 const NEAR_RULES_MAX: usize = 24;
-/// Most questions asked again after a No: less than a millisecond of the engine's time.
+/// Most questions asked again after a No.
 pub(crate) const FLIPS_TRIED_MAX: usize = 64;
+/// Longest question that is asked again: its arguments, and bytes of its longest text. With
+/// `STEPS_AGAIN_MAX` all tries together take some milliseconds of the engine's time.
+const ARGS_AGAIN_MAX: usize = 64;
+const TEXT_AGAIN_MAX: u64 = 4_096;
+/// Most steps that comparing it with patterns may take in one try.
+const STEPS_AGAIN_MAX: u64 = 1 << 18;
 /// Arguments that are tried to be left out.
 const ARGS_LEFT_OUT_MAX: usize = 8;
 /// Names of one kind that are tried where no rule says which it wants.
@@ -33,6 +41,32 @@ pub(super) struct Known {
     pub(super) effect: Effect,
     pub(super) places: Vec<Place>,
     pub(super) guards: Guards,
+    pub(super) needs: Needs,
+    /// Characters of its patterns that may be compared more than once.
+    pub(super) patterns: u64,
+}
+
+impl Known {
+    pub(super) fn of(id: String, rule: &Policy) -> Self {
+        Self {
+            id,
+            effect: rule.effect(),
+            places: Place::of_rule(rule),
+            guards: Guards::of(rule),
+            needs: Needs::of(rule),
+            patterns: request::patterns(rule),
+        }
+    }
+}
+
+/// What a No came near to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NearMiss {
+    /// Where no rule permits: up to `NEAREST_MAX` rules that permit actions of the same class and
+    /// did not hold here.
+    pub nearest: Vec<String>,
+    /// The one attribute that turns it into a permit, where one was found.
+    pub flip: Option<Flip>,
 }
 
 /// The one attribute that would change a No.
@@ -67,17 +101,55 @@ pub(super) enum Change {
 struct Wish(Change, String);
 
 impl Rules {
-    /// Permits that came nearest to a question: fewest unmet wishes first, those in the body of a
-    /// rule before those in its scope.
-    pub(super) fn nearest(&self, asked: &Asked<'_>) -> Vec<String> {
-        let mut near: Vec<&str> =
-            self.near(asked).into_iter().take(NEAREST_MAX).map(|(known, _)| &*known.id).collect();
-        for id in &self.kin[asked.question.action.index()] {
-            if near.len() < NEAREST_MAX && !near.contains(&id.as_str()) {
-                near.push(id);
+    /// What a No came near to: nothing where the question gets none, or is so long that asking it
+    /// again would keep an order waiting.
+    pub fn near_miss(&self, question: &Question<'_>) -> NearMiss {
+        let long = question.args.len() > ARGS_AGAIN_MAX
+            || question.longest_text() > TEXT_AGAIN_MAX
+            || self.steps(question) > STEPS_AGAIN_MAX;
+        let (false, Ok(asked)) = (long, Asked::of(question)) else { return NearMiss::default() };
+        match self.judge(question) {
+            Ruling::Permit { .. } | Ruling::Error { .. } => NearMiss::default(),
+            Ruling::Forbid { rule: Some(rule) } => {
+                let wishes = self.wishes_against(&rule, &asked);
+                NearMiss { nearest: Vec::new(), flip: self.flip(wishes, &asked) }
+            }
+            Ruling::Forbid { rule: None } => {
+                let near = self.near(&asked);
+                let flip = self.flip(wishes_of(&near, &asked), &asked);
+                NearMiss { nearest: self.nearest(&near, &asked), flip }
             }
         }
-        near.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Whether other arguments may get another answer than a No: the rule that said it looks at
+    /// them, or where none did, one that permits the like to the asker.
+    pub(crate) fn is_open_to_arguments(&self, question: &Question<'_>, said: Option<&str>) -> bool {
+        let Ok(asked) = Asked::of(question) else { return false };
+        let here = Place::of(question.action);
+        let may_turn_it = |known: &&Known| match said {
+            Some(rule) => known.id == rule,
+            None => {
+                let mut scope = known.guards.all.iter().take(known.guards.of_scope);
+                known.effect == Effect::Permit
+                    && known.places.iter().any(|place| here.contains(place))
+                    && scope.all(|guard| guard.holds(&asked))
+            }
+        };
+        self.known.iter().filter(may_turn_it).any(|known| known.needs.looks_at_arguments())
+    }
+
+    /// Permits that came nearest to a question: fewest unmet wishes first, those in the body of a
+    /// rule before those in its scope.
+    fn nearest(&self, near: &[(&Known, Vec<&Guard>)], asked: &Asked<'_>) -> Vec<String> {
+        let mut nearest: Vec<&str> =
+            near.iter().take(NEAREST_MAX).map(|(known, _)| &*known.id).collect();
+        for id in &self.kin[asked.question.action.index()] {
+            if nearest.len() < NEAREST_MAX && !nearest.contains(&id.as_str()) {
+                nearest.push(id);
+            }
+        }
+        nearest.into_iter().map(str::to_owned).collect()
     }
 
     /// The permits of an action, nearest first, each with the guards that do not hold.
@@ -101,31 +173,19 @@ impl Rules {
         near.into_iter().map(|(known, _, unmet)| (known, unmet)).collect()
     }
 
-    /// The one attribute that turns a No into a permit; none where the answer is no No, or where no
-    /// single one was found.
-    pub fn flip(&self, question: &Question<'_>) -> Option<Flip> {
-        let asked = Asked::of(question).ok()?;
-        let mut wishes = Vec::new();
-        match self.judge(question) {
-            Ruling::Permit { .. } | Ruling::Error { .. } => return None,
-            Ruling::Forbid { rule: None, .. } => {
-                for (_, unmet) in self.near(&asked).into_iter().take(NEAR_RULES_MAX) {
-                    if let [one] = unmet.as_slice() {
-                        wishes.extend(wanted(one, &asked));
-                    }
-                }
-            }
-            Ruling::Forbid { rule: Some(rule), .. } => {
-                let forbids = self.known.iter().find(|known| known.id == rule)?;
-                // What is nearest to its end is the narrowest wish.
-                let guards = forbids.guards.all.iter().rev();
-                wishes.extend(guards.filter_map(|guard| unwanted(guard, &asked)));
-            }
-        }
-        wishes.extend(self.any_wishes(&asked));
+    /// What would take a forbid away. What is nearest to its end is the narrowest wish.
+    fn wishes_against(&self, rule: &str, asked: &Asked<'_>) -> Vec<Wish> {
+        let forbids = self.known.iter().find(|known| known.id == rule);
+        let guards = forbids.into_iter().flat_map(|known| known.guards.all.iter().rev());
+        guards.filter_map(|guard| unwanted(guard, asked)).collect()
+    }
+
+    /// The first of these wishes, or of those that no guard names, that turns a No into a permit.
+    fn flip(&self, mut wishes: Vec<Wish>, asked: &Asked<'_>) -> Option<Flip> {
+        wishes.extend(self.any_wishes(asked));
         let tried = wishes.into_iter().take(FLIPS_TRIED_MAX);
         tried.into_iter().find_map(|Wish(change, to)| {
-            let rule = self.permits_changed(question, &change)?;
+            let rule = self.permits_changed(asked.question, &change)?;
             Some(Flip { attribute: change.attribute(), to, rule })
         })
     }
@@ -158,12 +218,20 @@ impl Rules {
     fn permits_changed(&self, question: &Question<'_>, change: &Change) -> Option<String> {
         let mut asking = Asking::of(question);
         change.apply(&mut asking);
-        let found = asking.with(|question| self.found(&Asked::of(question).ok()?).ok());
-        match found?.ruling(Vec::new) {
+        match asking.with(|question| self.judge(question)) {
             Ruling::Permit { rule } => Some(rule),
             Ruling::Forbid { .. } | Ruling::Error { .. } => None,
         }
     }
+}
+
+/// What the nearest rules lack, where it is one thing.
+fn wishes_of(near: &[(&Known, Vec<&Guard>)], asked: &Asked<'_>) -> Vec<Wish> {
+    let lacks_one = |(_, unmet): &(&Known, Vec<&Guard>)| match unmet.as_slice() {
+        [one] => wanted(one, asked),
+        _ => None,
+    };
+    near.iter().take(NEAR_RULES_MAX).filter_map(lacks_one).collect()
 }
 
 impl Guard {

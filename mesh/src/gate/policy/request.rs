@@ -76,6 +76,23 @@ impl Needs {
         None
     }
 
+    /// True for what changes with the arguments.
+    pub(super) const fn looks_at_arguments(self) -> bool {
+        self.reads_one_value() || self.has(Self::ARGS) || self.has(Self::ARG_KEYS)
+    }
+
+    /// True for what sees one value of each argument, though a list may give several.
+    pub(super) const fn reads_one_value(self) -> bool {
+        self.has(Self::ARG) || self.has(Self::NUM) || self.has(Self::TAGS)
+    }
+
+    /// True where some rule may read the one value of the argument of this name.
+    pub(super) fn reads_value_of(self, key: &str) -> bool {
+        self.has(Self::TAGS)
+            || (self.has(Self::ARG) && ARG_NAMES.contains(&key))
+            || (self.has(Self::NUM) && NUM_NAMES.contains(&key))
+    }
+
     const fn has(self, what: Self) -> bool {
         self.0 & what.0 != 0
     }
@@ -312,7 +329,8 @@ impl Words {
             }
         }
         let args = asked.question.args.iter().filter(|_| needs.has(Needs::TAGS));
-        let tags: BTreeMap<&str, &str> = args.map(|(key, value)| (&**key, &**value)).collect();
+        let tags = args.filter_map(|(key, _)| Some((key.as_str(), asked.arg(key)?)));
+        let tags: BTreeMap<&str, &str> = tags.collect();
         let tags = tags.into_iter().map(|(key, value)| (key.to_owned(), string(value)));
         entity(uid, about, parents, tags)
     }

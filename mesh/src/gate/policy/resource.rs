@@ -113,7 +113,7 @@ impl Kind {
 }
 
 /// A target, typed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Resource<'q> {
     pub(super) kind: Kind,
     /// Its name among entities of its type.
@@ -124,7 +124,7 @@ pub(super) struct Resource<'q> {
 }
 
 /// What a rule may look at besides the name.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Parts<'q> {
     Tool { connector: &'q str, tool: &'q str },
     Path,

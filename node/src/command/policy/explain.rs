@@ -22,7 +22,8 @@ pub(crate) fn run(context: &Context, ask: &ExplainPolicy) -> Result<ExitCode, Fa
     let of = policy_of(context, &ask.of)?;
     let rules = rules_of(&of.policy, Path::new(&of.name))?;
     let said = weigh(&rules, &of.policy.modes, &asking);
-    let flip = asking.with(|question| rules.flip(question)).map(FlipSaid::from);
+    let near = asking.with(|question| rules.near_miss(question));
+    let flip = near.flip.map(FlipSaid::from);
     let lines = rule_lines(&of.policy.rules).unwrap_or_default();
     let line = |id: &str| lines.iter().find(|line| line.id == id).map_or(0, |line| line.line);
     let values = asking.with(|question| rules.values(question));
@@ -37,7 +38,7 @@ pub(crate) fn run(context: &Context, ask: &ExplainPolicy) -> Result<ExitCode, Fa
         "rule": said.rule,
         "mode": said.mode,
         "fault": said.fault,
-        "nearest": said.nearest,
+        "nearest": near.nearest,
         "flip": flip,
         "rules": path.collect::<Vec<_>>(),
     });
@@ -50,7 +51,7 @@ pub(crate) fn run(context: &Context, ask: &ExplainPolicy) -> Result<ExitCode, Fa
     say("says", format!("{}: {by} (mode {})", said.decision, said.mode));
     said.fault.iter().for_each(|why| say("fault", why.clone()));
     for one in &here {
-        let applies = one.value == Value::Applies || said.nearest.contains(&one.rule);
+        let applies = one.value == Value::Applies || near.nearest.contains(&one.rule);
         if applies || ask.all || matches!(one.value, Value::Fails(_)) {
             say("rule", format!("{} ({}) {}", one.rule, one.effect, value_words(&one.value)));
         }
