@@ -24,7 +24,7 @@ use crate::spread::Links;
 use crate::stop::Stops;
 use crate::task::Work;
 use crate::time::{BootTime, Now};
-use crate::why::Decisions;
+use crate::why::{Decisions, VerdictId};
 use belay_identity::body::{Autonomy, Cause};
 use belay_identity::{
     Class, FleetId, Incarnation, PublicKey, SecretKey, Statement, StatementId, Verified,
@@ -114,6 +114,8 @@ pub(crate) enum Effect {
     Start(StatementId),
     /// Answer a question.
     Answer(AskId, Box<Answer>),
+    /// Say that what came of this decision was taken down.
+    Noted(AskId, VerdictId),
     /// Look once more, then let the run leave.
     Grant(AskId, Box<crate::output::RunGrant>),
     /// Look once more, then hand out the permit.
@@ -335,21 +337,31 @@ impl Engine {
         let Write { urgency, statements, effects } = lost;
         let (asked, rest): (Vec<Effect>, Vec<Effect>) =
             effects.into_iter().partition(|effect| match effect {
-                Effect::Answer(..) | Effect::Permit(..) | Effect::Grant(..) => true,
+                Effect::Answer(..) | Effect::Noted(..) | Effect::Permit(..) | Effect::Grant(..) => {
+                    true
+                }
                 Effect::Spread(_) | Effect::Push(..) | Effect::Start(_) => false,
             });
         for effect in asked {
-            match &effect {
-                Effect::Grant(_, grant) => self.end_task(grant.award, Cause::Itself, None),
-                Effect::Permit(_, waiting) => self.work.withdraw(waiting.act()),
-                _ => {}
-            }
-            if let Effect::Answer(ask, _) | Effect::Permit(ask, _) | Effect::Grant(ask, _) = effect
-            {
-                let hint = "free some space on this device's disk; orders and stops go on working";
-                let kind = crate::output::RefusalKind::Failed;
-                self.answer(ask, Err(Refusal::new(kind, format!("not written: {why}"), hint)));
-            }
+            let ask = match effect {
+                Effect::Answer(ask, _) => ask,
+                Effect::Noted(ask, of) => {
+                    self.forget_told(of);
+                    ask
+                }
+                Effect::Grant(ask, grant) => {
+                    self.end_task(grant.award, Cause::Itself, None);
+                    ask
+                }
+                Effect::Permit(ask, waiting) => {
+                    self.work.withdraw(waiting.act());
+                    ask
+                }
+                Effect::Spread(_) | Effect::Push(..) | Effect::Start(_) => continue,
+            };
+            let hint = "free some space on this device's disk; orders and stops go on working";
+            let kind = crate::output::RefusalKind::Failed;
+            self.answer(ask, Err(Refusal::new(kind, format!("not written: {why}"), hint)));
         }
         if !statements.is_empty() {
             let at = self.now.boot.plus_ms(WRITE_AGAIN_MS);
@@ -365,6 +377,7 @@ impl Engine {
             Effect::Start(award) => self.start(award),
             Effect::Grant(ask, grant) => self.hand_over(ask, *grant),
             Effect::Answer(ask, answer) => self.answer(ask, Ok(*answer)),
+            Effect::Noted(ask, _) => self.answer(ask, Ok(Answer::Noted)),
             Effect::Permit(ask, waiting) => self.hand_out(ask, *waiting),
         }
     }

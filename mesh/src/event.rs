@@ -12,7 +12,7 @@ use crate::engine::{Effect, Engine};
 use crate::gate::Decision;
 use crate::input::AskId;
 use crate::limits::{DECISIONS_KEPT, EVENT_EFFECTS_MAX, EVENT_TEXT_CHARS_MAX, WRITES_OPEN_MAX};
-use crate::output::{Answer, Record, Refusal, RefusalKind};
+use crate::output::{Record, Refusal, RefusalKind};
 use crate::why::{Decided, VerdictId};
 use belay_identity::{StatementId, codec, codes, record};
 
@@ -105,9 +105,10 @@ impl Engine {
     pub(crate) fn on_told(&mut self, ask: AskId, task: StatementId, told: Told) {
         match self.weigh_told(task, &told) {
             Ok(act) => {
-                self.note_told(told.of);
+                let of = told.of;
+                self.note_told(of);
                 self.write(outcome(task, act, told, self.now.wall_ms));
-                self.once_written(Effect::Answer(ask, Box::new(Answer::Noted)));
+                self.once_written(Effect::Noted(ask, of));
             }
             Err(refusal) => self.answer(ask, Err(refusal)),
         }

@@ -270,6 +270,11 @@ impl Engine {
         self.decisions.told.insert(id);
     }
 
+    /// Its outcome was not written after all, and may be told again.
+    pub(crate) fn forget_told(&mut self, id: VerdictId) {
+        self.decisions.told.remove(&id);
+    }
+
     /// The last decisions about an agent, newest first.
     pub(crate) fn decisions_of(&self, agent: &str) -> impl Iterator<Item = &Decided> {
         self.decisions.kept.iter().rev().filter(move |decided| decided.agent == agent)

@@ -14,6 +14,7 @@ mod lab;
 mod lending;
 mod links;
 mod offload;
+mod outcomes;
 mod passing;
 mod payload;
 mod pins;
