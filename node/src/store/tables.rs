@@ -55,15 +55,20 @@ pub(super) fn commit<'a>(
     txn.commit().map_err(|error| fault(error.into(), Written::Unknown))
 }
 
-/// Writes what the reserve kept: its audit rows replace rows that were never acknowledged.
-pub(super) fn drain(db: &Database, entries: &[Vec<Record>]) -> Result<(), Fault> {
+/// Writes what the reserve kept: its audit rows replace rows that were never acknowledged. Where it
+/// kept none, the rows behind the acknowledged one go, if that is known.
+pub(super) fn drain(
+    db: &Database,
+    entries: &[Vec<Record>],
+    acknowledged: Option<AuditHead>,
+) -> Result<(), Fault> {
     let first = entries.iter().flatten().find_map(|record| match record {
         Record::Audit(row) => Some(row.seq),
         Record::Statement { .. } | Record::Blob { .. } | Record::Meta { .. } => None,
     });
     let write = || {
         let txn = begin(db)?;
-        if let Some(seq) = first {
+        if let Some(seq) = first.or(acknowledged.map(|head| head.seq + 1)) {
             txn.open_table(AUDIT)?.retain_in(seq.., |_, _| false)?;
         }
         insert(&txn, entries.iter().flatten()).map(|()| txn)

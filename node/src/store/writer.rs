@@ -6,6 +6,10 @@
 //! is therefore empty whenever ordinary records are taken, which is what makes replaying it
 //! harmless however often a crash repeats it.
 //!
+//! The audit head is the last row acknowledged, whatever a failed commit left in the database: its
+//! rows were never promised to anybody, so the next ones take their places. Only a new process,
+//! which cannot know what was acknowledged, goes on behind the last row that it finds.
+//!
 //! INV-LOG-1, in part: the writer takes an audit row only when it follows the last one kept.
 
 use std::sync::Arc;
@@ -96,7 +100,7 @@ impl Writer {
         let (audit, commits) = (AuditHead::EMPTY, 0);
         let bench = Bench::Writing(db);
         let mut writer = Self { opening, reserve, bench, audit, commits, load, on_ack };
-        if let Err(failure) = writer.drain() {
+        if let Err(failure) = writer.drain(None) {
             writer.latch(failure.to_string());
         }
         let replay = writer.replay()?;
@@ -238,9 +242,6 @@ impl Writer {
     fn latch(&mut self, cause: String) {
         self.bench = Bench::Latched { db: None, cause: cause.clone() };
         let db = self.opening.open().ok();
-        if let Some(head) = db.as_ref().and_then(|db| tables::audit_head(db).ok()) {
-            self.audit = head;
-        }
         self.bench = Bench::Latched { db, cause };
     }
 
@@ -250,24 +251,22 @@ impl Writer {
         drop(db.take());
         let reopened = self.opening.open().map_err(|error| Why::Disk(error.to_string()));
         self.bench = Bench::Writing(reopened.map_err(refused)?);
-        self.drain().inspect_err(|_| {
-            let kept = self.audit;
-            self.latch(cause);
-            self.audit = kept;
-        })
+        self.drain(Some(self.audit)).inspect_err(|_| self.latch(cause))
     }
 
-    /// Moves the reserve into the database, then empties it.
-    fn drain(&mut self) -> Result<(), WriteFailed> {
+    /// Moves the reserve into the database, then empties it; rows behind the acknowledged one go.
+    fn drain(&mut self, acknowledged: Option<AuditHead>) -> Result<(), WriteFailed> {
         let Bench::Writing(db) = &self.bench else { return Ok(()) };
-        if !self.reserve.entries().is_empty() {
-            let drained = tables::drain(db, self.reserve.entries());
+        let unreadable = |error: redb::Error| refused(Why::Disk(error.to_string()));
+        let seen = tables::audit_head(db).map_err(unreadable)?;
+        let unpromised = acknowledged.filter(|head| seen.seq > head.seq);
+        if unpromised.is_some() || !self.reserve.entries().is_empty() {
+            let drained = tables::drain(db, self.reserve.entries(), unpromised);
             drained.map_err(|Fault { why, written }| WriteFailed { why, written })?;
             self.reserve.reset().map_err(|error| refused(Why::Disk(error.to_string())))?;
         }
         let heads = tables::audit_head(db).and_then(|head| Ok((head, tables::commits(db)?)));
-        (self.audit, self.commits) =
-            heads.map_err(|error| refused(Why::Disk(error.to_string())))?;
+        (self.audit, self.commits) = heads.map_err(unreadable)?;
         Ok(())
     }
 
@@ -312,7 +311,7 @@ impl Writer {
             self.reserve.entries().iter().flatten().filter_map(reserved_row).collect();
         let first = reserved.first().map_or(u64::MAX, |(seq, _)| *seq);
         let kept = self.read(|db| tables::audit_rows(db, seq))?;
-        let kept = kept.into_iter().filter(|(kept, _)| *kept < first);
+        let kept = kept.into_iter().filter(|(kept, _)| *kept < first && *kept <= self.audit.seq);
         let rows = kept.chain(reserved.into_iter().filter(|(reserved, _)| *reserved >= seq));
         Ok(rows.take(AUDIT_READ_ROWS_MAX).map(|(_, bytes)| bytes).collect())
     }

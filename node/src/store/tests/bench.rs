@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
@@ -99,6 +99,8 @@ pub(super) struct Disk {
     full: Arc<AtomicBool>,
     unwritable: Arc<AtomicBool>,
     unsyncable: Arc<AtomicBool>,
+    /// How many more syncs there are up to the one that fails, itself included; 0 where none does.
+    syncs_to_failure: Arc<AtomicUsize>,
 }
 
 impl Disk {
@@ -116,6 +118,17 @@ impl Disk {
     /// From now on: bytes are taken, but the disk cannot be told to keep them.
     pub(super) fn set_unsyncable(&self, unsyncable: bool) {
         self.unsyncable.store(unsyncable, Ordering::SeqCst);
+    }
+
+    /// So many syncs work from now on, the next one fails, and those after it work again.
+    pub(super) fn fail_sync_after(&self, syncs: usize) {
+        self.syncs_to_failure.store(syncs + 1, Ordering::SeqCst);
+    }
+
+    fn fails_this_sync(&self) -> bool {
+        let left = |left: usize| left.checked_sub(1);
+        let counted = self.syncs_to_failure.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left);
+        counted == Ok(1) || self.unsyncable.load(Ordering::SeqCst)
     }
 
     fn opener(&self) -> impl Fn(&Builder, File) -> Result<Database, DatabaseError> + use<> {
@@ -158,7 +171,7 @@ impl StorageBackend for FailingBackend {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        if self.disk.unsyncable.load(Ordering::SeqCst) {
+        if self.disk.fails_this_sync() {
             return Err(io::Error::other("sync failed"));
         }
         self.below.sync_data()

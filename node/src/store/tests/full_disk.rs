@@ -199,6 +199,59 @@ fn failed_sync_is_unknown() {
     assert!(settled.is_none_or(|bytes| bytes == bench::body(1)));
 }
 
+/// Goal: rows of a commit that failed, and stands in the database all the same, were promised to
+/// nobody: the next row follows the last acknowledged one, on the failed disk and after it.
+/// Method: each sync of one commit fails in turn, with and without a row in the reserve.
+#[test]
+fn rows_of_a_failed_commit_give_way() {
+    let mut seen = 0;
+    for reserved in [false, true] {
+        let mut syncs = 0;
+        while let Some(found) = fail_one_commit(syncs, reserved) {
+            seen += usize::from(found);
+            syncs += 1;
+        }
+        assert!(syncs > 0, "a commit syncs");
+    }
+    assert!(seen > 0, "in no case did the failed commit stand in the database");
+}
+
+/// Lets one sync of a commit fail and goes on; whether the commit was seen in the database, or
+/// nothing where it has no more syncs than these.
+fn fail_one_commit(syncs: usize, reserved: bool) -> Option<bool> {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = state(&folder);
+    let disk = Disk::default();
+    let (store, _, acks) = open_on(&dir, &disk);
+    let first = AuditHead::EMPTY.append(entry("allow"));
+    let lost = AuditHead::of(&first).append(entry("allow"));
+    store.submit(WriteId(1), Urgency::Ordinary, vec![Record::Audit(first.clone())]).unwrap();
+    assert_eq!(acks.next().result, Ok(()));
+    disk.fail_sync_after(syncs);
+    store.submit(WriteId(2), Urgency::Ordinary, vec![statement(2), Record::Audit(lost)]).unwrap();
+    acks.next().result.err()?;
+    let seen = store.statement(bench::id(2)).unwrap().is_some();
+    assert_eq!(store.audit_rows(1).unwrap().len(), 1, "what was not promised is not shown");
+
+    let mut head = AuditHead::of(&first);
+    let mut write = |urgency, kind| {
+        let row = head.append(entry(kind));
+        head = AuditHead::of(&row);
+        store.submit(WriteId(3), urgency, vec![Record::Audit(row)]).unwrap();
+        assert_eq!(acks.next().result, Ok(()), "sync {syncs}, seen: {seen}");
+    };
+    if reserved {
+        write(Urgency::Reserved, "order");
+    }
+    store.retry().unwrap();
+    write(Urgency::Ordinary, "deny");
+    drop(store);
+    let (store, _, _) = open(&dir);
+    let rows = store.audit_rows(1).unwrap();
+    assert_eq!(verify_chain(AuditHead::EMPTY, rows), Ok(head));
+    Some(seen)
+}
+
 /// Goal: the same on a real file system that refuses to grow a file.
 /// Method: a child process, in which SIGXFSZ is ignored, limits the size of its files.
 #[test]
