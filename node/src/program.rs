@@ -26,7 +26,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// How many interpreters may stand behind each other; the kernel itself follows four.
-const INTERPRETERS_MAX: usize = 4;
+pub(crate) const INTERPRETERS_MAX: usize = 4;
 
 /// A file that changed later than this before it was read may change again without a sign:
 /// the coarsest clock of any file system that keeps one, milliseconds.

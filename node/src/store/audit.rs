@@ -11,7 +11,7 @@ use ciborium::Value;
 use sha2::{Digest, Sha256};
 use std::{error, fmt};
 
-use super::limits::{AUDIT_ROW_BYTES_MAX, AUDIT_TEXT_BYTES_MAX};
+use super::limits::{AUDIT_ROW_AROUND_BYTES, AUDIT_ROW_BYTES_MAX, AUDIT_TEXT_BYTES_MAX};
 
 /// What is put in front of a row before hashing, so that no other record shares its hash.
 const HASH_DOMAIN: &[u8] = b"belay.audit.row/1\0";
@@ -133,6 +133,12 @@ impl AuditRow {
     /// The hash that the next row carries.
     pub fn hash(&self) -> [u8; 32] {
         Sha256::new().chain_update(HASH_DOMAIN).chain_update(self.encode()).finalize().into()
+    }
+
+    /// Size of the encoded row, in bytes, at most: what is no larger here is read again.
+    pub(super) fn bytes_at_most(&self) -> usize {
+        let AuditEntry { kind, rule, event, .. } = &self.entry;
+        AUDIT_ROW_AROUND_BYTES + kind.len() + rule.len() + event.len()
     }
 
     /// Size of the longest text, in bytes, when it is more than a row may hold.

@@ -12,9 +12,15 @@ pub const STATEMENT_BYTES_MAX: usize = 64 * 1024;
 /// Largest body kept by its hash, in bytes: a policy of 10,000 rules fits four times.
 pub const BLOB_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Largest encoded audit row, in bytes: an event of the longest texts, and a chain of the longest
-/// names.
-pub const AUDIT_ROW_BYTES_MAX: usize = 16 * 1024;
+/// Largest encoded audit row, in bytes: a decision of 21 texts (five, and 16 names of arguments) of
+/// 240 letters at four bytes is 20,223 bytes, its chain of 32 links with the longest names 4,194,
+/// its rules, programs and the rest below 3,000; a row that is kept and cannot be read again would
+/// break the chain for ever.
+pub const AUDIT_ROW_BYTES_MAX: usize = 32 * 1024;
+
+/// What stands in an audit row around its texts and its event, at most, in bytes: nine keys, three
+/// hashes and numbers of the longest form, and the heads of three texts.
+pub(super) const AUDIT_ROW_AROUND_BYTES: usize = 160;
 
 /// Longest kind and longest rule name in an audit row, in bytes.
 pub const AUDIT_TEXT_BYTES_MAX: usize = 256;

@@ -56,7 +56,7 @@ impl Record {
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Statement { bytes, .. } | Self::Blob { bytes, .. } => bytes.len() + 32,
-            Self::Audit(_) => AUDIT_ROW_BYTES_MAX,
+            Self::Audit(row) => row.bytes_at_most(),
             Self::Meta { key, value } => key.len() + value.len(),
         }
     }
@@ -77,6 +77,7 @@ pub(super) fn check(urgency: Urgency, records: &[Record]) -> Result<(), Refused>
         Record::Audit(row) => {
             let bytes = row.text_excess().unwrap_or(0);
             fits("text in an audit row", bytes, AUDIT_TEXT_BYTES_MAX)
+                .and_then(|()| fits("audit row", row.bytes_at_most(), AUDIT_ROW_BYTES_MAX))
         }
         Record::Meta { key, value } => fits("meta key", key.len(), META_KEY_BYTES_MAX)
             .and_then(|()| fits("meta value", value.len(), META_VALUE_BYTES_MAX)),

@@ -5,6 +5,7 @@
 mod bench;
 mod crash;
 mod full_disk;
+mod largest_row;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
