@@ -14,13 +14,13 @@ mod programs;
 mod prospect;
 mod short;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 
 pub use policy::{
-    Action as Verb, Advice, Asking, Flip, LANGUAGE, NearMiss, Origin, Question, RuleChanges,
-    RuleLine, RuleValue, Rules, RulesError, Ruling, SCHEMA, SOMEBODY, Value, advice, faults,
-    in_shape, rule_changes, rule_lines,
+    Action as Verb, Advice, Again, Asking, Flip, LANGUAGE, Lost, NearMiss, Origin, Question,
+    RuleChanges, RuleLine, RuleValue, Rules, RulesAgain, RulesError, Ruling, SCHEMA, SOMEBODY,
+    Value, advice, faults, in_shape, rule_changes, rule_lines,
 };
 pub use programs::ProgramStanding;
 pub(crate) use programs::Programs;

@@ -60,6 +60,7 @@ mod presence;
 pub mod programs;
 mod relays;
 mod repair;
+pub mod replay;
 mod shares;
 mod spread;
 pub mod standing;

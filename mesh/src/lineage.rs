@@ -30,6 +30,16 @@ pub enum Lineage {
     },
 }
 
+impl Lineage {
+    /// What bears the name, where another program bore it before.
+    pub(crate) fn stranger(self) -> Option<[u8; 32]> {
+        match self {
+            Self::Unbroken => None,
+            Self::Broken { now, .. } => Some(now),
+        }
+    }
+}
+
 impl Engine {
     /// The lineage of a session that begins here; a break is told.
     pub(crate) fn begin_lineage(&mut self, link: &Link) -> Lineage {

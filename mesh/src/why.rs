@@ -18,7 +18,7 @@ use crate::standing::StandingOrder;
 use belay_crdt::orders::OrderKind;
 use belay_crdt::set::Held;
 use belay_identity::Body;
-use belay_identity::body::{Mode, ReleaseVersion};
+use belay_identity::body::{Mode, ReleaseVersion, Wall};
 use belay_identity::chain::Link;
 use belay_identity::{StatementId, codec, record};
 use sha2::{Digest, Sha256};
@@ -90,6 +90,54 @@ record! {
         25 => intent: Option<String>,
         /// Rules that came nearest to permitting it.
         26 => nearest: Vec<String>,
+        /// What stood around who acted; none of an earlier version's decisions.
+        27 => wall: Option<Wall>,
+        /// What bore the agent's name, where another program had borne it first.
+        28 => stranger: Option<[u8; 32]>,
+    }
+}
+
+impl Decided {
+    /// What is kept of a decision, under its name, its number and the own wall clock.
+    pub(crate) fn of(
+        act: &Act,
+        asker: Option<&GateTask>,
+        verdict: &Verdict,
+        (id, number, wall_ms): (VerdictId, u64, u64),
+    ) -> Self {
+        let links = asker.map(|task| task.chain.links()).unwrap_or_default();
+        let acting = links.last();
+        let link = |name: fn(&Link) -> &str| acting.map(|link| name(link).to_owned());
+        Self {
+            id: id.0,
+            number,
+            wall_ms,
+            task: act.task,
+            action: cut(&act.action),
+            target: cut(&act.target),
+            args: act.args.iter().map(|(name, _)| cut(name)).take(DECISION_ARGS_KEPT).collect(),
+            agent: link(|l| l.agent.name()).unwrap_or_default(),
+            user: link(|l| l.user.name()).unwrap_or_default(),
+            project: link(|l| l.project.name()).unwrap_or_default(),
+            class: link(|l| l.class.name()).unwrap_or_default(),
+            depth: links.len() as u64,
+            arriving: acting.and(asker).is_some_and(|task| task.origin == Origin::Arriving),
+            decision: verdict.decision,
+            rule: verdict.rule.clone(),
+            release: verdict.release.clone(),
+            release_id: verdict.release_id,
+            mode: verdict.mode,
+            why: cut(&verdict.why),
+            hint: cut(&verdict.hint),
+            would_deny: verdict.would_deny.clone(),
+            programs: acting.iter().flat_map(|link| link.programs()).copied().collect(),
+            act: act.hash(),
+            chain: chain_words(links),
+            intent: act.args.iter().find(|(name, _)| name == INTENT_ARG).map(|(_, text)| cut(text)),
+            nearest: verdict.nearest.clone(),
+            wall: asker.map(|task| task.wall),
+            stranger: asker.and_then(|task| task.lineage.stranger()),
+        }
     }
 }
 
@@ -206,39 +254,9 @@ impl Engine {
         asker: Option<&GateTask>,
         verdict: &Verdict,
     ) -> (VerdictId, u64, Vec<u8>) {
-        let links = asker.map(|task| task.chain.links()).unwrap_or_default();
-        let acting = links.last();
         let number = self.decisions.made;
         let id = self.decision_id(number);
-        let link = |name: fn(&Link) -> &str| acting.map(|link| name(link).to_owned());
-        let decided = Decided {
-            id: id.0,
-            number,
-            wall_ms: self.now.wall_ms,
-            task: act.task,
-            action: cut(&act.action),
-            target: cut(&act.target),
-            args: act.args.iter().map(|(name, _)| cut(name)).take(DECISION_ARGS_KEPT).collect(),
-            agent: link(|l| l.agent.name()).unwrap_or_default(),
-            user: link(|l| l.user.name()).unwrap_or_default(),
-            project: link(|l| l.project.name()).unwrap_or_default(),
-            class: link(|l| l.class.name()).unwrap_or_default(),
-            depth: links.len() as u64,
-            arriving: acting.and(asker).is_some_and(|task| task.origin == Origin::Arriving),
-            decision: verdict.decision,
-            rule: verdict.rule.clone(),
-            release: verdict.release.clone(),
-            release_id: verdict.release_id,
-            mode: verdict.mode,
-            why: cut(&verdict.why),
-            hint: cut(&verdict.hint),
-            would_deny: verdict.would_deny.clone(),
-            programs: acting.iter().flat_map(|link| link.programs()).copied().collect(),
-            act: act.hash(),
-            chain: chain_words(links),
-            intent: act.args.iter().find(|(name, _)| name == INTENT_ARG).map(|(_, text)| cut(text)),
-            nearest: verdict.nearest.clone(),
-        };
+        let decided = Decided::of(act, asker, verdict, (id, number, self.now.wall_ms));
         let bytes = codec::write(&decided.to_value());
         self.decisions.made += 1;
         self.decisions.kept.push_back(decided);

@@ -20,6 +20,7 @@ use cedar_policy::{
 };
 
 mod advice;
+mod again;
 mod asked;
 mod asking;
 mod error;
@@ -36,6 +37,7 @@ mod tests;
 mod text;
 
 pub use advice::{Advice, advice, in_shape};
+pub use again::{Again, Lost, RulesAgain};
 pub use asking::{Asking, SOMEBODY};
 #[cfg(test)]
 use belay_identity::body::Action as ActionClass;

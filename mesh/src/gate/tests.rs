@@ -24,14 +24,14 @@ use belay_identity::principal::{AgentId, ClassId, DeviceId, ProjectId, TrustDoma
 use belay_identity::{Chain, StatementId};
 use std::sync::Arc;
 
-const TASK: StatementId = StatementId([7; 32]);
+pub(crate) const TASK: StatementId = StatementId([7; 32]);
 const RULES: &str = r#"
     @id("tools") permit (principal, action == Belay::Action::"tool.call", resource);
     @id("no-shell") forbid (principal, action, resource == Belay::Target::"shell");
 "#;
-const NOW: Now = Now { boot: BootTime(1_000_000_000), wall_ms: 1_000_000 };
+pub(crate) const NOW: Now = Now { boot: BootTime(1_000_000_000), wall_ms: 1_000_000 };
 
-fn domain() -> TrustDomain {
+pub(crate) fn domain() -> TrustDomain {
     TrustDomain::new("gate.belay").unwrap()
 }
 
@@ -51,7 +51,7 @@ fn chain() -> Chain {
     Chain::new(vec![link]).unwrap()
 }
 
-fn release(mode: Mode) -> GateRelease {
+pub(crate) fn release(mode: Mode) -> GateRelease {
     let modes = Modes { local: mode, tool: mode, outward: mode, work: mode, motion: mode };
     let policy = Policy {
         rules: RULES.into(),
@@ -84,7 +84,7 @@ fn own_clock() -> Clock {
 }
 
 /// A picture in which a tool call is permitted.
-fn view(mode: Mode) -> GateView {
+pub(crate) fn view(mode: Mode) -> GateView {
     let mut view = GateView::empty();
     view.device = "spiffe://gate.belay/device/laptop".into();
     view.releases = vec![release(mode)];
@@ -107,7 +107,7 @@ fn view(mode: Mode) -> GateView {
     view
 }
 
-fn cut() -> Cut {
+pub(crate) fn cut() -> Cut {
     let agent = Term::Agent(AgentId::new(&domain(), "planner").unwrap());
     Cut {
         order: StatementId([9; 32]),
@@ -124,7 +124,7 @@ fn ask(view: &GateView, target: &str) -> Verdict {
     decide(view, &Act { task: TASK, action, target, args: Vec::new() }, NOW)
 }
 
-fn task(view: &mut GateView) -> &mut GateTask {
+pub(crate) fn task(view: &mut GateView) -> &mut GateTask {
     view.tasks.get_mut(&TASK).unwrap()
 }
 

@@ -111,6 +111,8 @@ pub(crate) struct TriedSaid {
     pub(crate) arguments: Vec<String>,
     /// Whether it came from another device.
     pub(crate) arriving: bool,
+    /// What stood around who acted.
+    pub(crate) wall: Option<&'static str>,
     pub(crate) mode: Option<String>,
     /// In observe mode: the rule that would have said No.
     pub(crate) would_deny: Option<String>,
@@ -185,6 +187,7 @@ impl TriedSaid {
             target: decided.target,
             arguments: decided.args,
             arriving: decided.arriving,
+            wall: decided.wall.map(|wall| wall.as_str()),
             mode: decided.mode.map(|mode| mode.as_str().to_owned()),
             would_deny: decided.would_deny,
             release: decided.release.map(|version| version.to_string()),

@@ -2,6 +2,7 @@
 //!
 //! Only the comparison with unsliced Cedar reaches behind it.
 
+mod again;
 mod drawn;
 mod studied;
 mod typed;

@@ -9,7 +9,7 @@ use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Response, Schema};
 pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -133,7 +133,7 @@ pub(super) fn drawn_rule(dice: &mut Dice, number: usize) -> String {
 }
 
 /// Arguments of calls.
-fn drawn_args() -> Vec<Vec<(String, String)>> {
+pub(super) fn drawn_args() -> Vec<Vec<(String, String)>> {
     let sets: [&[(&str, &str)]; 6] = [
         &[],
         &[("a", "a")],
@@ -146,7 +146,10 @@ fn drawn_args() -> Vec<Vec<(String, String)>> {
     sets.iter().map(|set| set.iter().map(pair).collect()).collect()
 }
 
-fn drawn_question<'a>(dice: &mut Dice, args: &'a [Vec<(String, String)>]) -> Question<'a> {
+pub(super) fn drawn_question<'a>(
+    dice: &mut Dice,
+    args: &'a [Vec<(String, String)>],
+) -> Question<'a> {
     const CHAINS: [&[&str]; 2] = [&["a"], &["b", "c"]];
     let depth = dice.roll(2);
     Question {
