@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub(crate) mod agent;
 pub(crate) mod agents;
 pub(crate) mod approve;
+mod audit_log;
 pub(crate) mod authority;
 pub(crate) mod card;
 pub(crate) mod connector;

@@ -1,20 +1,18 @@
 //! `belay event` and `belay audit`: what agents tried on this device, what was said, what came of
 //! it; and whether the log of that is whole.
 //!
-//! Rows come as they are on disk, and are linked again here before a word of them is shown: a
-//! break ends the list with its number. Refused here: other devices' logs.
+//! Refused here: other devices' logs.
 
-use super::{agents_door, door};
-use crate::api::event::{EventSaid, RowsSaid, ToldAsk};
-use crate::api::{Ask, from_text};
+use super::agents_door;
+use super::audit_log::Log;
+use crate::api::Ask;
+use crate::api::event::{EventSaid, ToldAsk};
 use crate::cli::Context;
 use crate::cli::events::{Query, Tell};
 use crate::clock;
-use crate::door::{DoorClient, DoorName};
 use crate::fault::Fault;
 use crate::policy_folder::span_ms;
 use crate::screen::{Format, Shown, talk};
-use crate::store::{AuditHead, AuditRow};
 use belay_identity::key::hex;
 use belay_mesh::event::Came;
 use serde_json::json;
@@ -209,87 +207,6 @@ impl<'a> Asked<'a> {
             && begins(session, event.session.as_deref())
             && begins(id, event.id.as_deref())
             && same(outcome, event.came.as_ref().map(|came| came.outcome))
-    }
-}
-
-/// The log of this device, read page by page and linked again.
-struct Log {
-    door: DoorClient,
-    device: String,
-    /// Where it has been read to; nothing is known before the first row that is read.
-    head: AuditHead,
-    linked: bool,
-    broken: Option<String>,
-    /// The row that the fleet was told of last, and its hash.
-    said: (u64, String),
-}
-
-impl Log {
-    /// Begins so many rows before the end.
-    fn at_end(context: &Context, last: u64) -> Result<Self, Fault> {
-        let mut door = door(context, DoorName::Operator)?;
-        let said: RowsSaid = door.call(&Ask::AuditRows { from: u64::MAX })?;
-        let seq = said.last.saturating_sub(last);
-        let head = AuditHead { seq, hash: [0; 32] };
-        let (device, told) = (said.device, (said.said, said.said_hash));
-        Ok(Self { door, device, head, linked: seq == 0, broken: None, said: told })
-    }
-
-    /// The next page; none at the end, and at the first row that does not follow.
-    fn next(&mut self) -> Result<Option<Vec<EventSaid>>, Fault> {
-        if self.broken.is_some() {
-            return Ok(None);
-        }
-        let said: RowsSaid = self.door.call(&Ask::AuditRows { from: self.head.seq + 1 })?;
-        let mut events = Vec::new();
-        for text in &said.rows {
-            match self.link(text) {
-                Ok(row) => events.push(EventSaid::of(&row, &self.device)),
-                Err(why) => {
-                    self.broken = Some(why);
-                    break;
-                }
-            }
-        }
-        if self.broken.is_none() && said.rows.is_empty() && said.last < self.said.0 {
-            let (rows, last) = (self.said.0, said.last);
-            self.broken =
-                Some(format!("this device has told the fleet of {rows} rows, and {last} are here"));
-        }
-        if self.broken.is_none() && said.rows.is_empty() && self.head.seq < said.last {
-            let (after, last) = (self.head.seq, said.last);
-            self.broken = Some(format!("rows {} to {last} are missing", after + 1));
-        }
-        Ok((!events.is_empty()).then_some(events))
-    }
-
-    fn link(&mut self, text: &str) -> Result<AuditRow, String> {
-        let bytes = from_text(text).map_err(|_| "a row is not hex".to_owned())?;
-        let next = self.head.seq + 1;
-        let row = AuditRow::decode(&bytes).map_err(|why| format!("row {next}: {why}"))?;
-        if self.linked {
-            self.head.check_follows(&row).map_err(|why| why.to_string())?;
-        }
-        self.head = AuditHead::of(&row);
-        self.linked = true;
-        if self.head.seq == self.said.0 && hex(&self.head.hash) != self.said.1 {
-            return Err(format!(
-                "row {next} is not the one that this device has told the fleet of"
-            ));
-        }
-        Ok(row)
-    }
-
-    /// How reading ended: a break is exit 7.
-    fn end(&self) -> Result<ExitCode, Fault> {
-        match &self.broken {
-            None => Ok(ExitCode::SUCCESS),
-            Some(why) => Err(Fault::exit(
-                7,
-                format!("the audit log of {} does not hold: {why}", self.device),
-                "keep this state directory as it is, and look at what its peers hold",
-            )),
-        }
     }
 }
 

@@ -1,0 +1,95 @@
+//! The audit log of this device as commands read it: page by page, linked again before a word of it
+//! is believed.
+//!
+//! A break ends the log with its number. Refused here: other devices' logs.
+
+use super::door;
+use crate::api::event::{EventSaid, RowsSaid};
+use crate::api::{Ask, from_text};
+use crate::cli::Context;
+use crate::door::{DoorClient, DoorName};
+use crate::fault::Fault;
+use crate::store::{AuditHead, AuditRow};
+use belay_identity::key::hex;
+use std::process::ExitCode;
+
+/// The log of this device, read page by page and linked again.
+pub(super) struct Log {
+    door: DoorClient,
+    pub(super) device: String,
+    /// Where it has been read to; nothing is known before the first row that is read.
+    pub(super) head: AuditHead,
+    linked: bool,
+    broken: Option<String>,
+    /// The row that the fleet was told of last, and its hash.
+    said: (u64, String),
+}
+
+impl Log {
+    /// Begins so many rows before the end.
+    pub(super) fn at_end(context: &Context, last: u64) -> Result<Self, Fault> {
+        let mut door = door(context, DoorName::Operator)?;
+        let said: RowsSaid = door.call(&Ask::AuditRows { from: u64::MAX })?;
+        let seq = said.last.saturating_sub(last);
+        let head = AuditHead { seq, hash: [0; 32] };
+        let (device, told) = (said.device, (said.said, said.said_hash));
+        Ok(Self { door, device, head, linked: seq == 0, broken: None, said: told })
+    }
+
+    /// The next page; none at the end, and at the first row that does not follow.
+    pub(super) fn next(&mut self) -> Result<Option<Vec<EventSaid>>, Fault> {
+        if self.broken.is_some() {
+            return Ok(None);
+        }
+        let said: RowsSaid = self.door.call(&Ask::AuditRows { from: self.head.seq + 1 })?;
+        let mut events = Vec::new();
+        for text in &said.rows {
+            match self.link(text) {
+                Ok(row) => events.push(EventSaid::of(&row, &self.device)),
+                Err(why) => {
+                    self.broken = Some(why);
+                    break;
+                }
+            }
+        }
+        if self.broken.is_none() && said.rows.is_empty() && said.last < self.said.0 {
+            let (rows, last) = (self.said.0, said.last);
+            self.broken =
+                Some(format!("this device has told the fleet of {rows} rows, and {last} are here"));
+        }
+        if self.broken.is_none() && said.rows.is_empty() && self.head.seq < said.last {
+            let (after, last) = (self.head.seq, said.last);
+            self.broken = Some(format!("rows {} to {last} are missing", after + 1));
+        }
+        Ok((!events.is_empty()).then_some(events))
+    }
+
+    fn link(&mut self, text: &str) -> Result<AuditRow, String> {
+        let bytes = from_text(text).map_err(|_| "a row is not hex".to_owned())?;
+        let next = self.head.seq + 1;
+        let row = AuditRow::decode(&bytes).map_err(|why| format!("row {next}: {why}"))?;
+        if self.linked {
+            self.head.check_follows(&row).map_err(|why| why.to_string())?;
+        }
+        self.head = AuditHead::of(&row);
+        self.linked = true;
+        if self.head.seq == self.said.0 && hex(&self.head.hash) != self.said.1 {
+            return Err(format!(
+                "row {next} is not the one that this device has told the fleet of"
+            ));
+        }
+        Ok(row)
+    }
+
+    /// How reading ended: a break is exit 7.
+    pub(super) fn end(&self) -> Result<ExitCode, Fault> {
+        match &self.broken {
+            None => Ok(ExitCode::SUCCESS),
+            Some(why) => Err(Fault::exit(
+                7,
+                format!("the audit log of {} does not hold: {why}", self.device),
+                "keep this state directory as it is, and look at what its peers hold",
+            )),
+        }
+    }
+}
