@@ -111,7 +111,10 @@ impl Line {
             match open.call(ask) {
                 Err(DoorError::HungUp | DoorError::Io(_)) => {}
                 answered => {
-                    self.open = Some(open);
+                    // A line on which an answer may still come would give it to the next question.
+                    if matches!(answered, Ok(_) | Err(DoorError::Refused(_))) {
+                        self.open = Some(open);
+                    }
                     return answered;
                 }
             }
@@ -123,5 +126,67 @@ impl Line {
             self.open = Some(fresh);
         }
         answered
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::OutlookAsk;
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    /// A gate that permits everything by a rule called after what was asked; over `late` it takes
+    /// its time. Says when it has answered.
+    fn attend(visitor: UnixStream, go_on: &Mutex<Receiver<()>>, answered: &Sender<()>) {
+        let mut answers = visitor.try_clone().unwrap();
+        for line in BufReader::new(visitor).lines().map_while(Result::ok) {
+            let asked: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let target = asked["act"]["target"].as_str().unwrap();
+            if target == "late" {
+                go_on.lock().unwrap().recv().unwrap();
+            }
+            let verdict = serde_json::json!({"ok": {"decision": "permit", "rule": target,
+                "why": "", "hint": ""}});
+            // Who asked may have left, which is as it should be.
+            let _ = writeln!(answers, "{verdict}");
+            answered.send(()).unwrap();
+        }
+    }
+
+    fn ask(line: &mut Line, target: &str) -> Result<String, DoorError> {
+        let (action, target) = ("tool.call".to_owned(), target.to_owned());
+        let act = OutlookAsk { action, target, args: Vec::new() };
+        match line.ask(Question::Act(act))? {
+            Said::Act(verdict) => Ok(verdict.rule),
+            said @ (Said::Outlook(_) | Said::Nothing { .. }) => panic!("{said:?}"),
+        }
+    }
+
+    /// Goal: a verdict that comes late never answers the next question. Method: a line that was
+    /// used before, an answer that is held back until its asker has given up and sent before the
+    /// next question is.
+    #[test]
+    fn a_late_verdict_answers_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let door = folder.path().join("door");
+        let listener = UnixListener::bind(&door).unwrap();
+        let ((release, go_on), (answered, seen)) = (channel(), channel());
+        let go_on = Arc::new(Mutex::new(go_on));
+        thread::spawn(move || {
+            for visitor in listener.incoming().map_while(Result::ok) {
+                let (go_on, answered) = (Arc::clone(&go_on), answered.clone());
+                thread::spawn(move || attend(visitor, &go_on, &answered));
+            }
+        });
+        let mut line = Line { door, open: None };
+        assert_eq!(ask(&mut line, "first").unwrap(), "first");
+        seen.recv().unwrap();
+        let open = line.open.as_ref().unwrap();
+        open.wait_at_most(Duration::from_millis(200)).unwrap();
+        assert!(matches!(ask(&mut line, "late"), Err(DoorError::Silent)));
+        release.send(()).unwrap();
+        seen.recv().unwrap();
+        assert_eq!(ask(&mut line, "second").unwrap(), "second");
     }
 }
