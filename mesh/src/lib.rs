@@ -70,6 +70,7 @@ pub mod status;
 mod stop;
 mod task;
 pub mod time;
+mod wants;
 pub mod why;
 mod wind_down;
 pub mod wire;

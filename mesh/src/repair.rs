@@ -6,32 +6,14 @@
 use crate::engine::Engine;
 use crate::limits::{
     FRAME_HEADS_MAX, HEADS_EVERY_MS, HEADS_PARTS_MAX, PUSH_BYTES_PER_AUTHOR_MAX, REPAIR_EVERY_MS,
-    REPAIR_FRAME_BYTES, WANT_RETRY_MS,
+    REPAIR_FRAME_BYTES,
 };
 use crate::shares::Payer;
-use crate::wire::{self, FrameKind, Heads, Lane};
+use crate::wire::{FrameKind, Heads, Lane};
 use belay_identity::{LogHead, PublicKey, StatementId};
 use std::collections::BTreeMap;
 
 impl Engine {
-    pub(crate) fn ask_again(&mut self) {
-        let now = self.now.boot;
-        let due: Vec<StatementId> =
-            self.links.wants.iter().filter(|(_, w)| w.retry <= now).map(|(id, _)| *id).collect();
-        for id in due {
-            let next = self.links.wants.get_mut(&id).and_then(|want| {
-                want.retry = now.plus_ms(WANT_RETRY_MS);
-                want.asked = want.from.pop_front()?;
-                Some(want.asked)
-            });
-            match next {
-                Some(link) => self.send(link, Lane::Bulk, FrameKind::Want, wire::write_list(&[id])),
-                // Nobody else announced it: repair will bring it.
-                None => drop(self.links.wants.remove(&id)),
-            }
-        }
-    }
-
     pub(crate) fn repair_due(&mut self) {
         self.ask_again();
         if self.now.boot < self.links.next_repair {

@@ -9,11 +9,12 @@
 use crate::engine::Engine;
 use crate::limits::{
     ANNOUNCED_MAX, LINKS_MAX, PROOFS_PER_KEY_MAX, PUSH_BYTES_MAX, REPAIR_EVERY_MS,
-    REPAIR_FRAME_BYTES, WANT_RETRY_MS,
+    REPAIR_FRAME_BYTES,
 };
 use crate::output::{Event, Output};
 use crate::shares::is_counted;
 use crate::time::BootTime;
+use crate::wants::Want;
 use crate::wire::{self, Bye, Frame, FrameKind, Hello, Lane, WIRE_VERSION};
 use belay_crdt::registry::Via;
 use belay_identity::body::Action;
@@ -64,14 +65,6 @@ enum Standing {
 struct Recent {
     ids: BTreeSet<StatementId>,
     order: VecDeque<StatementId>,
-}
-
-pub(crate) struct Want {
-    /// Who was asked last.
-    pub(crate) asked: PublicKey,
-    /// Who announced it too.
-    pub(crate) from: VecDeque<PublicKey>,
-    pub(crate) retry: BootTime,
 }
 
 impl Recent {
@@ -479,7 +472,7 @@ impl Engine {
         self.push(link, &ids);
     }
 
-    fn note_sent(&mut self, link: PublicKey, id: StatementId) -> bool {
+    pub(crate) fn note_sent(&mut self, link: PublicKey, id: StatementId) -> bool {
         self.links.links.get_mut(&link).is_some_and(|state| state.has.note(id))
     }
 
@@ -518,32 +511,6 @@ impl Engine {
         for part in items.chunks(crate::limits::FRAME_STATEMENTS_MAX) {
             let (kind, body) = wire::write_statements(part);
             self.send(link, Lane::Bulk, kind, body);
-        }
-    }
-
-    fn on_ids(&mut self, link: PublicKey, ids: &[StatementId]) {
-        let mut ask = Vec::new();
-        let open = self.links.wants.values().filter(|want| want.asked == link).count();
-        for id in ids.iter().take(ANNOUNCED_MAX) {
-            self.note_sent(link, *id);
-            if self.known.get(id).is_some() {
-                continue;
-            }
-            if let Some(want) = self.links.wants.get_mut(id) {
-                if want.from.len() < LINKS_MAX && !want.from.contains(&link) {
-                    want.from.push_back(link);
-                }
-            } else if open + ask.len() < ANNOUNCED_MAX
-                && self.links.wants.len() < ANNOUNCED_MAX * LINKS_MAX
-            {
-                let retry = self.now.boot.plus_ms(WANT_RETRY_MS);
-                let want = Want { asked: link, from: VecDeque::new(), retry };
-                self.links.wants.insert(*id, want);
-                ask.push(*id);
-            }
-        }
-        if !ask.is_empty() {
-            self.send(link, Lane::Bulk, FrameKind::Want, wire::write_list(&ask));
         }
     }
 
