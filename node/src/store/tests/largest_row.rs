@@ -1,7 +1,7 @@
 //! The largest row that a decision can make: what is kept of it is read again.
 
 use belay_identity::StatementId;
-use belay_identity::body::{Mode, ReleaseVersion};
+use belay_identity::body::{Mode, ReleaseVersion, Wall};
 use belay_identity::codec;
 use belay_identity::limits::NAME_CHARS_MAX;
 use belay_mesh::event::Event;
@@ -45,6 +45,8 @@ fn largest() -> Decided {
         chain: vec![format!("{}@{}", name(), name()); EVENT_CHAIN_MAX],
         intent: Some(text()),
         nearest: vec![rule(); 3],
+        wall: Some(Wall::HooksOnly),
+        stranger: Some([0xff; 32]),
     }
 }
 
