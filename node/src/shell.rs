@@ -6,6 +6,7 @@
 
 mod audit_chain;
 mod connectors;
+mod disk;
 mod doors;
 mod doorway;
 mod events;
@@ -72,7 +73,7 @@ pub(crate) struct Shell {
     doorway: Option<(u64, usize)>,
     payloads: payloads::Payloads,
     device: PublicKey,
-    disk: String,
+    disk: disk::Disk,
     disk_retried: bool,
     /// Looks left until finished work is swept again.
     looks_left: u32,
@@ -164,6 +165,7 @@ impl Shell {
     ) -> Result<Self, Fault> {
         let audit = replay.audit_tail.last().map_or(AuditHead::EMPTY, AuditHead::of);
         let decisions = perform::kept_decisions(&replay.meta);
+        let disk = disk::Disk::of(store.condition());
         let restored = restore(&config.fleet, &store, replay)?;
         let (facts_root, own) = (facts_root(&device), device.public());
         let engine = Config {
@@ -197,7 +199,7 @@ impl Shell {
             doorway: None,
             payloads: payloads::Payloads::default(),
             device: own,
-            disk: "writing".to_owned(),
+            disk,
             disk_retried: false,
             looks_left: 0,
             leaving: false,
@@ -206,6 +208,7 @@ impl Shell {
 
     /// Carries out what the engine decided over its disk, then tells it what wardens left behind.
     fn begin(&mut self) {
+        self.begin_disk();
         self.drain();
         self.settle_orphans();
     }

@@ -126,7 +126,7 @@ fn words(event: &EventSaid) -> String {
     let rule = event.rule.as_deref().unwrap_or("-");
     let Some(tried) = &event.tried else {
         return format!(
-            "{}  {id}  {verdict}  rule {rule} (the disk was full: no more was kept)",
+            "{}  {id}  {verdict}  rule {rule} (no more was kept: the space was kept for orders)",
             event.at
         );
     };

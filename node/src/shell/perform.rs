@@ -1,5 +1,6 @@
 //! One short function per output. No decisions.
 
+use super::disk::Disk;
 use super::programs::look;
 use super::wardens::Begin;
 use super::{News, Shell};
@@ -94,18 +95,18 @@ impl Shell {
             Urgency::Reserved => store::Urgency::Reserved,
         };
         let before = self.audit.head();
-        let told = |record: &Record| match record {
-            Record::Audit { number, told, .. } => Some(kept_decision(*number, told)),
-            Record::Statement { .. } | Record::Body { .. } | Record::Outcome { .. } => None,
+        let explains = |record: &Record| match record {
+            Record::Audit { number, told, .. } if self.disk.keeps(urgency, told.len()) => {
+                Some(kept_decision(*number, told))
+            }
+            Record::Audit { .. }
+            | Record::Statement { .. }
+            | Record::Body { .. }
+            | Record::Outcome { .. } => None,
         };
-        // What explains a decision never takes the space kept for orders and receipts.
-        let told: Vec<store::Record> = match urgency {
-            store::Urgency::Ordinary => records.iter().filter_map(told).collect(),
-            store::Urgency::Reserved => Vec::new(),
-        };
-        let whole = urgency == store::Urgency::Ordinary;
-        let rows = records.into_iter().map(|record| self.record(record, whole));
-        let records = rows.chain(told).collect();
+        let explained: Vec<store::Record> = records.iter().filter_map(explains).collect();
+        let rows = records.into_iter().map(|record| self.record(record, urgency));
+        let records = rows.chain(explained).collect();
         match self.store.submit(store::WriteId(write.0), urgency, records) {
             Ok(()) => {
                 self.audit.submitted(write, before);
@@ -119,8 +120,12 @@ impl Shell {
     }
 
     /// A record as the disk has it; an event stands in its row unless the room is kept for orders.
-    fn record(&mut self, record: Record, whole: bool) -> store::Record {
-        let event = |told: Vec<u8>| if whole { told } else { Vec::new() };
+    fn record(&mut self, record: Record, urgency: store::Urgency) -> store::Record {
+        let disk = &self.disk;
+        let event = |told: Vec<u8>| match disk.keeps(urgency, told.len()) {
+            true => told,
+            false => Vec::new(),
+        };
         let (wall_ms, kind, rule, release, act, event) = match record {
             Record::Statement { id, bytes } => {
                 return store::Record::Statement { id: id.0, bytes: bytes.to_vec() };
@@ -153,13 +158,21 @@ impl Shell {
             }
             Err(failed) => {
                 if self.audit.failed(&write) {
-                    self.disk = format!("{}; {}", failed, failed.hint());
+                    self.disk = Disk::Failing(format!("{}; {}", failed, failed.hint()));
                 }
                 self.give(Input::WriteFailed { write, why: failed.to_string() });
                 if !std::mem::replace(&mut self.disk_retried, true) {
                     self.retry_disk();
                 }
             }
+        }
+    }
+
+    /// A disk that was failing when it was opened is tried again like one that fails later.
+    pub(super) fn begin_disk(&mut self) {
+        if self.disk != Disk::Writing {
+            self.disk_retried = true;
+            self.retry_disk();
         }
     }
 
@@ -181,7 +194,7 @@ impl Shell {
     pub(super) fn on_retried(&mut self, result: Result<(), String>) {
         match result {
             Ok(()) => {
-                self.disk = "writing".to_owned();
+                self.disk = Disk::Writing;
                 self.disk_retried = false;
             }
             Err(_still_full) => self.retry_disk(),

@@ -114,7 +114,7 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
         audit_cuts: status.audit_cuts.iter().map(cut_said).collect(),
         statements: status.statements,
         pid: std::process::id(),
-        disk: shell.disk.clone(),
+        disk: shell.disk.words().to_owned(),
         addresses: shell.addresses.clone(),
         refused: status.refused.clone(),
         quorum: status.quorum,
