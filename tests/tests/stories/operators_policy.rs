@@ -2,7 +2,7 @@
 
 use super::exe;
 use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON, wait_for};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 
 /// Goal: every fault is named with file, line, rule and what to do, and nothing needs a node.
@@ -75,8 +75,8 @@ fn a_release_published_at_a_peer_judges_everywhere() {
     assert!(said.stderr.contains("always on"), "two laptops are not always on: {said:#?}");
     let said = said.data();
     assert_eq!(said["version"], "1.2", "{said}");
-    assert_eq!(said["changes"]["rules_added"], serde_json::json!(["story.no-search"]), "{said}");
-    assert_eq!(said["changes"]["rules_changed"], serde_json::json!([]), "{said}");
+    assert_eq!(said["changes"]["rules_added"], json!(["story.no-search"]), "{said}");
+    assert_eq!(said["changes"]["rules_changed"], json!([]), "{said}");
     assert_eq!(said["changes"]["settings"][0]["what"], "leases.tool", "{said}");
 
     let after = wait_for("the laptop judges by the new release", SOON, || {
@@ -119,6 +119,43 @@ fn a_release_published_at_a_peer_judges_everywhere() {
 
 fn rules_without(rules: &str) -> String {
     rules.lines().filter(|line| !line.contains("story.no-search")).collect::<Vec<_>>().join("\n")
+}
+
+/// Goal: while an older release judges beside a new one, an explanation is what the gate says: the
+/// strictest answer, by the release that gives it; and a comparison names whoever else judges.
+/// Method: a release that permits more than the one before, asked about before it is adopted.
+#[test]
+fn an_explanation_asks_every_release_that_judges() {
+    let fleet = Nodes::alone(exe());
+    let (key, unlock) = (fleet.path("laptop/keys/operator.age"), fleet.unlock());
+    let question = "agent:crawler tool.call secret-tool";
+    let explain = ["policy", "explain", question];
+    let alone = fleet.json(LAPTOP, &explain).wants(3).data();
+    assert_eq!((&alone["policy"], &alone["beside"]), (&"release 1.1".into(), &json!([])));
+
+    let folder = fleet.path("policy");
+    let rules = fs::read_to_string(format!("{folder}/policy.cedar")).unwrap();
+    let more = "@id(\"story.secret\") permit(principal, action == Belay::Action::\"tool.call\", \
+                resource == Belay::Target::\"secret-tool\");";
+    fs::write(format!("{folder}/policy.cedar"), format!("{rules}\n{more}\n")).unwrap();
+    let publish = ["policy", "publish", &folder, "--key", &key, "--unlock-file", &unlock];
+    fleet.json(LAPTOP, &publish).wants(0);
+    let said = fleet.json(LAPTOP, &explain).wants(3).data();
+    assert_eq!((&said["policy"], &said["decision"]), (&"release 1.1".into(), &"deny".into()));
+    let [beside] = said["beside"].as_array().unwrap().as_slice() else { panic!("{said:#}") };
+    assert_eq!(
+        (&beside["policy"], &beside["rule"]),
+        (&"release 1.2".into(), &"story.secret".into())
+    );
+    let words = fleet.ask(LAPTOP, &explain).wants(3).stdout;
+    assert!(words.contains("release 1.2 judges and says permit by story.secret"), "{words}");
+    assert!(words.contains("release 1.1, the strictest that judges"), "{words}");
+
+    let diff = fleet.ask(LAPTOP, &["policy", "diff", &folder, "in-force"]).wants(0).stdout;
+    assert!(diff.contains("beside release 1.2, release 1.1 judges until 20"), "{diff}");
+    let of_one =
+        fleet.json(LAPTOP, &["policy", "explain", "--of", "1.2", question]).wants(0).data();
+    assert_eq!((&of_one["decision"], &of_one["beside"]), (&"permit".into(), &json!([])));
 }
 
 /// Goal: a new rule binds what runs already, and `effective` shows only the rules that may meet an

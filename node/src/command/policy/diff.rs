@@ -5,7 +5,7 @@
 //! here: calling that complete; how many questions were asked stands beside it.
 
 use super::author::rules_of;
-use super::of::{Named, policy_of};
+use super::of::{Named, policies_of};
 use crate::cli::Context;
 use crate::cli::operators::DiffPolicies;
 use crate::fault::Fault;
@@ -37,8 +37,18 @@ struct Change {
     after: Weighed,
 }
 
+/// A release that judges beside the one that is compared.
+#[derive(Debug, Serialize)]
+struct Beside {
+    policy: String,
+    until_ms: Option<u64>,
+    #[serde(skip)]
+    judges: String,
+}
+
 pub(crate) fn run(context: &Context, ask: &DiffPolicies) -> Result<ExitCode, Fault> {
-    let (before, after) = (policy_of(context, &ask.before)?, policy_of(context, &ask.after)?);
+    let (before, before_beside) = newest(policies_of(context, &ask.before)?)?;
+    let (after, after_beside) = newest(policies_of(context, &ask.after)?)?;
     let rules = rule_changes(&before.policy.rules, &after.policy.rules)
         .map_err(|error| Fault::exit(7, error.to_string(), error.hint()))?;
     let mode = |class: &Action| {
@@ -53,12 +63,19 @@ pub(crate) fn run(context: &Context, ask: &DiffPolicies) -> Result<ExitCode, Fau
     let data = json!({
         "before": before.name,
         "after": after.name,
+        "before_beside": before_beside,
+        "after_beside": after_beside,
         "rules": { "added": rules.added, "removed": rules.removed, "changed": rules.changed },
         "modes": modes,
         "asked": asked,
         "changes": changes,
     });
     let mut words = format!("from {} to {}\n", before.name, after.name);
+    for (of, beside) in [(&before, &before_beside), (&after, &after_beside)] {
+        for Beside { judges, .. } in beside {
+            words += &format!("  beside {}, {judges}: the stricter answer holds\n", of.name);
+        }
+    }
     let texts = [("added", &rules.added), ("removed", &rules.removed), ("changed", &rules.changed)];
     for (what, ids) in texts {
         ids.iter().for_each(|id| words += &format!("  rule {id} {what}\n"));
@@ -71,6 +88,16 @@ pub(crate) fn run(context: &Context, ask: &DiffPolicies) -> Result<ExitCode, Fau
     };
     Shown::whole("belay.policy.diff/1", &data, words).show(context.format)?;
     Ok(ExitCode::from(if none { 0 } else { 7 }))
+}
+
+/// What is compared is the newest; those that judge beside it are named.
+fn newest(all: Vec<Named>) -> Result<(Named, Vec<Beside>), Fault> {
+    let mut all = all.into_iter();
+    let Some(newest) = all.next() else {
+        return Err(Fault::failed("no release judges here", "see `belay policy effective`"));
+    };
+    let beside = |of: Named| Beside { judges: of.judges(), policy: of.name, until_ms: of.until_ms };
+    Ok((newest, all.map(beside).collect()))
 }
 
 /// Asks both everything that either has a rule about.
