@@ -4,6 +4,8 @@ use super::exe;
 use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON, wait_for};
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 /// Goal: every fault is named with file, line, rule and what to do, and nothing needs a node.
 /// Method: one folder with six faults, then the good one.
@@ -156,6 +158,35 @@ fn an_explanation_asks_every_release_that_judges() {
     let of_one =
         fleet.json(LAPTOP, &["policy", "explain", "--of", "1.2", question]).wants(0).data();
     assert_eq!((&of_one["decision"], &of_one["beside"]), (&"permit".into(), &json!([])));
+}
+
+/// Goal: putting rules in shape never costs them: where the disk has no room for the new text the
+/// old one stays, and where it has, a link stays a link and its file as open as it was. Method: a
+/// limit on the size of files in the place of a full disk, then none.
+#[test]
+fn rules_outlive_a_disk_without_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let (kept, link) = (folder.path().join("kept.cedar"), folder.path().join("policy.cedar"));
+    let rule = |number| format!("@id(\"rule-{number}\")permit(principal,action,resource);\n");
+    let rules: String = (0..100).map(rule).collect();
+    fs::write(&kept, &rules).unwrap();
+    fs::set_permissions(&kept, fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink(&kept, &link).unwrap();
+    let fmt = |script: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{script} exec \"$0\" policy fmt \"$1\"")]).arg(exe());
+        shell.arg(folder.path()).output().unwrap()
+    };
+    let no_room = fmt("trap '' XFSZ; ulimit -f 4;");
+    assert_eq!(no_room.status.code(), Some(1), "{no_room:?}");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), rules);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no draft is left");
+    let done = fmt("");
+    assert!(done.status.success(), "{done:?}");
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o640);
+    let shaped = fs::read_to_string(&kept).unwrap();
+    assert!(shaped != rules && shaped.matches("@id").count() == 100, "{shaped}");
 }
 
 /// Goal: a new rule binds what runs already, and `effective` shows only the rules that may meet an

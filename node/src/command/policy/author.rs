@@ -14,6 +14,8 @@ use belay_mesh::gate::{RuleValue, Rules, Value, in_shape};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -62,7 +64,7 @@ pub(crate) fn fmt(context: &Context, ask: &FmtPolicy) -> Result<ExitCode, Fault>
         .map_err(|error| Fault::exit(7, format!("{}: {error}", path.display()), error.hint()))?;
     let changed = shaped != text;
     if changed && !ask.check {
-        std::fs::write(&path, &shaped).map_err(io(path.display()))?;
+        replace(&path, &shaped)?;
     }
     let data = json!({ "file": path.display().to_string(), "changed": changed });
     let words = match (changed, ask.check) {
@@ -75,6 +77,21 @@ pub(crate) fn fmt(context: &Context, ask: &FmtPolicy) -> Result<ExitCode, Fault>
         true => Err(Fault::exit(7, "the rules are not in plain shape", "belay policy fmt FOLDER")),
         false => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Puts a text in the place of a file that its author may write, whole or not at all: where a link
+/// leads, and with the permissions it had.
+fn replace(path: &Path, text: &str) -> Result<(), Fault> {
+    let at = path.canonicalize().map_err(io(path.display()))?;
+    let folder = at.parent().unwrap_or(Path::new("/"));
+    let was = OpenOptions::new().write(true).open(&at).and_then(|file| file.metadata());
+    let was = was.map_err(io(path.display()))?;
+    let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(io(folder.display()))?;
+    let written = draft.write_all(text.as_bytes());
+    let kept = written.and_then(|()| draft.as_file().set_permissions(was.permissions()));
+    kept.and_then(|()| draft.as_file().sync_all()).map_err(io(path.display()))?;
+    draft.persist(&at).map_err(|error| io(path.display())(error.error))?;
+    std::fs::File::open(folder).and_then(|open| open.sync_all()).map_err(io(folder.display()))
 }
 
 /// One case and what became of it.
