@@ -25,6 +25,8 @@ pub(super) struct Backward {
     message: Json,
     /// The permit under which it is asked, and since when.
     permit: Option<(String, u64)>,
+    /// Whether the gate has said Yes and the client was asked.
+    asked: bool,
     /// The client's answer, while its roots are judged.
     roots: Option<Roots>,
 }
@@ -64,8 +66,9 @@ impl Gateway {
             Err(no) => return self.answer_server(at, no.error(&id)),
         };
         let number = self.next();
+        let message = message.whole;
         let backward =
-            Backward { at, id, method, message: message.whole, permit: None, roots: None };
+            Backward { at, id, method, message, permit: None, asked: false, roots: None };
         self.backward.insert(number, backward);
         self.ask(question, Asking::Backward(number));
     }
@@ -118,6 +121,9 @@ impl Gateway {
             self.backward.remove(&number);
             return self.answer_server(at, no.error(&id));
         }
+        if let Some(backward) = self.backward.get_mut(&number) {
+            backward.asked = true;
+        }
         if self.client.stateless {
             return self.park(number, at, &message);
         }
@@ -133,33 +139,43 @@ impl Gateway {
         last.map_or(MAIN, |call| call.via)
     }
 
+    /// What a client says by itself. One without a handshake answers by repeating its call, which
+    /// is judged anew.
     pub(super) fn on_client_answer(&mut self, id: &Id, message: Message) {
         let Id::Number(digits) = id else { return };
-        let Ok(number) = digits.parse::<u64>() else { return };
-        let Some(backward) = self.backward.get(&number) else { return };
-        let roots = Method::named(&backward.method) == Some(Method::ListRoots);
-        match message.whole.at(&["result", "roots"]).and_then(Json::as_list) {
-            Some(found) if roots => {
-                let found = found.to_vec();
-                self.judge_roots(number, found, message.whole);
-            }
-            Some(_) | None => self.hand_back(number, message.whole),
+        match digits.parse() {
+            Ok(number) if !self.client.stateless => self.answered(number, message.whole),
+            Ok(_) | Err(_) => {}
         }
     }
 
-    fn judge_roots(&mut self, number: u64, found: Vec<Json>, answer: Json) {
-        let Some(backward) = self.backward.get_mut(&number) else { return };
-        if found.len() > ROOTS_MAX {
-            let (at, id) = (backward.at, backward.id.clone());
-            self.backward.remove(&number);
-            let what = format!("the client has more than {ROOTS_MAX} roots");
-            let error = message::error(Some(&id), ErrorCode::INTERNAL_ERROR.0, &what, None);
-            return self.answer_server(at, error);
+    /// The answer to what the client was asked, once.
+    pub(super) fn answered(&mut self, number: u64, answer: Json) {
+        let waits = |backward: &&Backward| backward.asked && backward.roots.is_none();
+        let Some(backward) = self.backward.get(&number).filter(waits) else { return };
+        let roots = Method::named(&backward.method) == Some(Method::ListRoots);
+        match answer.get("result") {
+            Some(result) if roots => match roots_of(result) {
+                Ok(found) => self.judge_roots(number, found, answer),
+                Err(what) => self.refuse_answer(number, &what),
+            },
+            Some(_) | None => self.hand_back(number, answer),
         }
+    }
+
+    /// What the client answered goes no further.
+    fn refuse_answer(&mut self, number: u64, what: &str) {
+        let Some(backward) = self.backward.remove(&number) else { return };
+        self.came(backward.permit, Came::Failed);
+        let code = ErrorCode::INTERNAL_ERROR.0;
+        self.answer_server(backward.at, message::error(Some(&backward.id), code, what, None));
+    }
+
+    fn judge_roots(&mut self, number: u64, found: Vec<(String, Json)>, answer: Json) {
+        let Some(backward) = self.backward.get_mut(&number) else { return };
         backward.roots = Some(Roots { answer, left: found.len(), kept: Vec::new() });
         let target = format!("{}:{}", self.servers[backward.at].name(), Method::ListRoots.text());
-        for root in found {
-            let uri = root.get("uri").and_then(Json::as_text).unwrap_or_default().to_owned();
+        for (uri, root) in found {
             let args = vec![("uri".to_owned(), uri)];
             let act = OutlookAsk { action: TOOL_CALL.to_owned(), target: target.clone(), args };
             self.ask(Question::Act(act), Asking::Root { of: number, root });
@@ -251,10 +267,24 @@ impl Gateway {
     pub(super) fn on_client_progress(&mut self, message: Message) {
         let token = message.params().and_then(|params| params.get("progressToken"));
         let of = |backward: &&Backward| {
-            token.is_some() && backward.message.at(&["params", "_meta", "progressToken"]) == token
+            backward.asked
+                && token.is_some()
+                && backward.message.at(&["params", "_meta", "progressToken"]) == token
         };
         if let Some(at) = self.backward.values().find(of).map(|backward| backward.at) {
             self.answer_server(at, message.whole);
         }
     }
+}
+
+/// Each root with what it is judged by; what is wrong where one could not be judged.
+fn roots_of(result: &Json) -> Result<Vec<(String, Json)>, String> {
+    let found = result.get("roots").and_then(Json::as_list);
+    let found = found.ok_or("the client's roots are no list")?;
+    if found.len() > ROOTS_MAX {
+        return Err(format!("the client has more than {ROOTS_MAX} roots"));
+    }
+    let uri = |root: &Json| Some((root.get("uri")?.as_text()?.to_owned(), root.clone()));
+    let all: Option<Vec<_>> = found.iter().map(uri).collect();
+    all.ok_or_else(|| "a root of the client names no uri".to_owned())
 }

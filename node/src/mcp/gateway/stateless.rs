@@ -268,9 +268,7 @@ impl Gateway {
             self.on_server_message(at, as_message(parked.sent, answer));
         } else {
             let result = said.cloned().unwrap_or(Json::object([]));
-            let whole = message::result(&Id::own(key), result);
-            let kind = Kind::Response { id: Id::own(key), failed: false };
-            self.on_client_answer(&Id::own(key), Message { kind, whole });
+            self.answered(key, message::result(&Id::own(key), result));
         }
         None
     }

@@ -1,5 +1,6 @@
 //! The gateway against clients, servers and a gate that are made of text.
 
+mod answers;
 mod hostile;
 mod stateless;
 
