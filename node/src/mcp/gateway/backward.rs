@@ -157,18 +157,12 @@ impl Gateway {
         match answer.get("result") {
             Some(result) if roots => match roots_of(result) {
                 Ok(found) => self.judge_roots(number, found, answer),
-                Err(what) => self.refuse_answer(number, &what),
+                Err(what) => {
+                    self.give_back(number, Came::Failed, ErrorCode::INTERNAL_ERROR, &what);
+                }
             },
             Some(_) | None => self.hand_back(number, answer),
         }
-    }
-
-    /// What the client answered goes no further.
-    fn refuse_answer(&mut self, number: u64, what: &str) {
-        let Some(backward) = self.backward.remove(&number) else { return };
-        self.came(backward.permit, Came::Failed);
-        let code = ErrorCode::INTERNAL_ERROR.0;
-        self.answer_server(backward.at, message::error(Some(&backward.id), code, what, None));
     }
 
     fn judge_roots(&mut self, number: u64, found: Vec<(String, Json)>, answer: Json) {
@@ -222,9 +216,12 @@ impl Gateway {
         self.answer_server(backward.at, answer);
     }
 
-    /// Gives a server's request up; its own id.
-    pub(super) fn take_backward(&mut self, number: u64) -> Option<Id> {
-        self.backward.remove(&number).map(|backward| backward.id)
+    /// Gives a server's request up, and says so to it.
+    pub(super) fn give_back(&mut self, number: u64, came: Came, code: ErrorCode, what: &str) {
+        let Some(backward) = self.backward.remove(&number) else { return };
+        self.came(backward.permit, came);
+        let error = message::error(Some(&backward.id), code.0, what, None);
+        self.answer_server(backward.at, error);
     }
 
     pub(super) fn answer_server(&mut self, at: usize, message: Json) {

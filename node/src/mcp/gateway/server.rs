@@ -337,7 +337,7 @@ impl Gateway {
                 self.on_page(at, call, listing, pages, &message);
             }
             Some(Sent::Call(number)) => self.on_call_answer(at, number, failed, message),
-            Some(Sent::Parked(number)) => self.on_parked_answer(number, message),
+            Some(Sent::Parked(number)) => self.on_parked_answer(number, failed, message),
         }
     }
 
@@ -408,10 +408,9 @@ impl Gateway {
             return self.on_everyone(number);
         }
         let Some(mut call) = self.calls.remove(&number) else { return };
-        let mut whole = message.whole;
-        let says_so = whole.at(&["result", "isError"]) == Some(&Json::Bool(true));
         let permit = call.permit.take();
-        self.came(permit, if failed || says_so { Came::Failed } else { Came::Done });
+        self.came(permit, came_of(failed, &message.whole));
+        let mut whole = message.whole;
         if let Some(task) = whole.at(&["result", "task", "taskId"]).and_then(Json::as_text) {
             let task = task.to_owned();
             self.owns(&task, at);
@@ -559,6 +558,12 @@ impl Gateway {
     pub(crate) fn refused_names(&self, at: usize) -> &BTreeMap<String, String> {
         &self.servers[at].refused
     }
+}
+
+/// What an answer says of the permit under which it was asked for.
+pub(super) fn came_of(failed: bool, whole: &Json) -> Came {
+    let says_so = whole.at(&["result", "isError"]) == Some(&Json::Bool(true));
+    if failed || says_so { Came::Failed } else { Came::Done }
 }
 
 /// The handshake with a server, as the client's own.

@@ -11,7 +11,7 @@ use super::super::limits::SILENT_MS_MAX;
 use super::super::message::{self, Id, Kind, Message};
 use super::super::method::Method;
 use super::lists::all_capabilities;
-use super::server::{Sent, State};
+use super::server::{Sent, State, came_of};
 use super::{Call, Came, Gateway, Phase};
 use rmcp::model::{ErrorCode, ProtocolVersion};
 
@@ -23,13 +23,19 @@ const SERVER: &str = "io.modelcontextprotocol/serverInfo";
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
+/// In front of the number of a parked call.
+const STATE: &str = "belay-";
+
 /// A call that its server has interrupted.
 #[derive(Debug)]
 pub(super) struct Parked {
     at: usize,
     /// Under which the server answers it.
     sent: u64,
+    method: String,
     params: Json,
+    /// The permit under which it was sent, and since when.
+    permit: Option<(String, u64)>,
     /// What the server said in the end, before the client came back.
     answer: Option<Json>,
     since_ms: u64,
@@ -209,21 +215,22 @@ impl Gateway {
                 && matches!(call.phase, Phase::Sent { at: own, .. } if own == at)
         };
         let found = self.calls.iter().rfind(|(_, call)| holds(call)).map(|(call, _)| *call);
-        let Some(call) = found.and_then(|call| self.calls.remove(&call)) else {
-            let refused = self.take_backward(number);
-            let code = ErrorCode::METHOD_NOT_FOUND.0;
+        let Some(mut call) = found.and_then(|call| self.calls.remove(&call)) else {
             let what = "no call is open on which the client could be asked";
-            if let Some(id) = refused {
-                self.answer_server(at, message::error(Some(&id), code, what, None));
-            }
-            return;
+            return self.give_back(number, Came::NotTried, ErrorCode::METHOD_NOT_FOUND, what);
         };
         let Phase::Sent { id: sent, .. } = call.phase else { return };
-        self.came(call.permit.clone(), Came::Done);
         self.servers[at].sent.insert(sent, Sent::Parked(number));
-        let params = call.stateless.clone().unwrap_or(Json::Null);
-        let since_ms = self.now_ms;
-        self.parked.insert(number, Parked { at, sent, params, answer: None, since_ms });
+        let parked = Parked {
+            at,
+            sent,
+            method: call.method.clone(),
+            params: call.stateless.take().unwrap_or(Json::Null),
+            permit: call.permit.take(),
+            answer: None,
+            since_ms: self.now_ms,
+        };
+        self.parked.insert(number, parked);
         let part = |name: &str| asked.get(name).cloned().unwrap_or(Json::object([]));
         let question = Json::object([("method", part("method")), ("params", part("params"))]);
         let name = number.to_string();
@@ -244,27 +251,32 @@ impl Gateway {
         mut call: Call,
     ) -> Option<(Option<Json>, Call)> {
         let state = params.as_ref().and_then(|params| params.get("requestState")?.as_text());
-        let named = state.and_then(|state| state.strip_prefix("belay-")?.parse::<u64>().ok());
-        let Some((key, parked)) = named.and_then(|key| Some((key, self.parked.get(&key)?))) else {
+        let Some(named) = state.and_then(|state| state.strip_prefix(STATE)) else {
             return Some((params, call));
         };
-        let same = |name: &str| {
-            parked.params.get(name) == call.stateless.as_ref().and_then(|own| own.get(name))
+        let found = named.parse().ok().and_then(|key| Some((key, self.parked.get(&key)?)));
+        let Some((key, parked)) = found else {
+            self.refuse_repetition(call, "the call that it goes on with is over");
+            return None;
         };
-        if parked.at != at || !["name", "arguments", "uri"].iter().all(|name| same(name)) {
+        let same = parked.at == at
+            && parked.method == call.method
+            && asked_for(&parked.params)
+                == asked_for(call.stateless.as_ref().unwrap_or(&Json::Null));
+        if !same {
             let what = "the repetition asks for something else than the call it goes on with";
-            let code = ErrorCode::INVALID_PARAMS.0;
-            self.came(call.permit.take(), Came::NotTried);
-            self.answer_at(call.via, message::error(Some(&call.id), code, what, None));
+            self.refuse_repetition(call, what);
             return None;
         }
         let parked = self.parked.remove(&key)?;
+        self.came(parked.permit, Came::Done);
         let name = key.to_string();
         let said = params.as_ref().and_then(|params| params.at(&["inputResponses", &name]));
         call.phase = Phase::Sent { at, id: parked.sent };
         self.calls.insert(number, call);
         self.servers[at].sent.insert(parked.sent, Sent::Call(number));
         if let Some(answer) = parked.answer {
+            self.give_back(key, Came::Cancelled, ErrorCode::INTERNAL_ERROR, "the call is over");
             self.on_server_message(at, as_message(parked.sent, answer));
         } else {
             let result = said.cloned().unwrap_or(Json::object([]));
@@ -273,14 +285,25 @@ impl Gateway {
         None
     }
 
-    pub(super) fn on_parked_answer(&mut self, number: u64, message: Message) {
-        if let Some(parked) = self.parked.get_mut(&number) {
-            parked.answer = Some(message.whole);
-        }
+    fn refuse_repetition(&mut self, mut call: Call, what: &str) {
+        self.came(call.permit.take(), Came::NotTried);
+        let code = ErrorCode::INVALID_PARAMS.0;
+        self.answer_at(call.via, message::error(Some(&call.id), code, what, None));
     }
 
+    pub(super) fn on_parked_answer(&mut self, number: u64, failed: bool, message: Message) {
+        let Some(parked) = self.parked.get_mut(&number) else { return };
+        let came = came_of(failed, &message.whole);
+        let permit = parked.permit.take();
+        parked.answer = Some(message.whole);
+        self.came(permit, came);
+    }
+
+    /// The server of a parked call is gone.
     pub(super) fn drop_parked(&mut self, number: u64) {
-        self.parked.remove(&number);
+        if let Some(parked) = self.parked.remove(&number) {
+            self.came(parked.permit, Came::Failed);
+        }
     }
 
     /// Clients that do not come back are not waited for.
@@ -289,16 +312,28 @@ impl Gateway {
         let late = |parked: &Parked| now_ms.saturating_sub(parked.since_ms) > SILENT_MS_MAX;
         let all = self.parked.iter().filter(|(_, parked)| late(parked)).map(|(key, _)| *key);
         for key in all.collect::<Vec<_>>() {
-            if let Some(parked) = self.parked.remove(&key) {
-                let reason = Json::text("the client did not come back");
-                self.cancel_at(parked.at, parked.sent, Some(reason));
+            let Some(parked) = self.parked.remove(&key) else { continue };
+            let what = "the client did not come back";
+            self.came(parked.permit, Came::Cancelled);
+            if parked.answer.is_none() {
+                self.cancel_at(parked.at, parked.sent, Some(Json::text(what)));
             }
+            self.give_back(key, Came::Cancelled, ErrorCode::INTERNAL_ERROR, what);
         }
     }
 }
 
+/// What a request asks for, whoever asks and however often.
+fn asked_for(params: &Json) -> Json {
+    let mut params = params.clone();
+    for own in ["_meta", "requestState", "inputResponses"] {
+        params.take(own);
+    }
+    params
+}
+
 fn state_of(number: u64) -> String {
-    format!("belay-{number}")
+    format!("{STATE}{number}")
 }
 
 fn as_message(id: u64, whole: Json) -> Message {

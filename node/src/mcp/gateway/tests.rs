@@ -2,6 +2,7 @@
 
 mod answers;
 mod hostile;
+mod parked;
 mod stateless;
 
 use super::*;

@@ -2,10 +2,10 @@
 
 use super::*;
 
-const META: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"traceparent":"00-1"}"#;
+pub(super) const META: &str = r#"{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}},"io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"traceparent":"00-1"}"#;
 
 /// A client of the era without a handshake, which has asked what the servers are.
-fn stateless() -> Lab {
+pub(super) fn stateless() -> Lab {
     let mut lab = Lab::new(&[("files", &[READ])]);
     lab.says(&format!(
         r#"{{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{{"_meta":{META}}}}}"#
