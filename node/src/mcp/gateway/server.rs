@@ -7,12 +7,13 @@
 
 use super::super::denial::No;
 use super::super::json::Json;
-use super::super::limits::{LISTED_MAX, PAGES_MAX, START_MS_MAX};
+use super::super::limits::START_MS_MAX;
 use super::super::message::{self, Id, Kind, Message};
 use super::super::method::Method;
 use super::super::name;
 use super::super::pin::{Change, Pins};
 use super::lists::Listing;
+use super::pages::{Paged, Pages};
 use super::{Approved, Came, Gateway, MAIN, Output, Phase};
 use rmcp::model::{ErrorCode, ProtocolVersion};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,40 +58,6 @@ pub(super) enum Sent {
     Call(u64),
     /// The same while the client is to add something.
     Parked(u64),
-}
-
-/// The pages of a list so far.
-#[derive(Debug, Default)]
-pub(super) struct Pages {
-    pub(super) items: Vec<Json>,
-    read: usize,
-}
-
-/// What a page leads to.
-pub(super) enum Paged {
-    /// The next page.
-    Next(Json),
-    /// That was all.
-    All(Vec<Json>),
-    /// It lies about its pages.
-    Endless,
-}
-
-impl Pages {
-    /// Takes one page in.
-    pub(super) fn take(&mut self, result: &Json, member: &str) -> Paged {
-        self.read += 1;
-        self.items.extend(result.get(member).and_then(Json::as_list).unwrap_or_default().to_vec());
-        if self.items.len() > LISTED_MAX || self.read > PAGES_MAX {
-            return Paged::Endless;
-        }
-        match result.get("nextCursor").and_then(Json::as_text) {
-            Some(cursor) if !cursor.is_empty() => {
-                Paged::Next(Json::object([("cursor", Json::text(cursor))]))
-            }
-            Some(_) | None => Paged::All(std::mem::take(&mut self.items)),
-        }
-    }
 }
 
 impl Server {
