@@ -22,7 +22,7 @@ mod tests;
 
 use super::denial::No;
 use super::json::Json;
-use super::limits::{OPEN_MAX, QUEUE_MAX, SILENT_MS_MAX};
+use super::limits::{OPEN_MAX, QUEUE_MAX, SILENT_MS_MAX, TICK_MS};
 use super::message::{self, Id, Kind, Message};
 use super::method::Method;
 use super::pin::{Change, Pins};
@@ -139,6 +139,8 @@ pub(crate) struct Gateway {
     prompts: BTreeMap<String, (usize, String)>,
     made: u64,
     now_ms: u64,
+    /// When it was last looked for what is late.
+    ticked_ms: u64,
     out: VecDeque<Output>,
 }
 
@@ -224,6 +226,7 @@ impl Gateway {
             prompts: BTreeMap::new(),
             made: 0,
             now_ms: 0,
+            ticked_ms: 0,
             out: VecDeque::new(),
         }
     }
@@ -241,7 +244,12 @@ impl Gateway {
             Input::Server { at, bytes } => self.on_server(at, &bytes),
             Input::Gone { at, why } => self.on_gone(at, &why),
             Input::Judged { ask, said } => self.on_judged(ask, said),
-            Input::Tick => self.on_tick(),
+            Input::Tick => {}
+        }
+        // However much is heard: what is late is late.
+        if now_ms.saturating_sub(self.ticked_ms) >= TICK_MS {
+            self.ticked_ms = now_ms;
+            self.on_tick();
         }
     }
 

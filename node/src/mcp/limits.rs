@@ -61,6 +61,9 @@ pub(crate) const PROSPECTS_MAX: usize = 256;
 /// Time for a server to start, shake hands and list its tools: `npx` may fetch a package first.
 pub(crate) const START_MS_MAX: u64 = 60_000;
 
+/// Time between two looks at what is late: every limit of time is many times that.
+pub(crate) const TICK_MS: u64 = 1_000;
+
 /// Time without a word about a request, progress counted, after which it is given up.
 pub(crate) const SILENT_MS_MAX: u64 = 600_000;
 

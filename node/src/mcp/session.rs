@@ -8,7 +8,7 @@ use super::child::{self, Heard, Line};
 use super::gate::Gate;
 use super::gateway::{Approved, Came, Gateway, Input, MAIN, Output};
 use super::json::Json;
-use super::limits::{END_GRACE_MS, QUEUE_MAX};
+use super::limits::{END_GRACE_MS, QUEUE_MAX, TICK_MS};
 use super::pin::{Change, Pins};
 use crate::api::Ask;
 use crate::api::connector::{ConnectorAsk, ConnectorSaid};
@@ -21,7 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How often time is looked at.
-const TICK: Duration = Duration::from_secs(1);
+const TICK: Duration = Duration::from_millis(TICK_MS);
 
 /// What happens to a session.
 pub(super) enum News {

@@ -45,11 +45,16 @@ impl Gateway {
         self.came(call.permit, Came::Cancelled);
         match call.phase {
             Phase::Sent { at, id } => self.cancel_at(at, id, reason),
-            Phase::Everyone { .. }
-            | Phase::Judging(_)
-            | Phase::Gathering(_)
-            | Phase::Listening { .. }
-            | Phase::Filtering { .. } => {}
+            Phase::Everyone { .. } | Phase::Gathering(_) => self.cancel_everywhere(number, reason),
+            Phase::Judging(_) | Phase::Listening { .. } | Phase::Filtering { .. } => {}
+        }
+    }
+
+    fn cancel_everywhere(&mut self, number: u64, reason: Option<Json>) {
+        for at in 0..self.servers.len() {
+            for id in self.servers[at].sent_for(number) {
+                self.cancel_at(at, id, reason.clone());
+            }
         }
     }
 

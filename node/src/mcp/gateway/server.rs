@@ -31,6 +31,8 @@ pub(super) struct Server {
     /// Names that are not passed on, and why.
     pub(super) refused: BTreeMap<String, String>,
     changes: Vec<Change>,
+    /// Its tools changed while they were being listed.
+    again: bool,
 }
 
 /// How far it is.
@@ -70,6 +72,7 @@ impl Server {
             tools: Vec::new(),
             refused: BTreeMap::new(),
             changes: Vec::new(),
+            again: false,
         }
     }
 
@@ -158,6 +161,15 @@ impl Server {
             let name = tool.get("name").and_then(Json::as_text)?;
             self.may_call(name).is_ok().then_some((name, tool))
         })
+    }
+
+    /// Under which ids it was asked for this call.
+    pub(super) fn sent_for(&self, number: u64) -> Vec<u64> {
+        let of = |sent: &Sent| match sent {
+            Sent::Call(own) | Sent::List { call: own, .. } => *own == number,
+            Sent::Greeting | Sent::Tools(_) | Sent::Parked(_) => false,
+        };
+        self.sent.iter().filter(|(_, sent)| of(sent)).map(|(id, _)| *id).collect()
     }
 
     /// What it shows, to be approved.
@@ -329,7 +341,7 @@ impl Gateway {
         let initialized = message::notification(Method::Initialized.text(), None);
         self.out.push_back(Output::Server { at, message: initialized });
         if self.servers[at].has("tools") {
-            self.send(at, Method::ListTools.text(), None, Sent::Tools(Pages::default()));
+            self.list_tools(at);
         } else {
             self.keep_tools(at, Vec::new());
         }
@@ -341,9 +353,24 @@ impl Gateway {
             Paged::Next(cursor) => {
                 self.send(at, Method::ListTools.text(), Some(cursor), Sent::Tools(pages));
             }
-            Paged::All(tools) => self.keep_tools(at, tools),
+            Paged::All(tools) => {
+                self.keep_tools(at, tools);
+                if std::mem::take(&mut self.servers[at].again) {
+                    self.list_tools(at);
+                }
+            }
             Paged::Endless => self.end_endless(at),
         }
+    }
+
+    /// Asks for its tools, or once more when they are there: one list at a time.
+    fn list_tools(&mut self, at: usize) {
+        let server = &mut self.servers[at];
+        if server.sent.values().any(|sent| matches!(sent, Sent::Tools(_))) {
+            server.again = true;
+            return;
+        }
+        self.send(at, Method::ListTools.text(), None, Sent::Tools(Pages::default()));
     }
 
     pub(super) fn end_endless(&mut self, at: usize) {
@@ -394,7 +421,7 @@ impl Gateway {
             Method::Progress => self.on_server_progress(at, message),
             Method::Cancelled => self.on_server_cancels(at, &message),
             Method::ToolsChanged => {
-                self.send(at, Method::ListTools.text(), None, Sent::Tools(Pages::default()));
+                self.list_tools(at);
                 self.pass_on(at, message);
             }
             Method::PromptsChanged

@@ -4,11 +4,13 @@ mod answers;
 mod hostile;
 mod parked;
 mod stateless;
+mod time;
 
 use super::*;
 use crate::mcp::limits::{LISTED_MAX, START_MS_MAX};
 
 const READ: &str = r#"{"name":"read","description":"Reads.","inputSchema":{"type":"object"}}"#;
+const LOG: &str = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"hi"}}"#;
 const WRITE: &str = r#"{"name":"write","description":"Writes.","inputSchema":{"type":"object"}}"#;
 
 /// A gateway in the middle of texts.
