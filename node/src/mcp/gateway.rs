@@ -210,6 +210,7 @@ enum Asking {
     Call(u64),
     Backward(u64),
     Root { of: u64, root: Json },
+    Notified { at: usize, whole: Json },
 }
 
 impl Gateway {
@@ -346,6 +347,7 @@ impl Gateway {
             Some(Asking::Call(number)) => self.on_call_judged(number, said),
             Some(Asking::Backward(number)) => self.on_backward_judged(number, said),
             Some(Asking::Root { of, root }) => self.on_root_judged(of, root, said),
+            Some(Asking::Notified { at, whole }) => self.on_notification_judged(at, whole, said),
             // What it was about is not wanted any more.
             None => {}
         }

@@ -269,7 +269,7 @@ impl Gateway {
                 && backward.message.at(&["params", "_meta", "progressToken"]) == token
         };
         if let Some(at) = self.backward.values().find(of).map(|backward| backward.at) {
-            self.answer_server(at, message.whole);
+            self.judge_notification(at, Method::Progress.text(), message);
         }
     }
 }

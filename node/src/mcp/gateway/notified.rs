@@ -1,12 +1,15 @@
 //! What a client says without wanting an answer: that something changed, how far it has come, and
 //! what it takes back.
 //!
-//! Refused here: requests that lack their id.
+//! What a server is to be told is judged like a request: it may act on it as well. Refused here:
+//! requests that lack their id.
 
+use super::super::denial::No;
 use super::super::json::Json;
+use super::super::limits::OPEN_MAX;
 use super::super::message::{self, Id, Kind, Message};
-use super::super::method::Method;
-use super::{Came, Gateway, Output, Phase};
+use super::super::method::{Asked, Method};
+use super::{Asking, Came, Gateway, Output, Phase, Question, Said, stateless};
 
 impl Gateway {
     pub(super) fn on_notification(&mut self, method: &str, message: Message) {
@@ -28,15 +31,51 @@ impl Gateway {
                 }
             }
             Some(Method::Progress) => self.on_client_progress(message),
-            // Servers ask for the roots again, and the answer is judged.
             Some(Method::RootsChanged) | None => {
                 for at in self.usable().collect::<Vec<_>>() {
-                    self.out.push_back(Output::Server { at, message: message.whole.clone() });
+                    self.judge_notification(at, method, message.clone());
                 }
             }
             // Requests without an id, and what only servers say.
             Some(_) => {}
         }
+    }
+
+    /// Asks the gate whether a server may be told. More than the gate can be asked at once is not
+    /// told: nobody waits for it.
+    pub(super) fn judge_notification(&mut self, at: usize, method: &str, mut message: Message) {
+        if stateless::is(&message) {
+            let params = message.whole.take("params").map(stateless::as_before);
+            message.whole.set("params", params.unwrap_or(Json::Null));
+        }
+        let question = match Method::named(method).map(Method::asked) {
+            Some(Asked::Standing) => Ok(Question::Outlook(Vec::new())),
+            Some(Asked::Permit) | None => {
+                self.about(&self.servers[at], method, message.params()).map(Question::Act)
+            }
+        };
+        match question {
+            Ok(question) if self.asks.len() < OPEN_MAX => {
+                self.ask(question, Asking::Notified { at, whole: message.whole });
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    pub(super) fn on_notification_judged(&mut self, at: usize, whole: Json, said: Said) {
+        let permit = match said {
+            Said::Act(verdict) => match No::of((*verdict).clone()) {
+                None => verdict.id.map(|id| (id, self.now_ms)),
+                Some(_) => return,
+            },
+            Said::Outlook(outlook) if outlook.standing.is_none() => None,
+            Said::Outlook(_) | Said::Nothing { .. } => return,
+        };
+        if self.servers[at].may_use().is_err() {
+            return self.came(permit, Came::NotTried);
+        }
+        self.out.push_back(Output::Server { at, message: whole });
+        self.came(permit, Came::Done);
     }
 
     /// A request is not wanted any more: whoever has it is told, its answer is dropped.

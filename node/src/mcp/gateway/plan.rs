@@ -151,7 +151,7 @@ impl Gateway {
     }
 
     /// A method of a server as an act: `connector:method` with its parameters.
-    fn about(
+    pub(super) fn about(
         &self,
         server: &Server,
         method: &str,

@@ -250,18 +250,49 @@ fn a_no_is_said_and_nothing_is_sent() {
 fn the_revoked_are_refused_on_every_method() {
     let names = Method::ALL.iter().map(|method| method.text()).chain(["x/unknown"]);
     for (number, name) in names.enumerate() {
-        let mut lab = Lab::ready(&[READ]);
         let params = r#"{"name":"read","uri":"file:///x","taskId":"t","level":"debug","ref":{"type":"ref/prompt","name":"p"},"protocolVersion":"2025-06-18"}"#;
-        lab.says(&format!(
-            r#"{{"jsonrpc":"2.0","id":{number},"method":"{name}","params":{params}}}"#
-        ));
+        let said = format!(r#""method":"{name}","params":{params}}}"#);
+        let mut lab = Lab::ready(&[READ]);
+        lab.says(&format!(r#"{{"jsonrpc":"2.0","id":{number},{said}"#));
         lab.no();
         let told = lab.told();
         let denied = told.get("error").is_some()
             || told.at(&["result", "isError"]) == Some(&Json::Bool(true));
         assert!(denied, "{name}: {told}");
+        lab.says(&format!(r#"{{"jsonrpc":"2.0",{said}"#));
+        lab.no();
+        assert!(lab.client.is_empty(), "{name}: nobody answers a notification");
         assert!(lab.servers[0].is_empty(), "{name} reached the server: {:?}", lab.servers[0]);
     }
+}
+
+/// Goal: what a client only says reaches a server when the gate has said Yes to that, whole and
+/// with its outcome told; a flood waits for nobody. Method: a method of no table to two servers, of
+/// which one may be told; then more of them than may be open.
+#[test]
+fn what_clients_only_say_is_judged() {
+    let mut lab = Lab::new(&[("a", &[READ]), ("b", &[READ])]);
+    lab.greet();
+    lab.serve(0, &greeting_of("a"), &[READ]);
+    lab.serve(1, &greeting_of("b"), &[READ]);
+    lab.yes();
+    lab.servers = vec![Vec::new(); 2];
+    let said =
+        r#"{"jsonrpc":"2.0","method":"vendor/run","params":{"cmd":"x","_meta":{"t":1}},"more":1}"#;
+    lab.says(said);
+    assert!(lab.servers.iter().all(Vec::is_empty), "nothing is sent before the gate has spoken");
+    lab.judge(|question| {
+        let Question::Act(act) = question else { panic!("{question:?}") };
+        assert_eq!(act.args, [("cmd".to_owned(), "x".to_owned())]);
+        let permitted = act.target == "b:vendor/run";
+        Said::Act(verdict(if permitted { "permit" } else { "deny" }, "vendor"))
+    });
+    assert_eq!(lab.servers, [vec![], vec![json(said)]]);
+    assert_eq!(lab.outcomes, [Came::Done]);
+    for _ in 0..2 * OPEN_MAX {
+        lab.says(said);
+    }
+    assert_eq!(lab.asks.len(), OPEN_MAX);
 }
 
 /// Goal: only open tools are listed, in the server's order; a forbidden one may be asked for and
