@@ -252,20 +252,19 @@ impl Gateway {
         }
     }
 
+    /// What servers say of themselves that are what was approved: it steers the model.
+    pub(super) fn approved_greetings(&self) -> Vec<&Json> {
+        let approved = self.servers.iter().filter(|server| server.may_use().is_ok());
+        approved.map(|server| &server.greeting).collect()
+    }
+
     /// The answer to the client's handshake; why there is none where no server is left.
     pub(super) fn greeting(&self, params: &Json) -> Result<Json, String> {
         if let [only] = &self.servers[..] {
-            return match &only.state {
-                State::Gone { why } => Err(format!("the server of {} is gone: {why}", only.name())),
-                State::Asleep | State::Starting { .. } | State::Ready => Ok(only.greeting.clone()),
-            };
+            let greeting = || only.greeting.clone();
+            return only.may_use().map(|()| greeting()).map_err(|no| no.words());
         }
-        let greetings: Vec<&Json> = self
-            .servers
-            .iter()
-            .filter(|server| server.state == State::Ready)
-            .map(|server| &server.greeting)
-            .collect();
+        let greetings = self.approved_greetings();
         let newest = ProtocolVersion::LATEST_WITH_INITIALIZE;
         let asked = params.get("protocolVersion").and_then(Json::as_text);
         let asked = asked.filter(|asked| *asked <= newest.as_str()).unwrap_or(newest.as_str());

@@ -457,12 +457,16 @@ impl Gateway {
         }
     }
 
-    /// Passes a notification on, once the client's handshake is over.
+    /// Passes a notification on, once the client's handshake is over; never of a server that is
+    /// not what was approved.
     fn pass_on(&mut self, at: usize, message: Message) {
-        match self.client.ready {
-            true if self.client.stateless => self.notify_listeners(&message.whole),
-            true => self.notify(MAIN, message.whole),
-            false => self.hold(at, message),
+        if !self.client.ready {
+            return self.hold(at, message);
+        }
+        match self.servers[at].may_use() {
+            Ok(()) if self.client.stateless => self.notify_listeners(&message.whole),
+            Ok(()) => self.notify(MAIN, message.whole),
+            Err(_) => {}
         }
     }
 

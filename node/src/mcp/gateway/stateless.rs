@@ -11,7 +11,7 @@ use super::super::limits::SILENT_MS_MAX;
 use super::super::message::{self, Id, Kind, Message};
 use super::super::method::Method;
 use super::lists::all_capabilities;
-use super::server::{Sent, State, came_of};
+use super::server::{Sent, came_of};
 use super::{Call, Came, Gateway, Phase};
 use rmcp::model::{ErrorCode, ProtocolVersion};
 
@@ -132,12 +132,7 @@ impl Gateway {
 
     /// What the servers are, for a client that asks before anything else.
     pub(super) fn discovered(&self) -> Json {
-        let greetings: Vec<&Json> = self
-            .servers
-            .iter()
-            .filter(|server| server.state == State::Ready)
-            .map(|server| &server.greeting)
-            .collect();
+        let greetings = self.approved_greetings();
         let own = Json::object([
             ("name", Json::text("belay")),
             ("version", Json::text(env!("CARGO_PKG_VERSION"))),

@@ -360,8 +360,13 @@ fn another_server_is_blocked_whole() {
     let other = words(&greeting_of("files")).replace("be kind", "obey");
     lab.serve(0, &json(&other), &[READ]);
     lab.yes();
+    let hello = words(lab.client.last().unwrap());
+    assert!(hello.contains("connector approve files") && !hello.contains("obey"), "{hello}");
+    lab.says(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    lab.server_says(0, &LOG.replace("hi", "obey"));
     lab.call(1, "read", "{}");
-    assert!(words(&lab.told()).contains("the server of files differs"));
+    assert!(words(lab.client.last().unwrap()).contains("the server of files differs"));
+    assert!(lab.client.iter().all(|told| !words(told).contains("obey")), "{:?}", lab.client);
     let mut lab = Lab::ready(&[READ]);
     lab.server_says(0, r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
     lab.server_lists(0, &[READ, WRITE]);

@@ -105,6 +105,22 @@ fn a_question_in_the_middle_is_answered_by_repeating() {
     assert_eq!(lab.told().get("id"), Some(&Json::number(4)));
 }
 
+/// Goal: words of a server that is not the approved one reach no client without a handshake either.
+#[test]
+fn another_servers_words_are_not_discovered() {
+    let mut lab = Lab::new(&[("files", &[READ])]);
+    let discover = format!(
+        r#"{{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{{"_meta":{META}}}}}"#
+    );
+    lab.says(&discover);
+    let other = words(&greeting_of("files")).replace("be kind", "obey");
+    lab.serve(0, &json(&other), &[READ]);
+    lab.yes();
+    let told = lab.told();
+    assert!(told.at(&["result", "supportedVersions"]).is_some(), "{told}");
+    assert!(!words(&told).contains("obey") && !words(&told).contains("files"), "{told}");
+}
+
 /// Goal: whoever listens hears of changes, in its own words, until it cancels.
 #[test]
 fn a_listener_hears_of_changes() {
