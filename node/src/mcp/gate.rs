@@ -1,79 +1,138 @@
-//! Asking the gate: the gateway's questions at the agents' door, some at a time.
+//! Asking the gate: the gateway's questions at the agents' door, many at a time.
 //!
-//! Each permit waits for its audit record, so several questions travel at once, each on a
-//! connection of its own. Refused here: an answer that nobody gave; silence is a No.
+//! Each permit waits for its audit record, so questions travel side by side, each on a connection
+//! of its own; who asks is started when all others are busy and leaves when there is nothing to
+//! ask, so that a quiet agent keeps no seat at the door. What is only told has a way of its own and
+//! holds no question up. Refused here: an answer that nobody gave; silence is a No.
 
 use super::gateway::{Question, Said};
-use super::limits::{GATE_MS_MAX, PROSPECTS_MAX};
+use super::limits::{ASKERS_MAX, GATE_MS_MAX, IDLE_MS_MAX, PROSPECTS_MAX};
 use crate::api::{Ask, OutlookSaid};
 use crate::door::{DoorClient, DoorError};
 use serde::de::DeserializeOwned;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Questions on their way at once; more would only wait for one disk.
-const WORKERS: usize = 4;
+/// Who tells what came of permits: the node has heard it when they have said it, nobody waits.
+const TELLERS_MAX: usize = 2;
 
 /// The way to the gate.
 #[derive(Clone)]
 pub(super) struct Gate {
-    jobs: Sender<Job>,
+    asks: Arc<Lane<Asked>>,
+    tells: Arc<Lane<Ask>>,
 }
 
-/// What is said at the door.
-enum Job {
-    /// A question, and its number.
-    Ask(u64, Question),
-    /// Something to know; whether it was heard is not waited for.
-    Tell(Box<Ask>),
+/// A question, and who wants to hear the answer.
+struct Asked {
+    question: Question,
+    hear: Box<dyn FnOnce(Said) + Send>,
 }
 
 impl Gate {
-    /// The gate behind this door; answers go to `hear`, from other threads.
-    pub(super) fn behind(door: &Path, hear: impl Fn(u64, Said) + Send + Clone + 'static) -> Self {
-        let (jobs, queue) = channel();
-        let queue = Arc::new(Mutex::new(queue));
-        for _ in 0..WORKERS {
-            let (queue, hear, door) = (Arc::clone(&queue), hear.clone(), door.to_owned());
-            thread::spawn(move || work(&queue, &door, &hear));
-        }
-        Self { jobs }
+    /// The gate behind this door.
+    pub(super) fn behind(door: &Path) -> Self {
+        let lane = |most| (door.to_owned(), most);
+        Self { asks: Lane::new(lane(ASKERS_MAX), ask), tells: Lane::new(lane(TELLERS_MAX), tell) }
     }
 
-    pub(super) fn ask(&self, ask: u64, question: Question) {
-        // The workers live as long as this does.
-        let _ = self.jobs.send(Job::Ask(ask, question));
+    /// Asks; `hear` is called from another thread.
+    pub(super) fn ask(&self, question: Question, hear: impl FnOnce(Said) + Send + 'static) {
+        Lane::add(&self.asks, Asked { question, hear: Box::new(hear) });
     }
 
+    /// Tells something; whether it was heard is not waited for.
     pub(super) fn tell(&self, said: Ask) {
-        let _ = self.jobs.send(Job::Tell(Box::new(said)));
+        Lane::add(&self.tells, said);
     }
 }
 
-type Queue = Arc<Mutex<Receiver<Job>>>;
+impl Gate {
+    /// Waits until what was told is told, but no longer than this.
+    pub(super) fn settle(&self, at_most: Duration) {
+        let queue = self.tells.queue();
+        let busy = |queue: &mut Queue<Ask>| !queue.jobs.is_empty() || queue.idle < queue.workers;
+        // Late or not, whoever waits goes on.
+        drop(self.tells.done.wait_timeout_while(queue, at_most, busy));
+    }
+}
 
-fn work(queue: &Queue, door: &Path, hear: &impl Fn(u64, Said)) {
-    let mut line = Line { door: door.to_owned(), open: None };
-    loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let (ask, question) = match job {
-            Ok(Job::Ask(ask, question)) => (ask, question),
-            Ok(Job::Tell(said)) => {
-                if let Err(error) = line.call::<serde_json::Value>(&said) {
-                    crate::screen::talk(format_args!("belay: the node was not told: {error}"));
-                }
-                continue;
-            }
-            Err(_nobody_asks) => return,
-        };
-        let said = line.ask(question).unwrap_or_else(|error| Said::Nothing {
-            what: format!("the gate did not answer: {error}"),
-            hint: error.hint(),
-        });
-        hear(ask, said);
+fn ask(line: &mut Line, asked: Asked) {
+    let said = line.ask(asked.question).unwrap_or_else(|error| Said::Nothing {
+        what: format!("the gate did not answer: {error}"),
+        hint: error.hint(),
+    });
+    (asked.hear)(said);
+}
+
+fn tell(line: &mut Line, said: Ask) {
+    if let Err(error) = line.call::<serde_json::Value>(&said) {
+        crate::screen::talk(format_args!("belay: the node was not told: {error}"));
+    }
+}
+
+/// What waits to be said at the door, and who says it.
+struct Lane<J> {
+    door: PathBuf,
+    most: usize,
+    say: fn(&mut Line, J),
+    queue: Mutex<Queue<J>>,
+    more: Condvar,
+    /// A worker has nothing to do.
+    done: Condvar,
+}
+
+struct Queue<J> {
+    jobs: VecDeque<J>,
+    workers: usize,
+    idle: usize,
+}
+
+impl<J: Send + 'static> Lane<J> {
+    fn new((door, most): (PathBuf, usize), say: fn(&mut Line, J)) -> Arc<Self> {
+        let queue = Mutex::new(Queue { jobs: VecDeque::new(), workers: 0, idle: 0 });
+        Arc::new(Self { door, most, say, queue, more: Condvar::new(), done: Condvar::new() })
+    }
+
+    fn add(lane: &Arc<Self>, job: J) {
+        let mut queue = lane.queue();
+        queue.jobs.push_back(job);
+        if queue.idle < queue.jobs.len() && queue.workers < lane.most {
+            queue.workers += 1;
+            let own = Arc::clone(lane);
+            thread::spawn(move || own.work());
+        }
+        lane.more.notify_one();
+    }
+
+    fn work(&self) {
+        let mut line = Line { door: self.door.clone(), open: None };
+        while let Some(job) = self.next() {
+            (self.say)(&mut line, job);
+        }
+    }
+
+    /// The next one; none when nothing came for long, and then this worker is gone.
+    fn next(&self) -> Option<J> {
+        let idle = Duration::from_millis(IDLE_MS_MAX);
+        let mut queue = self.queue();
+        queue.idle += 1;
+        self.done.notify_all();
+        let waited = self.more.wait_timeout_while(queue, idle, |queue| queue.jobs.is_empty());
+        queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        queue.idle -= 1;
+        let job = queue.jobs.pop_front();
+        if job.is_none() {
+            queue.workers -= 1;
+        }
+        job
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue<J>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -135,6 +194,7 @@ mod tests {
     use crate::api::OutlookAsk;
     use std::io::{BufRead, BufReader, Write};
     use std::os::unix::net::{UnixListener, UnixStream};
+    use std::sync::mpsc::{Receiver, Sender, channel};
 
     /// A gate that permits everything by a rule called after what was asked; over `late` it takes
     /// its time. Says when it has answered.

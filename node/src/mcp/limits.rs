@@ -72,3 +72,9 @@ pub(crate) const END_GRACE_MS: u64 = 1_000;
 
 /// Time for the gate to answer: its own bound is the disk's.
 pub(crate) const GATE_MS_MAX: u64 = 15_000;
+
+/// Questions on their way to the gate at once: the node puts those of one moment on disk together.
+pub(crate) const ASKERS_MAX: usize = 12;
+
+/// Time after which whoever has nothing to ask gives its seat at the door back.
+pub(crate) const IDLE_MS_MAX: u64 = 5_000;

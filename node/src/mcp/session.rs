@@ -6,7 +6,7 @@
 
 use super::child::{self, Heard, Line};
 use super::gate::Gate;
-use super::gateway::{Approved, Came, Gateway, Input, MAIN, Output};
+use super::gateway::{Approved, Came, Gateway, Input, MAIN, Output, Question};
 use super::json::Json;
 use super::limits::{END_GRACE_MS, QUEUE_MAX, TICK_MS};
 use super::pin::{Change, Pins};
@@ -43,7 +43,7 @@ pub(crate) fn on_stdio(connectors: Vec<ConnectorSaid>, door: &Path) -> io::Resul
     let say = |_via: u64, message: Json, _last: bool| {
         writeln!(out, "{message}").and_then(|()| out.flush())
     };
-    Session::new(connectors, door, news).serve(&heard, say)
+    Session::new(connectors, Gate::behind(door), news).serve(&heard, say)
 }
 
 fn read_client(news: &SyncSender<News>) {
@@ -69,12 +69,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(connectors: Vec<ConnectorSaid>, door: &Path, news: SyncSender<News>) -> Self {
-        let judged = news.clone();
-        let gate = Gate::behind(door, move |ask, said| {
-            // The loop may have ended already.
-            let _ = judged.send(News::Input(Input::Judged { ask, said }));
-        });
+    pub(super) fn new(connectors: Vec<ConnectorSaid>, gate: Gate, news: SyncSender<News>) -> Self {
         let gateway = Gateway::new(connectors.iter().map(approved).collect());
         let running = BTreeMap::new();
         Self { gateway, connectors, running, gate, news, begun: Instant::now() }
@@ -115,11 +110,19 @@ impl Session {
                     server.end(0);
                 }
             }
-            Output::Ask { ask, question } => self.gate.ask(ask, question),
+            Output::Ask { ask, question } => self.ask(ask, question),
             Output::Outcome { of, came, took_ms } => self.gate.tell(outcome(of, came, took_ms)),
             Output::Differs { at, changes } => self.report(at, changes),
         }
         Ok(())
+    }
+
+    fn ask(&self, ask: u64, question: Question) {
+        let judged = self.news.clone();
+        self.gate.ask(question, move |said| {
+            // The loop may have ended already.
+            let _ = judged.send(News::Input(Input::Judged { ask, said }));
+        });
     }
 
     fn start(&mut self, at: usize) {
@@ -157,6 +160,7 @@ impl Session {
             .collect();
         // A thread that panicked has nothing more to end.
         ends.into_iter().for_each(|end| drop(end.join()));
+        self.gate.settle(Duration::from_millis(END_GRACE_MS));
     }
 
     fn now_ms(&self) -> u64 {
