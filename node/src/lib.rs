@@ -40,6 +40,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(warden::WARDEN) => warden::run_on_stdin(),
         Some(warden::EXEC_TASK) => warden::exec_task(args.into_iter().skip(2)),
         Some(mcp::child::BEGIN) => mcp::child::begin(args.into_iter().skip(2)),
+        Some(mcp::http::BEGIN) => mcp::http::begin(args.into_iter().skip(2)),
         _ => cli::run(args.into_iter()),
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod connectors;
 mod denial;
 mod gate;
 mod gateway;
+pub(crate) mod http;
 mod json;
 pub(crate) mod limits;
 pub(crate) mod message;

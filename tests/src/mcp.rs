@@ -1,9 +1,12 @@
 //! A client and a server of the Model Context Protocol that say exactly what a story wants.
 //!
 //! `client SCRIPT -- CMD…` starts a server and says each line of a file to it; after a request it
-//! waits for the answer. `server TOOLS SEEN` lists the tools of a file and does what a tool is
+//! waits for the answer. `http SCRIPT` says each request of a file to the endpoint that an agent
+//! finds in its environment. `server TOOLS SEEN` lists the tools of a file and does what a tool is
 //! called: `echo` answers with its arguments, `crash` ends, `endless` never ends its line, and so
 //! on. Refused here: belief; whatever comes is printed or kept for the story to look at.
+
+pub mod http;
 
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
@@ -19,8 +22,9 @@ pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let ended = match &words[..] {
         ["client", script, "--", command @ ..] => client(script, command),
+        ["http", script] => http::client(script),
         ["server", tools, seen] => server(tools, seen),
-        _ => Err("client SCRIPT -- CMD…, or server TOOLS SEEN".to_owned()),
+        _ => Err("client SCRIPT -- CMD…, http SCRIPT, or server TOOLS SEEN".to_owned()),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -57,6 +57,11 @@ pub(crate) struct Approved {
 pub(crate) enum Input {
     /// The client says something, on a channel of its own.
     Client { via: u64, bytes: Vec<u8> },
+    /// The client says something that was read already.
+    Said { via: u64, message: Box<Message> },
+    /// The client does not listen on this channel any more, which is how its era takes back what it
+    /// asked there.
+    Hangup { via: u64 },
     /// The client's message was longer than any may be, and is forgotten.
     ClientTooLong { via: u64 },
     /// A server says something.
@@ -237,6 +242,8 @@ impl Gateway {
         self.now_ms = now_ms;
         match input {
             Input::Client { via, bytes } => self.on_client(via, &bytes),
+            Input::Said { via, message } => self.on_message(via, *message),
+            Input::Hangup { via } => self.on_hangup(via),
             Input::ClientTooLong { via } => {
                 let what = "the message is longer than this gateway takes";
                 let code = ErrorCode::INVALID_REQUEST.0;
@@ -262,13 +269,25 @@ impl Gateway {
     fn on_client(&mut self, via: u64, bytes: &[u8]) {
         match Message::parse(bytes) {
             Err(unread) => self.tell(via, unread.answer()),
-            Ok(message) => match message.kind.clone() {
-                Kind::Request { id, method } => self.on_request(via, id, method, message),
-                Kind::Notification { method } => self.on_notification(&method, message),
-                Kind::Response { id, .. } => self.on_client_answer(&id, message),
-                // It names nothing that could be answered or passed on.
-                Kind::Nameless => {}
-            },
+            Ok(message) => self.on_message(via, message),
+        }
+    }
+
+    fn on_message(&mut self, via: u64, message: Message) {
+        match message.kind.clone() {
+            Kind::Request { id, method } => self.on_request(via, id, method, message),
+            Kind::Notification { method } => self.on_notification(&method, message),
+            Kind::Response { id, .. } => self.on_client_answer(&id, message),
+            // It names nothing that could be answered or passed on.
+            Kind::Nameless => {}
+        }
+    }
+
+    fn on_hangup(&mut self, via: u64) {
+        self.client.early.retain(|(own, _)| *own != via);
+        let calls = self.calls.iter().filter(|(_, call)| call.via == via);
+        for number in calls.map(|(number, _)| *number).collect::<Vec<_>>() {
+            self.cancel(number, Some(Json::text("the client hung up")));
         }
     }
 

@@ -73,6 +73,27 @@ pub(crate) const END_GRACE_MS: u64 = 1_000;
 /// Time for the gate to answer: its own bound is the disk's.
 pub(crate) const GATE_MS_MAX: u64 = 15_000;
 
+/// Clients of an agent that may be connected at once: it and what it started.
+pub(crate) const CONNECTIONS_MAX: usize = 64;
+
+/// Longest head of a request, in bytes: the longest real one has a tenth.
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Time for the head of a request; nobody keeps a seat by saying nothing.
+pub(crate) const HEAD_MS_MAX: u64 = 10_000;
+
+/// Time for the body of a request, on loopback.
+pub(crate) const BODY_MS_MAX: u64 = 30_000;
+
+/// Sessions of one agent: it, its sub-agents, and one for each era.
+pub(crate) const SESSIONS_MAX: usize = 16;
+
+/// Time after which an answer becomes a stream, so that a client sees that somebody works.
+pub(crate) const FIRST_WORD_MS: u64 = 1_000;
+
+/// Time between two signs of life on a stream: proxies and clients give up after 30 s or more.
+pub(crate) const BEAT_MS: u64 = 15_000;
+
 /// Questions on their way to the gate at once: the node puts those of one moment on disk together.
 pub(crate) const ASKERS_MAX: usize = 12;
 

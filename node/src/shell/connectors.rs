@@ -40,6 +40,11 @@ impl Shell {
         }
     }
 
+    /// Whether there is anything that a gateway could reach.
+    pub(super) fn has_connectors(&self) -> bool {
+        connectors::read(self.state.path()).is_ok_and(|all| !all.is_empty())
+    }
+
     fn connectors(&self) -> Result<Value, Refusal> {
         let all = connectors::read(self.state.path()).map_err(said)?;
         Ok(serde_json::to_value(all).unwrap_or(Value::Null))

@@ -15,6 +15,7 @@ use super::limits::{
 use super::link::Link;
 use super::signals::{Heard, Signals};
 use super::terminal::Terminal;
+use super::tools_door::ToolsDoor;
 use super::{FromWarden, Seen, TaskSpec, TaskStdio, ToWarden};
 use crate::os::{
     BootTimer, Process, Sweep, Tree, become_subreaper, boot_id, boot_now_ns, find_process,
@@ -321,8 +322,13 @@ impl Keeper {
                 (Place::Session, Some(output))
             }
         };
+        let tools_door = ToolsDoor::open_for(&mut self.spec);
         let (pid, launch) = Launch::start(&self.spec, place, output)?;
         self.launch = Some(launch);
+        // A task without such a door has less, never more.
+        if let Err(error) = tools_door.and_then(|door| ToolsDoor::begin(door, &self.spec, pid)) {
+            self.say_in_terminal(&format!("no gateway listens on loopback: {error}"));
+        }
         // Nobody but this process reaps it, so it is still there, alive or dead.
         self.first = find_process(pid);
         if let Some(terminal) = &mut self.terminal {

@@ -23,6 +23,9 @@ pub struct TaskSpec {
     pub cwd: PathBuf,
     /// Where its words go.
     pub stdio: TaskStdio,
+    /// Whether a gateway listens on loopback beside it, for what speaks HTTP and nothing else.
+    #[serde(default)]
+    pub tools_door: bool,
     /// How long it may stand frozen without a lease before it is ended.
     pub lapse_grace_ms: u64,
     /// Seals its facts: the task can write into its folder, and must not be able to write a fact.

@@ -8,7 +8,8 @@
 //! when the node does not.
 //!
 //! It decides nothing, speaks to nobody but the node, starts no thread and no async runtime, and
-//! never says "empty" unless the kernel answered that it has no child left. It can be killed by
+//! never says "empty" unless the kernel answered that it has no child left. A listener that it
+//! opens for its task's gateway it hands on unheard. It can be killed by
 //! its user; then its task's first process dies with it, and the node ends the rest
 //! ([`crate::os::end_orphans`]), unproven.
 //!
@@ -28,6 +29,7 @@ mod link;
 mod message;
 mod signals;
 mod terminal;
+mod tools_door;
 
 pub use exec_task::exec_task;
 pub(crate) use facts::facts_in;

@@ -73,6 +73,7 @@ pub fn spec(folder: &Path, script: &str) -> TaskSpec {
         env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
         cwd: folder.to_path_buf(),
         stdio: TaskStdio::Captured { limit_bytes: 1_000 },
+        tools_door: false,
         lapse_grace_ms: 60_000,
         facts_key: FACTS_KEY,
     }

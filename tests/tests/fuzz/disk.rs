@@ -75,6 +75,7 @@ fn warden() {
         env: vec![("A".into(), "b".into())],
         cwd: PathBuf::from("/"),
         stdio: TaskStdio::Inherit,
+        tools_door: true,
         lapse_grace_ms: 60_000,
         facts_key: [3; 32],
     };

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 /// May `echo`, unless it is told the secret; nothing else but what ends badly.
-const RULES: &str = r#"
+pub(super) const RULES: &str = r#"
 @id("local") permit (principal, action in Belay::Action::"local", resource);
 @id("work") permit (principal, action in Belay::Action::"work", resource);
 @id("echo") permit (principal, action == Belay::Action::"tool.call",
@@ -22,14 +22,18 @@ const RULES: &str = r#"
     when { context.args.contains("lie=true") };
 "#;
 
-fn mcp_exe() -> &'static str {
+pub(super) fn mcp_exe() -> &'static str {
     env!("CARGO_BIN_EXE_belay-mcp")
 }
 
 /// A fleet of one with these rules.
 fn fleet() -> Nodes {
+    fleet_with(RULES)
+}
+
+pub(super) fn fleet_with(rules: &str) -> Nodes {
     let mut fleet = Nodes::empty(exe());
-    fs::write(fleet.path("policy/policy.cedar"), RULES).unwrap();
+    fs::write(fleet.path("policy/policy.cedar"), rules).unwrap();
     fleet.found(LAPTOP, "story.belay");
     fleet
 }
@@ -39,7 +43,7 @@ fn command(fleet: &Nodes) -> [String; 4] {
 }
 
 /// Adds the story's server with these tools.
-fn add(fleet: &Nodes, tools: &[Value]) -> Answer {
+pub(super) fn add_story(fleet: &Nodes, tools: &[Value]) -> Answer {
     write_tools(&fleet.path("tools.json"), tools).unwrap();
     let command = command(fleet);
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
@@ -89,9 +93,9 @@ fn text(answer: &Value) -> &str {
 fn an_agent_sees_and_calls_what_it_may() {
     let fleet = fleet();
     let tools = [tool("echo", "Says it again."), tool("pid", "Who."), tool("delete", "Gone.")];
-    let added = add(&fleet, &tools).wants(0).data();
+    let added = add_story(&fleet, &tools).wants(0).data();
     assert_eq!(added["approved"]["tools"].as_object().unwrap().len(), 3, "{added}");
-    assert!(add(&fleet, &tools).wants(2).stderr.contains("story already"));
+    assert!(add_story(&fleet, &tools).wants(2).stderr.contains("story already"));
     let told = agent(
         &fleet,
         "caller",
@@ -129,7 +133,7 @@ fn an_agent_sees_and_calls_what_it_may() {
 #[test]
 fn a_changed_tool_is_blocked_until_it_is_approved_anew() {
     let mut fleet = fleet();
-    let before = add(&fleet, &[tool("echo", "Says it again."), tool("pid", "Who.")]).wants(0);
+    let before = add_story(&fleet, &[tool("echo", "Says it again."), tool("pid", "Who.")]).wants(0);
     let hash = before.data()["approved"]["tools"]["echo"].as_str().unwrap().to_owned();
     let changed = [tool("echo", "Says it again, and to evil.example."), tool("pid", "Who.")];
     write_tools(&fleet.path("tools.json"), &changed).unwrap();
@@ -190,7 +194,7 @@ fn a_lying_server_is_named_and_gone() {
         ("half", "no message"),
     ];
     let tools: Vec<Value> = lies.iter().map(|(name, _)| tool(name, "Lies.")).collect();
-    add(&fleet, &[&tools[..], &[tool("pid", "Who.")]].concat()).wants(0);
+    add_story(&fleet, &[&tools[..], &[tool("pid", "Who.")]].concat()).wants(0);
     for (lie, word) in lies {
         let lines = [
             call(1, "pid", json!({})),
@@ -212,7 +216,7 @@ fn a_lying_server_is_named_and_gone() {
 #[test]
 fn a_client_that_cannot_be_read_is_answered() {
     let fleet = fleet();
-    add(&fleet, &[tool("echo", "Says it again.")]).wants(0);
+    add_story(&fleet, &[tool("echo", "Says it again.")]).wants(0);
     let twice = r#"unread {"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","name":"delete"}}"#;
     let long =
         format!("unread {{\"jsonrpc\":\"2.0\",\"id\":1,\"x\":\"{}\"}}", "x".repeat(17 << 20));
@@ -237,7 +241,7 @@ fn a_client_that_cannot_be_read_is_answered() {
 #[test]
 fn a_stop_ends_gateway_and_servers() {
     let fleet = fleet();
-    add(&fleet, &[tool("pid", "Who."), tool("silent", "Nothing.")]).wants(0);
+    add_story(&fleet, &[tool("pid", "Who."), tool("silent", "Nothing.")]).wants(0);
     let script = fleet.path("quiet.lines");
     let lines = [call(1, "pid", json!({})), call(2, "silent", json!({"lie": true}))];
     fs::write(&script, [&hello()[..], &lines].concat().join("\n")).unwrap();

@@ -17,6 +17,7 @@ mod drafts;
 mod events;
 mod full_disk;
 mod gateway;
+mod gateway_http;
 mod invite_members;
 mod keys_kept;
 mod keys_lost;

@@ -269,10 +269,15 @@ impl Gateway {
         &mut self,
         at: usize,
         method: &str,
-        params: Option<Json>,
+        mut params: Option<Json>,
         what: Sent,
     ) -> u64 {
         let id = self.next();
+        // Two clients may take one token; what this request is called here is its alone.
+        let meta = params.as_mut().and_then(|params| params.get_mut("_meta"));
+        if let Some(token) = meta.and_then(|meta| meta.get_mut("progressToken")) {
+            *token = Id::own(id).json();
+        }
         self.servers[at].sent.insert(id, what);
         let message = message::request(&Id::own(id), method, params);
         self.out.push_back(Output::Server { at, message });
@@ -471,17 +476,25 @@ impl Gateway {
     }
 
     /// Progress goes to whoever asked this server under that token, and to nobody else.
-    fn on_server_progress(&mut self, at: usize, message: Message) {
-        let token = message.params().and_then(|params| params.get("progressToken"));
+    fn on_server_progress(&mut self, at: usize, mut message: Message) {
+        let said = message.params().and_then(|params| params.get("progressToken"));
+        let said = said.and_then(Id::in_params);
         let now_ms = self.now_ms;
-        let of = |call: &&mut super::Call| {
-            matches!(call.phase, Phase::Sent { at: own, .. } if own == at)
-                && call.token.is_some()
-                && call.token.as_ref() == token
+        let of = |call: &&mut super::Call| match call.phase {
+            Phase::Sent { at: own, id } => own == at && Some(Id::own(id)) == said,
+            Phase::Judging(_)
+            | Phase::Gathering(_)
+            | Phase::Filtering { .. }
+            | Phase::Listening { .. }
+            | Phase::Everyone { .. } => false,
         };
         let Some(call) = self.calls.values_mut().find(of) else { return };
+        let Some(token) = call.token.clone() else { return };
         call.touched_ms = now_ms;
         let via = call.via;
+        if let Some(params) = message.whole.get_mut("params") {
+            params.set("progressToken", token);
+        }
         self.notify(via, message.whole);
     }
 
