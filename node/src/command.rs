@@ -34,6 +34,7 @@ pub(crate) mod prove;
 pub(crate) mod publish;
 pub(crate) mod resume;
 pub(crate) mod revoke;
+mod rewire;
 pub(crate) mod rotate;
 pub(crate) mod statement;
 pub(crate) mod status;

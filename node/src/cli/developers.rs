@@ -36,6 +36,9 @@ pub(crate) struct WrapWords {
     /// root.
     #[arg(long)]
     managed: bool,
+    /// Leave its connectors as they are.
+    #[arg(long)]
+    pub(crate) hook_only: bool,
     /// Do it without asking.
     #[arg(long)]
     pub(crate) yes: bool,

@@ -2,15 +2,18 @@
 //! coding agent that is known here is started with a hook that asks at every tool call.
 
 use super::door;
+use crate::api::connector::{ConnectorAsk, ConnectorSaid};
 use crate::api::{Ask, RunAsk, RunSaid};
 use crate::cli::{Context, Run};
 use crate::door::DoorName;
 use crate::fault::{Fault, io};
-use crate::hook::{Dialect, HookCommand, lend};
+use crate::hook::{
+    Dialect, Gateway, HookCommand, Left, LentConnector, configured, for_a_run, lend,
+};
 use crate::program::find;
 use crate::screen::talk;
 use crate::warden;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
@@ -59,9 +62,31 @@ fn hooked(context: &Context, run: &Run, path: &Path) -> Result<Hooked, Fault> {
     };
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
     let state = std::path::absolute(context.state()?).map_err(io("the state directory"))?;
-    let lent = lend(dialect, &run.argv, path, &HookCommand::new(&exe, &state, dialect))?;
+    let hook = HookCommand::new(&exe, &state, dialect);
+    let own = connectors(context, dialect, &Gateway::new(&exe, &state))?;
+    let lent = lend(dialect, &run.argv, path, (&hook, &own))?;
     let level = format!("hooks only: {} asks at every tool call", dialect.title());
     Ok(Hooked { argv: lent.argv, without: lent.without, hooked: true, level })
+}
+
+/// The connectors of this device that the agent starts through the gateway for this run.
+fn connectors(
+    context: &Context,
+    dialect: Dialect,
+    gateway: &Gateway,
+) -> Result<Vec<LentConnector>, Fault> {
+    let ask = Ask::Connector(ConnectorAsk::List);
+    let registered: Vec<ConnectorSaid> = door(context, DoorName::Operator)?.call(&ask)?;
+    if registered.is_empty() {
+        return Ok(Vec::new());
+    }
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let here = std::env::current_dir().map_err(io("this folder"))?;
+    let (lent, left) = for_a_run(dialect, &configured(dialect, &home, &here), registered, gateway);
+    for Left { name, why } in left {
+        talk(format_args!("belay: the connector {name} stays as the agent has it: {why}"));
+    }
+    Ok(lent)
 }
 
 /// The agent's name where none is given: the program's file name, as far as it is one.

@@ -197,11 +197,13 @@ fn unhooked(hook: &WrapLine) -> Option<Item> {
     if hook.stands != Stands::Gone {
         return None;
     }
-    let what = format!(
-        "{} does not ask any more: its hook is gone from {}, or switched off there",
-        hook.agent,
-        hook.path.display()
-    );
+    let (agent, path) = (&hook.agent, hook.path.display());
+    let what = match hook.hook {
+        true => format!(
+            "{agent} does not ask any more: its hook is gone from {path}, or switched off there"
+        ),
+        false => format!("{agent} starts connectors of {path} beside the gateway again"),
+    };
     let managed = if hook.place == Place::Managed { " --managed" } else { "" };
     let next = format!("belay agent wrap {}{managed}", hook.agent);
     Some(Item { what, next, wrong: true })

@@ -1,13 +1,17 @@
 //! `belay agent wrap` and `unwrap`: an agent asks this node at every tool call however it is
-//! started, or no more.
+//! started, and its connectors go through the gateway; or no more.
 //!
 //! The difference is shown before anything is written. Refused here: writing without a yes.
 
+use super::rewire::{self, Planned};
 use crate::cli::{Context, WrapWords};
 use crate::fault::{Fault, io};
-use crate::hook::{Dialect, HookCommand, Place, Stands, Undone, Wrap, open_ways, wanted};
+use crate::hook::{
+    Base, Dialect, Gateway, HookCommand, Place, Stands, Undone, Wrap, hook_change, hook_file,
+    open_ways,
+};
 use crate::screen::{Shown, talk};
-use serde_json::json;
+use serde::Serialize;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,57 +19,121 @@ use std::process::ExitCode;
 pub(crate) fn wrap(context: &Context, words: &WrapWords) -> Result<ExitCode, Fault> {
     let state = state(context)?;
     let (dialect, place) = (words.agent, words.place());
-    if let Some(old) = Wrap::of(&state, dialect, place)?.filter(|old| old.stands() != Stands::Gone)
-    {
-        let words = format!("{} is wrapped already, in {}", dialect.title(), old.path.display());
-        return shown(context, "belay.agent.wrap/1", &old, "already", words);
+    let mut plan = plan(context, words, &state)?;
+    let written = |planned: &Planned| planned.is_written(dialect, place);
+    let news: Vec<bool> = plan.iter().map(written).collect::<Result<_, _>>()?;
+    if news.iter().all(|written| *written) {
+        let files = plan.iter().filter(|planned| !planned.is_empty());
+        let files = files.map(|planned| planned.base.path.display().to_string());
+        let files: Vec<String> = files.collect();
+        let words = format!("{} is wrapped already, in {}\n", dialect.title(), files.join(", "));
+        return shown(context, WRAPPED, &Told::of(dialect, place, &plan, "already"), words);
     }
-    let exe = std::env::current_exe().map_err(io("finding this program"))?;
-    let hook = HookCommand::new(&exe, &state, dialect);
-    let wanted = wanted(dialect, place, &home()?, (&hook, &state))?;
-    let (wrap, after) = Wrap::planned(dialect, place, wanted)?;
-    talk(format_args!("{}\n{}", wrap.path.display(), difference(wrap.before(), &after)));
+    plan.iter().for_each(rewire::announce);
+    for planned in plan.iter().filter(|planned| !planned.is_empty()) {
+        let (_, after) = planned.wrap(dialect, place)?;
+        let now = planned.base.now()?.unwrap_or_default();
+        talk(format_args!("{}\n{}", planned.base.path.display(), difference(&now, &after)));
+    }
     confirm(words.yes, "Write this?")?;
-    wrap.write(&state, &after).map_err(|fault| needs_root(place, fault))?;
+    rewire::add(context, &mut plan)?;
+    for planned in plan.iter().filter(|planned| !planned.is_empty()) {
+        let (wrap, after) = planned.wrap(dialect, place)?;
+        wrap.write(&state, &after).map_err(|fault| needs_root(place, fault))?;
+    }
     let mut text = format!("{} asks this node at every tool call.\n", dialect.title());
     text += &format!(
         "Start it with `belay agent run -- {}`; started otherwise it is denied.\n",
         dialect.program()
     );
+    text += &rewire::words(&plan);
     text +=
         &open_ways(dialect, place).iter().map(|way| format!("open: {way}\n")).collect::<String>();
-    shown(context, "belay.agent.wrap/1", &wrap, "written", text)
+    shown(context, WRAPPED, &Told::of(dialect, place, &plan, "written"), text)
+}
+
+/// Every file that is written, with what it says now and then.
+fn plan(context: &Context, words: &WrapWords, state: &Path) -> Result<Vec<Planned>, Fault> {
+    let (dialect, place, home) = (words.agent, words.place(), home()?);
+    let exe = std::env::current_exe().map_err(io("finding this program"))?;
+    let hook = HookCommand::new(&exe, state, dialect);
+    let wraps = Wrap::of(state, dialect, place)?;
+    let base = Base::of(hook_file(dialect, place, &home, state), &wraps)?;
+    let change = hook_change((dialect, place), (&base.path, base.text()), &hook, state)?;
+    let mut plan = vec![Planned::new(base, Some(change))];
+    if words.hook_only {
+        return Ok(plan);
+    }
+    let gateway = Gateway::new(&exe, state);
+    match place {
+        Place::User => rewire::plan_own(context, dialect, (&home, &wraps), &gateway, &mut plan)?,
+        Place::Managed => rewire::plan_managed(context, dialect, &wraps, &gateway, &mut plan)?,
+    }
+    Ok(plan)
 }
 
 pub(crate) fn unwrap(context: &Context, words: &WrapWords) -> Result<ExitCode, Fault> {
     let state = state(context)?;
     let (dialect, place) = (words.agent, words.place());
-    let Some(wrap) = Wrap::of(&state, dialect, place)? else {
+    let wraps = Wrap::of(&state, dialect, place)?;
+    if wraps.is_empty() {
         let what = format!("{} is not wrapped for this node at that place", dialect.title());
         return Err(Fault::wrong_use(what, "`belay status` lists what is wrapped"));
-    };
-    talk(format_args!("{}", wrap.path.display()));
+    }
+    wraps.iter().for_each(|wrap| talk(format_args!("{}", wrap.path.display())));
     confirm(words.yes, "Take belay's lines out of it?")?;
-    let undone = wrap.undo(&state).map_err(|fault| needs_root(place, fault))?;
-    let (how, text) = match undone {
-        Undone::Restored => ("restored", "is what it was, byte for byte"),
-        Undone::OwnLinesOnly => {
-            ("own-lines-only", "was changed since: only belay's lines were taken out")
-        }
-    };
-    let text = format!("{} {text}.", wrap.path.display());
-    shown(context, "belay.agent.unwrap/1", &wrap, how, text)
+    let (mut files, mut text) = (Vec::new(), String::new());
+    for wrap in wraps {
+        let undone = wrap.undo(&state).map_err(|fault| needs_root(place, fault))?;
+        let (how, said) = match undone {
+            Undone::Restored => ("restored", "is what it was, byte for byte"),
+            Undone::OwnLinesOnly => {
+                ("own-lines-only", "was changed since: only belay's lines were taken out")
+            }
+        };
+        text += &format!("{} {said}.\n", wrap.path.display());
+        files.push(FileTold { path: wrap.path, how });
+    }
+    let (agent, left) = (dialect.word(), Vec::new());
+    let told = Told { agent, place, files, connectors: Vec::new(), left };
+    shown(context, "belay.agent.unwrap/1", &told, text)
 }
 
-fn shown(
-    context: &Context,
-    schema: &str,
-    wrap: &Wrap,
-    how: &str,
-    words: String,
-) -> Result<ExitCode, Fault> {
-    let data = json!({"agent": wrap.agent, "place": wrap.place, "path": wrap.path, "how": how});
-    Shown::whole(schema, &data, words).show(context.format)?;
+const WRAPPED: &str = "belay.agent.wrap/1";
+
+/// What was done, for `--json`.
+#[derive(Serialize)]
+struct Told {
+    agent: &'static str,
+    place: Place,
+    files: Vec<FileTold>,
+    /// Connectors that go through the gateway.
+    connectors: Vec<String>,
+    /// Connectors that do not.
+    left: Vec<crate::hook::Left>,
+}
+
+#[derive(Serialize)]
+struct FileTold {
+    path: PathBuf,
+    how: &'static str,
+}
+
+impl Told {
+    fn of(dialect: Dialect, place: Place, plan: &[Planned], how: &'static str) -> Self {
+        let file = |planned: &Planned| FileTold { path: planned.base.path.clone(), how };
+        Self {
+            agent: dialect.word(),
+            place,
+            files: plan.iter().filter(|planned| !planned.is_empty()).map(file).collect(),
+            connectors: plan.iter().flat_map(Planned::connectors).collect(),
+            left: plan.iter().flat_map(Planned::left).cloned().collect(),
+        }
+    }
+}
+
+fn shown(context: &Context, schema: &str, told: &Told, words: String) -> Result<ExitCode, Fault> {
+    Shown::whole(schema, told, words).show(context.format)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -129,6 +197,8 @@ pub(super) struct WrapLine {
     pub(super) place: Place,
     pub(super) path: PathBuf,
     pub(super) stands: Stands,
+    /// True where the hook is in it; connectors alone otherwise.
+    pub(super) hook: bool,
     /// What the hook does not hold there.
     pub(super) open: Vec<&'static str>,
 }
@@ -136,11 +206,11 @@ pub(super) struct WrapLine {
 /// Every wrap of this state.
 pub(super) fn lines(state: &Path) -> Result<Vec<WrapLine>, Fault> {
     let line = |wrap: Wrap| {
-        let dialect = Dialect::ALL.into_iter().find(|known| known.word() == wrap.agent);
-        let open = dialect.map(|dialect| open_ways(dialect, wrap.place).to_vec());
-        let stands = wrap.stands();
+        let (stands, hook) = (wrap.stands(), wrap.is_hook());
         let Wrap { agent, place, path, .. } = wrap;
-        WrapLine { agent, place, path, stands, open: open.unwrap_or_default() }
+        let dialect = Dialect::ALL.into_iter().find(|known| hook && known.word() == agent);
+        let open = dialect.map(|dialect| open_ways(dialect, place).to_vec());
+        WrapLine { agent, place, path, stands, hook, open: open.unwrap_or_default() }
     };
     Ok(Wrap::all(state)?.into_iter().map(line).collect())
 }
@@ -155,7 +225,8 @@ pub(super) fn words(lines: &[WrapLine]) -> String {
         };
         let open: String = line.open.iter().map(|way| format!("         open: {way}\n")).collect();
         let (agent, place) = (&line.agent, line.place.word());
-        format!("hook     {agent} ({place}): {stands}, {}\n{open}", line.path.display())
+        let what = if line.hook { "hook     " } else { "gateway  " };
+        format!("{what}{agent} ({place}): {stands}, {}\n{open}", line.path.display())
     };
     lines.iter().map(line).collect()
 }

@@ -5,6 +5,8 @@
 //! one node's state, so two nodes have lines of their own in one file. Refused here: changing what
 //! somebody else wrote; a file that says the opposite is an error that names the key.
 
+use super::format::Format;
+use super::rewire::{self, Swap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -30,6 +32,13 @@ pub(crate) enum Change {
         text: String,
         /// A switch, as table and key, that is to be true and is written where the file lacks it.
         switch: Option<(String, String)>,
+    },
+    /// Connectors that are started through the gateway.
+    Servers {
+        /// How the file is written.
+        format: Format,
+        /// Which, and how they were started.
+        swaps: Vec<Swap>,
     },
     /// A file of our own.
     Whole {
@@ -76,6 +85,7 @@ impl Change {
         match self {
             Self::Entry { list, entry, holds } => put_entry(old, list, entry, holds),
             Self::Lines { mark, text, switch } => put_lines(old, mark, text, switch.as_ref()),
+            Self::Servers { format, swaps } => rewire::put(*format, swaps, old.unwrap_or_default()),
             Self::Whole { text } => match old {
                 Some(old) if old != text => Err(ChangeError::Taken),
                 Some(_) | None => Ok(text.clone()),
@@ -95,6 +105,7 @@ impl Change {
                 Ok(Some(pretty(&file)))
             }
             Self::Lines { mark, .. } => Ok(Some(without_block(now, mark))),
+            Self::Servers { format, swaps } => rewire::taken_out(*format, swaps, now).map(Some),
             Self::Whole { text } if now == text => Ok(None),
             Self::Whole { .. } => Err(ChangeError::Taken),
         }
@@ -121,7 +132,16 @@ impl Change {
                 let switched_on = switch.as_ref().is_none_or(on);
                 switched_on && now.contains(&block_head(mark)) && now.contains(text.trim_end())
             }
+            Self::Servers { format, swaps } => rewire::stands_in(*format, swaps, now),
             Self::Whole { text } => now == text,
+        }
+    }
+
+    /// True where it makes the agent ask by its hook.
+    pub(crate) fn is_hook(&self) -> bool {
+        match self {
+            Self::Entry { .. } | Self::Lines { .. } => true,
+            Self::Servers { .. } | Self::Whole { .. } => false,
         }
     }
 }

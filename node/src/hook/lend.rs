@@ -6,6 +6,7 @@
 //! that it will not call.
 
 use super::dialect::Dialect;
+use super::lent_connectors::{self, LentConnector};
 use super::limits::{PATIENCE_S, PATIENCE_THAT_LETS_S};
 use super::trust;
 use crate::fault::Fault;
@@ -52,7 +53,7 @@ pub(crate) fn lend(
     dialect: Dialect,
     argv: &[String],
     program: &Path,
-    hook: &HookCommand,
+    (hook, connectors): (&HookCommand, &[LentConnector]),
 ) -> Result<Lent, Fault> {
     let against = argv.iter().skip(1).take_while(|word| *word != "--");
     if let Some(word) = against.into_iter().find(|word| switches_off(dialect, word)) {
@@ -70,9 +71,15 @@ pub(crate) fn lend(
     let (words, without) = match dialect {
         Dialect::ClaudeCode => {
             let settings = claude_code_settings(hook).to_string();
-            (vec!["--settings".to_owned(), settings], CLAUDE_CODE_WITHOUT)
+            let mut words = lent_connectors::claude_code_words(connectors);
+            words.extend(["--settings".to_owned(), settings]);
+            (words, CLAUDE_CODE_WITHOUT)
         }
-        Dialect::Codex => (codex_words(program, hook)?, &[][..]),
+        Dialect::Codex => {
+            let mut words = codex_words(program, hook)?;
+            words.extend(lent_connectors::codex_words(connectors));
+            (words, &[][..])
+        }
     };
     let mut argv = argv.to_vec();
     argv.splice(1..1, words);
@@ -168,7 +175,8 @@ mod tests {
     #[test]
     fn claude_code_is_started_with_a_hook_that_files_cannot_take_away() {
         let argv: Vec<String> = ["claude", "-p", "hello"].map(str::to_owned).into();
-        let lent = lend(Dialect::ClaudeCode, &argv, Path::new("/x"), &hook()).expect("words");
+        let lent =
+            lend(Dialect::ClaudeCode, &argv, Path::new("/x"), (&hook(), &[])).expect("words");
         assert_eq!(lent.argv[0..2], ["claude", "--settings"]);
         assert_eq!(lent.argv[3..], ["-p", "hello"]);
         let settings: Value = serde_json::from_str(&lent.argv[2]).expect("JSON");
@@ -200,7 +208,7 @@ mod tests {
         ] {
             let argv: Vec<String> =
                 ["agent"].iter().chain(&words).map(|word| (*word).to_owned()).collect();
-            let refused = lend(dialect, &argv, Path::new("/x"), &hook());
+            let refused = lend(dialect, &argv, Path::new("/x"), (&hook(), &[]));
             let fault = refused.expect_err(&format!("{words:?}"));
             assert_eq!(fault.exit, 2, "{words:?}");
             assert!(!fault.hint.is_empty());
@@ -208,6 +216,6 @@ mod tests {
         assert!(!switches_off(Dialect::Codex, "features are what I want"));
         assert!(!switches_off(Dialect::Codex, "model=x"));
         let prompt: Vec<String> = ["claude", "--", "--bare"].map(str::to_owned).into();
-        assert!(lend(Dialect::ClaudeCode, &prompt, Path::new("/x"), &hook()).is_ok());
+        assert!(lend(Dialect::ClaudeCode, &prompt, Path::new("/x"), (&hook(), &[])).is_ok());
     }
 }

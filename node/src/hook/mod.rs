@@ -10,20 +10,31 @@
 
 mod acts;
 mod answer;
+mod behind;
 mod call;
 mod change;
 mod claude_code;
 mod codex;
+mod connector_files;
 mod dialect;
+mod format;
 mod lend;
+mod lent_connectors;
 mod limits;
 mod places;
+mod rewire;
 mod shell_line;
 mod trust;
 mod wrap;
 
 pub(crate) use answer::answer;
+pub(crate) use behind::{Behind, Gateway, Left, Move};
+pub(crate) use change::Change;
+pub(crate) use connector_files::connector_files;
 pub(crate) use dialect::Dialect;
 pub(crate) use lend::{HookCommand, lend};
-pub(crate) use places::{Place, open_ways, wanted};
-pub(crate) use wrap::{Stands, Undone, Wrap};
+pub(crate) use lent_connectors::{LentConnector, configured, for_a_run};
+pub(crate) use places::{
+    Place, hook_change, hook_file, managed_connectors, managed_connectors_file, open_ways,
+};
+pub(crate) use wrap::{Base, Stands, Undone, Wrap};

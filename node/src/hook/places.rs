@@ -10,7 +10,7 @@ use super::lend::{HookCommand, claude_code_entry, codex_lines};
 use super::trust;
 use crate::fault::Fault;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -34,49 +34,78 @@ impl Place {
     }
 }
 
-/// The file that an agent's hook goes into, and what it says there.
-pub(crate) struct Wanted {
-    /// The file.
-    pub(crate) path: PathBuf,
-    /// What it says.
-    pub(crate) change: Change,
-}
-
-/// What a wrap of this agent writes, and where.
-pub(crate) fn wanted(
-    dialect: Dialect,
-    place: Place,
-    home: &Path,
-    (hook, state): (&HookCommand, &Path),
-) -> Result<Wanted, Fault> {
-    let hash = Sha256::digest(state.as_os_str().as_encoded_bytes());
-    let name = belay_identity::key::hex(&hash[..4]);
+/// The file that an agent's hook goes into.
+pub(crate) fn hook_file(dialect: Dialect, place: Place, home: &Path, state: &Path) -> PathBuf {
     let from = |variable: &str, otherwise: &str| {
         std::env::var_os(variable).map_or_else(|| home.join(otherwise), PathBuf::from)
     };
-    Ok(match (dialect, place) {
-        (Dialect::ClaudeCode, Place::User) => Wanted {
-            path: from("CLAUDE_CONFIG_DIR", ".claude").join("settings.json"),
-            change: claude_code_change(hook),
-        },
+    match (dialect, place) {
+        (Dialect::ClaudeCode, Place::User) => {
+            from("CLAUDE_CONFIG_DIR", ".claude").join("settings.json")
+        }
         (Dialect::ClaudeCode, Place::Managed) => {
             let folder = Path::new("/etc/claude-code/managed-settings.d");
-            let path = folder.join(format!("50-belay-{name}.json"));
-            Wanted { path, change: claude_code_change(hook) }
+            folder.join(format!("50-belay-{}.json", name_of(state)))
         }
+        (Dialect::Codex, Place::User) => from("CODEX_HOME", ".codex").join("config.toml"),
+        (Dialect::Codex, Place::Managed) => PathBuf::from("/etc/codex/requirements.toml"),
+    }
+}
+
+/// What that file says so that the agent asks; `text` is what it says without.
+pub(crate) fn hook_change(
+    (dialect, place): (Dialect, Place),
+    (path, text): (&Path, &str),
+    hook: &HookCommand,
+    state: &Path,
+) -> Result<Change, Fault> {
+    let lines = |text: String| {
+        let switch = Some(("features".to_owned(), "hooks".to_owned()));
+        Change::Lines { mark: format!("belay {}", name_of(state)), text, switch }
+    };
+    Ok(match (dialect, place) {
+        (Dialect::ClaudeCode, Place::User | Place::Managed) => claude_code_change(hook),
         (Dialect::Codex, Place::User) => {
-            let path = from("CODEX_HOME", ".codex").join("config.toml");
-            let text = codex_lines(hook) + &trust::lines(&path, &codex_lines(hook), hook.line())?;
-            let switch = Some(("features".to_owned(), "hooks".to_owned()));
-            Wanted { path, change: Change::Lines { mark: format!("belay {name}"), text, switch } }
+            let own = codex_lines(hook);
+            let trusted = trust::lines(path, text, &own, hook.line())?;
+            lines(own + &trusted)
         }
-        (Dialect::Codex, Place::Managed) => {
-            let path = PathBuf::from("/etc/codex/requirements.toml");
-            let switch = Some(("features".to_owned(), "hooks".to_owned()));
-            let mark = format!("belay {name}");
-            Wanted { path, change: Change::Lines { mark, text: codex_lines(hook), switch } }
-        }
+        (Dialect::Codex, Place::Managed) => lines(codex_lines(hook)),
     })
+}
+
+/// A file with connectors that stands above every user's, where the agent has one.
+pub(crate) fn managed_connectors(
+    dialect: Dialect,
+    names: &[String],
+    words: impl Fn(&str) -> Vec<String>,
+) -> Option<(PathBuf, Change)> {
+    let file = managed_connectors_file(dialect).filter(|_| !names.is_empty())?;
+    let servers: Map<String, Value> = names
+        .iter()
+        .filter_map(|name| {
+            let (program, args) =
+                words(name).split_first().map(|(p, a)| (p.clone(), a.to_vec()))?;
+            let server = json!({"type": "stdio", "command": program, "args": args});
+            Some((name.clone(), server))
+        })
+        .collect();
+    let text = format!("{:#}\n", json!({"mcpServers": servers}));
+    Some((file, Change::Whole { text }))
+}
+
+/// The file that takes all connectors of an agent into the system's hands.
+pub(crate) fn managed_connectors_file(dialect: Dialect) -> Option<PathBuf> {
+    match dialect {
+        Dialect::ClaudeCode => Some(PathBuf::from("/etc/claude-code/managed-mcp.json")),
+        Dialect::Codex => None,
+    }
+}
+
+/// How a state is called in names of files and in marks.
+fn name_of(state: &Path) -> String {
+    let hash = Sha256::digest(state.as_os_str().as_encoded_bytes());
+    belay_identity::key::hex(&hash[..4])
 }
 
 fn claude_code_change(hook: &HookCommand) -> Change {

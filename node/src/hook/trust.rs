@@ -34,19 +34,18 @@ pub(super) fn words(program: &Path, words: &[String], line: &str) -> Result<Vec<
     Err(untrusted(format!("it calls it {}", found["trustStatus"])))
 }
 
-/// The lines that make Codex trust a hook which these lines add to a user's file.
+/// The lines that make Codex trust a hook which these lines add to a user's file, of this text.
 ///
 /// Codex is asked about a copy of that file in a folder of its own, so the file itself is not
 /// touched. It knows a hook by the file and its place in it.
-pub(super) fn lines(file: &Path, added: &str, line: &str) -> Result<String, Fault> {
+pub(super) fn lines(file: &Path, text: &str, added: &str, line: &str) -> Result<String, Fault> {
     let hint = "install Codex (`codex` on PATH, 0.169 or newer), then wrap it";
     let untrusted = |why: String| Fault::failed(format!("Codex was not asked: {why}"), hint);
     let path = std::env::var("PATH").unwrap_or_default();
     let program = crate::program::find("codex", &path).map_err(untrusted)?;
     let folder = tempfile::tempdir().map_err(|error| untrusted(error.to_string()))?;
-    let old = std::fs::read_to_string(file).unwrap_or_default();
     let copy = folder.path().join("config.toml");
-    let written = std::fs::write(&copy, format!("{old}\n{added}"));
+    let written = std::fs::write(&copy, format!("{text}\n{added}"));
     written.map_err(|error| untrusted(error.to_string()))?;
     let found = hook_of(server(&program).env("CODEX_HOME", folder.path()), line);
     let found = found.map_err(untrusted)?;

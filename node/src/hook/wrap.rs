@@ -5,9 +5,9 @@
 //! between, `unwrap` knows the way back. Refused here: overwriting what somebody wrote since; then
 //! only our own lines are taken out.
 
-use super::change::Change;
+use super::change::{Change, ChangeError};
 use super::dialect::Dialect;
-use super::places::{Place, Wanted};
+use super::places::Place;
 use crate::fault::{Fault, io};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -26,7 +26,7 @@ pub(crate) struct Wrap {
     /// The file.
     pub(crate) path: PathBuf,
     /// What it says.
-    pub(crate) change: Change,
+    pub(crate) changes: Vec<Change>,
     /// What the file said before; nothing where there was none.
     before: Option<String>,
     /// SHA-256 of what it says since.
@@ -60,28 +60,23 @@ impl Wrap {
     pub(crate) fn planned(
         dialect: Dialect,
         place: Place,
-        wanted: Wanted,
+        base: Base,
+        changes: Vec<Change>,
     ) -> Result<(Self, String), Fault> {
-        // A file that is a link stays one.
-        let path = wanted.path.canonicalize().unwrap_or(wanted.path);
-        let before = text_of(&path)?;
-        let after = wanted
-            .change
-            .put(before.as_deref())
-            .map_err(|error| Fault::failed(format!("{}: {error}", path.display()), error.hint()))?;
-        let agent = dialect.word().to_owned();
-        let wrap = Self { agent, place, path, change: wanted.change, before, after: hash(&after) };
-        Ok((wrap, after))
-    }
-
-    /// What the file says before.
-    pub(crate) fn before(&self) -> &str {
-        self.before.as_deref().unwrap_or_default()
+        let wrong = |error: ChangeError| {
+            Fault::failed(format!("{}: {error}", base.path.display()), error.hint())
+        };
+        let put = |text: Option<String>, change: &Change| change.put(text.as_deref()).map(Some);
+        let after = changes.iter().try_fold(base.text.clone(), put).map_err(wrong)?;
+        let after = after.unwrap_or_default();
+        let (agent, after_hash) = (dialect.word().to_owned(), hash(&after));
+        let Base { path, text: before } = base;
+        Ok((Self { agent, place, path, changes, before, after: after_hash }, after))
     }
 
     /// Keeps the way back, then writes the file.
     pub(crate) fn write(&self, state: &Path, after: &str) -> Result<(), Fault> {
-        let record = record_of(state, &self.agent, self.place);
+        let record = record_of(state, &self.agent, self.place, &self.path);
         let folder = record.parent().unwrap_or(state);
         fs::create_dir_all(folder).map_err(io(folder.display()))?;
         let text = serde_json::to_string(self)
@@ -90,51 +85,107 @@ impl Wrap {
         write_whole(&self.path, after)
     }
 
-    /// The wrap of this agent at this place, if there is one.
-    pub(crate) fn of(state: &Path, dialect: Dialect, place: Place) -> Result<Option<Self>, Fault> {
-        read(&record_of(state, dialect.word(), place))
+    /// The wraps of this agent at this place.
+    pub(crate) fn of(state: &Path, dialect: Dialect, place: Place) -> Result<Vec<Self>, Fault> {
+        let all = Self::all(state)?.into_iter();
+        Ok(all.filter(|wrap| wrap.agent == dialect.word() && wrap.place == place).collect())
     }
 
     /// Every wrap that was made with this state.
     pub(crate) fn all(state: &Path) -> Result<Vec<Self>, Fault> {
-        let each = Dialect::ALL
-            .into_iter()
-            .flat_map(|dialect| [(dialect, Place::Managed), (dialect, Place::User)]);
-        each.filter_map(|(dialect, place)| Self::of(state, dialect, place).transpose()).collect()
+        let folder = state.join("hooks");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io(folder.display())(error)),
+        };
+        let records = entries.filter_map(Result::ok).map(|entry| entry.path());
+        let mut records: Vec<PathBuf> =
+            records.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+        records.sort();
+        records.iter().filter_map(|record| read(record).transpose()).collect()
+    }
+
+    /// True where it makes the agent ask by its hook.
+    pub(crate) fn is_hook(&self) -> bool {
+        self.changes.iter().any(Change::is_hook)
     }
 
     /// How its file stands now.
     pub(crate) fn stands(&self) -> Stands {
         match text_of(&self.path) {
             Ok(Some(now)) if hash(&now) == self.after => Stands::InPlace,
-            Ok(Some(now)) if self.change.stands_in(&now) => Stands::ChangedAround,
+            Ok(Some(now)) if self.changes.iter().all(|change| change.stands_in(&now)) => {
+                Stands::ChangedAround
+            }
             Ok(_) | Err(_) => Stands::Gone,
         }
     }
 
+    /// What the file says without our lines, and whether that is what it said before.
+    fn without(&self) -> Result<(Option<String>, Undone), ChangeError> {
+        let now = text_of(&self.path).map_err(|fault| ChangeError::Unreadable(fault.what))?;
+        if now.as_deref().map(hash) == Some(self.after.clone()) || now == self.before {
+            return Ok((self.before.clone(), Undone::Restored));
+        }
+        let out = |text: Option<String>, change: &Change| match text {
+            Some(text) => change.taken_out(&text),
+            None => Ok(None),
+        };
+        Ok((self.changes.iter().rev().try_fold(now, out)?, Undone::OwnLinesOnly))
+    }
+
     /// Takes our lines out of the file again.
     pub(crate) fn undo(&self, state: &Path) -> Result<Undone, Fault> {
-        let now = text_of(&self.path)?;
-        let untouched = now.as_deref().map(hash) == Some(self.after.clone()) || now == self.before;
-        let undone = if untouched {
-            put_back(&self.path, self.before.as_deref())?;
-            Undone::Restored
-        } else {
-            let wrong = |error: super::change::ChangeError| {
-                Fault::failed(format!("{}: {error}", self.path.display()), "look at it yourself")
-            };
-            let left = now.map(|now| self.change.taken_out(&now)).transpose().map_err(wrong)?;
-            put_back(&self.path, left.flatten().as_deref())?;
-            Undone::OwnLinesOnly
+        let wrong = |error: ChangeError| {
+            Fault::failed(format!("{}: {error}", self.path.display()), "look at it yourself")
         };
-        let record = record_of(state, &self.agent, self.place);
+        let (left, undone) = self.without().map_err(wrong)?;
+        put_back(&self.path, left.as_deref())?;
+        let record = record_of(state, &self.agent, self.place, &self.path);
         fs::remove_file(&record).map_err(io(record.display()))?;
         Ok(undone)
     }
 }
 
-fn record_of(state: &Path, agent: &str, place: Place) -> PathBuf {
-    state.join("hooks").join(format!("{agent}-{}.json", place.word()))
+/// A file as it is without our lines.
+#[derive(Debug, Clone)]
+pub(crate) struct Base {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// What it says; nothing where there is none.
+    pub(crate) text: Option<String>,
+}
+
+impl Base {
+    /// This file without the lines of these wraps.
+    pub(crate) fn of(path: PathBuf, wraps: &[Wrap]) -> Result<Self, Fault> {
+        // A file that is a link stays one.
+        let path = path.canonicalize().unwrap_or(path);
+        let kept = wraps.iter().find(|wrap| wrap.path == path);
+        let text = match kept.map(Wrap::without) {
+            Some(Ok((text, _))) => text,
+            // What cannot be taken out is somebody's own.
+            Some(Err(_)) | None => text_of(&path)?,
+        };
+        Ok(Self { path, text })
+    }
+
+    /// What it says, or nothing.
+    pub(crate) fn text(&self) -> &str {
+        self.text.as_deref().unwrap_or_default()
+    }
+
+    /// What the file says now, with our lines if it has them.
+    pub(crate) fn now(&self) -> Result<Option<String>, Fault> {
+        text_of(&self.path)
+    }
+}
+
+fn record_of(state: &Path, agent: &str, place: Place, path: &Path) -> PathBuf {
+    let file = hash(&path.display().to_string());
+    let file = file.get(..8).unwrap_or(&file);
+    state.join("hooks").join(format!("{agent}-{}-{file}.json", place.word()))
 }
 
 fn read(record: &Path) -> Result<Option<Wrap>, Fault> {
@@ -186,10 +237,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn wanted(path: &Path) -> Wanted {
+    fn changes() -> Vec<Change> {
         let list = vec!["hooks".to_owned()];
-        let change = Change::Entry { list, entry: json!({"ours": 1}), holds: Vec::new() };
-        Wanted { path: path.to_owned(), change }
+        vec![Change::Entry { list, entry: json!({"ours": 1}), holds: Vec::new() }]
     }
 
     /// Goal: a wrap is taken back byte for byte, also where there was no file; what was written
@@ -199,11 +249,12 @@ mod tests {
         let made = tempfile::tempdir().expect("a folder");
         let (state, path) = (made.path().join("state"), made.path().join("a/settings.json"));
         let wrap = || {
-            let (wrap, after) = Wrap::planned(Dialect::ClaudeCode, Place::User, wanted(&path))
+            let of = || Wrap::of(&state, Dialect::ClaudeCode, Place::User).expect("records");
+            let base = Base::of(path.clone(), &of()).expect("a file");
+            let (wrap, after) = Wrap::planned(Dialect::ClaudeCode, Place::User, base, changes())
                 .expect("it can be wrapped");
             wrap.write(&state, &after).expect("it is written");
-            let kept = Wrap::of(&state, Dialect::ClaudeCode, Place::User).expect("a record");
-            kept.expect("a record")
+            of().pop().expect("a record")
         };
         let kept = wrap();
         assert_eq!(
@@ -215,6 +266,7 @@ mod tests {
 
         let odd = "{ \"a\" : [1,\n2] }";
         fs::write(&path, odd).expect("a file");
+        wrap();
         wrap().undo(&state).expect("undone");
         assert_eq!(fs::read_to_string(&path).expect("a file"), odd);
 
