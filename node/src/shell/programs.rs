@@ -104,6 +104,10 @@ impl Shell {
 
 /// A program as this device's disk has it.
 pub(super) fn look(program: &str) -> Result<Remembered, ProgramError> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    program::look(program, &path).map(|looked| looked.remembered(program, &path))
+    look_on(program, &std::env::var("PATH").unwrap_or_default())
+}
+
+/// The same where interpreters are looked for on another `PATH`: that of who starts it.
+pub(super) fn look_on(program: &str, path: &str) -> Result<Remembered, ProgramError> {
+    program::look(program, path).map(|looked| looked.remembered(program, path))
 }
