@@ -7,8 +7,8 @@ use super::rewire::{self, Planned};
 use crate::cli::{Context, WrapWords};
 use crate::fault::{Fault, io};
 use crate::hook::{
-    Base, Dialect, Gateway, HookCommand, Place, Stands, Undone, Wrap, hook_change, hook_file,
-    open_ways,
+    Base, Dialect, Gateway, HookCommand, Place, Stands, Undone, Wrap, codex_calls, hook_change,
+    hook_file, open_ways,
 };
 use crate::screen::{Shown, talk};
 use serde::Serialize;
@@ -41,7 +41,9 @@ pub(crate) fn wrap(context: &Context, words: &WrapWords) -> Result<ExitCode, Fau
         let (wrap, after) = planned.wrap(dialect, place)?;
         wrap.write(&state, &after).map_err(|fault| needs_root(place, fault))?;
     }
-    let mut text = format!("{} asks this node at every tool call.\n", dialect.title());
+    confirm_called((dialect, place), &plan, &state)?;
+    let title = dialect.title();
+    let mut text = format!("{title} asks this node at every tool call (hooks only).\n");
     text += &format!(
         "Start it with `belay agent run -- {}`; started otherwise it is denied.\n",
         dialect.program()
@@ -50,6 +52,25 @@ pub(crate) fn wrap(context: &Context, words: &WrapWords) -> Result<ExitCode, Fau
     text +=
         &open_ways(dialect, place).iter().map(|way| format!("open: {way}\n")).collect::<String>();
     shown(context, WRAPPED, &Told::of(dialect, place, &plan, "written"), text)
+}
+
+/// Codex passes over a hook that it does not trust, so it is asked whether it calls this one; if it
+/// does not, nothing is left of it.
+fn confirm_called(
+    (dialect, place): (Dialect, Place),
+    plan: &[Planned],
+    state: &Path,
+) -> Result<(), Fault> {
+    let (Dialect::Codex, Place::User, Some(hooked)) = (dialect, place, plan.first()) else {
+        return Ok(());
+    };
+    let exe = std::env::current_exe().map_err(io("finding this program"))?;
+    let hook = HookCommand::new(&exe, state, dialect);
+    let Err(fault) = codex_calls(&hooked.base.path, hook.line()) else { return Ok(()) };
+    for wrap in Wrap::of(state, dialect, place)? {
+        wrap.undo(state)?;
+    }
+    Err(fault)
 }
 
 /// Every file that is written, with what it says now and then.
@@ -225,8 +246,9 @@ pub(super) fn words(lines: &[WrapLine]) -> String {
         };
         let open: String = line.open.iter().map(|way| format!("         open: {way}\n")).collect();
         let (agent, place) = (&line.agent, line.place.word());
-        let what = if line.hook { "hook     " } else { "gateway  " };
-        format!("{what}{agent} ({place}): {stands}, {}\n{open}", line.path.display())
+        let (what, level) =
+            if line.hook { ("hook     ", " (hooks only)") } else { ("gateway  ", "") };
+        format!("{what}{agent} ({place}): {stands}{level}, {}\n{open}", line.path.display())
     };
     lines.iter().map(line).collect()
 }

@@ -17,7 +17,9 @@ pub(super) fn shell(line: &str) -> Result<Act, CallError> {
 pub(super) fn patch(text: &str) -> Result<Acts, CallError> {
     const FILE: [&str; 4] =
         ["*** Add File: ", "*** Update File: ", "*** Delete File: ", "*** Move to: "];
-    let paths = text.lines().filter_map(|line| FILE.iter().find_map(|m| line.strip_prefix(m)));
+    // Codex trims a line before it looks whether that begins a file.
+    let lines = text.lines().map(str::trim);
+    let paths = lines.filter_map(|line| FILE.iter().find_map(|m| line.strip_prefix(m)));
     let write = |path: &str| Act::on_path("local.write", path.trim()).with("content", text);
     let acts: Acts = paths.map(write).collect();
     if acts.is_empty() {
@@ -39,6 +41,8 @@ mod tests {
         let targets: Vec<&str> = acts.iter().map(|act| act.target.as_str()).collect();
         assert_eq!(targets, ["a", "/b", "c", "d"]);
         assert!(acts.iter().all(|act| act.action == "local.write" && act.is_path));
+        let behind = "*** Begin Patch\n*** Add File: a\n+x\n \t*** Add File: /other\n+y\n";
+        assert_eq!(patch(behind).expect("a patch")[1].target, "/other");
         assert!(patch("nothing").is_err());
     }
 }

@@ -6,7 +6,7 @@
 
 use super::call::{Act, CallError};
 use super::dialect::{Dialect, Said, Spoken};
-use super::limits::{ANSWER_MS_MAX, CALL_BYTES_MAX};
+use super::limits::{ANSWER_MS_MAX, CALL_BYTES_MAX, LINKS_MAX};
 use crate::api::{Ask, VerdictSaid};
 use crate::door::{DoorClient, DoorError};
 use std::io::Read;
@@ -46,7 +46,8 @@ fn judged(dialect: Dialect, door: &Path) -> Result<Said, String> {
     let mut door = DoorClient::connect(door).map_err(unreached)?;
     door.wait_at_most(Duration::from_millis(ANSWER_MS_MAX)).map_err(unreached)?;
     for act in acts {
-        let verdict: VerdictSaid = door.call(&question(act)).map_err(unreached)?;
+        let ask = question(act).map_err(|error| no(&error, error.hint()))?;
+        let verdict: VerdictSaid = door.call(&ask).map_err(unreached)?;
         if verdict.decision != "permit" {
             return Ok(said_of(&verdict));
         }
@@ -63,28 +64,37 @@ fn call_on_stdin() -> Result<Vec<u8>, CallError> {
     if bytes.len() > CALL_BYTES_MAX { Err(CallError::TooMuch("many bytes")) } else { Ok(bytes) }
 }
 
-fn question(act: Act) -> Ask {
+fn question(act: Act) -> Result<Ask, CallError> {
     let cwd = act.args.iter().find(|(name, _)| name == "cwd").map(|(_, cwd)| cwd.as_str());
     let target = match act.is_path {
-        true => leads_to(&Path::new(cwd.unwrap_or("/")).join(&act.target)).display().to_string(),
+        true => {
+            let path = Path::new(cwd.unwrap_or("/")).join(&act.target);
+            let led = leads_to(&path, LINKS_MAX).ok_or(CallError::TooMuch("many links"))?;
+            led.display().to_string()
+        }
         false => act.target.clone(),
     };
-    Ask::Act { action: act.action.to_owned(), target, args: act.args }
+    Ok(Ask::Act { action: act.action.to_owned(), target, args: act.args })
 }
 
-/// Where a path leads on this disk now: what exists of it is followed through links, the rest is
-/// taken as it is written.
-fn leads_to(path: &Path) -> PathBuf {
+/// Where a path leads on this disk now: every link is followed, also one that leads to nothing
+/// yet, and what does not exist is taken as it is written. None where there are too many links.
+fn leads_to(path: &Path, links_left: usize) -> Option<PathBuf> {
     let mut found = PathBuf::new();
-    for part in path.components() {
+    let mut parts = path.components();
+    while let Some(part) = parts.next() {
         match part {
             Component::ParentDir => drop(found.pop()),
             Component::CurDir => {}
             Component::RootDir | Component::Prefix(_) | Component::Normal(_) => found.push(part),
         }
-        found = found.canonicalize().unwrap_or(found);
+        if let Ok(to) = std::fs::read_link(&found) {
+            let folder = found.parent().unwrap_or(Path::new("/"));
+            let rest = folder.join(to).join(parts.as_path());
+            return leads_to(&rest, links_left.checked_sub(1)?);
+        }
     }
-    found
+    Some(found)
 }
 
 /// What the gate said, for an agent.
@@ -127,16 +137,27 @@ mod tests {
     use super::*;
 
     /// Goal: a path is judged as where it leads, also through links and for files to come. Method:
-    /// a link to a folder, a way back over it, a file that is not there.
+    /// a link to a folder, a way back over it, a file that is not there, links to such a file, and
+    /// links that lead round in a circle.
     #[test]
     fn a_path_is_judged_as_where_it_leads() {
+        use std::os::unix::fs::symlink;
         let made = tempfile::tempdir().expect("a folder");
         let top = made.path().canonicalize().expect("a folder");
         std::fs::create_dir_all(top.join("real/in")).expect("folders");
-        std::os::unix::fs::symlink(top.join("real/in"), top.join("link")).expect("a link");
-        assert_eq!(leads_to(&top.join("link/new/file")), top.join("real/in/new/file"));
-        assert_eq!(leads_to(&top.join("link/../x")), top.join("real/x"));
-        assert_eq!(leads_to(&top.join("./none/../x")), top.join("x"));
+        symlink(top.join("real/in"), top.join("link")).expect("a link");
+        symlink("real/none", top.join("to-come")).expect("a link");
+        symlink("link/../to-come", top.join("twice")).expect("a link");
+        symlink("round", top.join("round")).expect("a link");
+        let to = |path: &str| leads_to(&top.join(path), LINKS_MAX);
+        assert_eq!(to("link/new/file"), Some(top.join("real/in/new/file")));
+        assert_eq!(to("link/../x"), Some(top.join("real/x")));
+        assert_eq!(to("./none/../x"), Some(top.join("x")));
+        assert_eq!(to("to-come"), Some(top.join("real/none")));
+        assert_eq!(to("to-come/x"), Some(top.join("real/none/x")));
+        assert_eq!(to("round"), None);
+        symlink(top.join("to-come"), top.join("real/to-come")).expect("a link");
+        assert_eq!(to("twice"), Some(top.join("real/none")));
     }
 
     /// Goal: an order is told as an end, everything else as a No with rule and next step.

@@ -103,10 +103,31 @@ pub(super) fn tool(target: String, input: &Value) -> Result<Act, CallError> {
     Ok(Act { args, ..Act::on("tool.call", target) })
 }
 
-/// The target of a connector's tool, `mcp__SERVER__TOOL`, as `SERVER/TOOL`.
-pub(super) fn connector_tool(name: &str) -> Option<String> {
-    let (server, tool) = name.strip_prefix("mcp__")?.split_once("__")?;
-    (!server.is_empty() && !tool.is_empty()).then(|| format!("{server}/{tool}"))
+/// Names that stand before an agent's own tools.
+const AGENTS: [&str; 4] = ["claude-code", "codex", "gemini", "opencode"];
+
+/// The target of a connector's tool as `SERVER/TOOL`; none where the name is an agent's own tool.
+///
+/// Its name is `mcp__SERVER__TOOL`. Where the agent says beside it which server that is, the name
+/// has to be that one's; where it does not, a name that can be split twice is nobody's.
+pub(super) fn connector_tool(name: &str, said: Option<&str>) -> Result<Option<String>, CallError> {
+    let Some(rest) = name.strip_prefix("mcp__") else { return Ok(None) };
+    let doubtful = || CallError::NotUnderstood(format!("“{name}” may be of several connectors"));
+    let (server, tool) = match said {
+        Some(said) => {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+            let shown: String = said.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+            let tool = rest.strip_prefix(&shown).and_then(|rest| rest.strip_prefix("__"));
+            (said, tool.ok_or_else(doubtful)?)
+        }
+        None => rest.split_once("__").ok_or_else(doubtful)?,
+    };
+    let twice = said.is_none() && (tool.contains("__") || tool.starts_with('_'));
+    let unsaid = server.is_empty() || tool.is_empty() || server.contains('/');
+    if twice || unsaid || AGENTS.contains(&server) {
+        return Err(doubtful());
+    }
+    Ok(Some(format!("{server}/{tool}")))
 }
 
 /// Where a URL leads, as `host:port`.
@@ -209,10 +230,29 @@ mod tests {
         assert_eq!((to("docs.example.org"), to("mailto:a@b.example")), (None, None));
     }
 
-    /// Goal: two connectors cannot be taken for each other. Method: whole names and broken ones.
+    /// Goal: two connectors cannot be taken for each other, nor for the agent itself. Method: whole
+    /// names and broken ones, with the server said and without, names that can be split twice, and
+    /// a server that is called like an agent.
     #[test]
     fn a_connectors_tool_is_named_with_its_server() {
-        assert_eq!(connector_tool("mcp__files__read__all").as_deref(), Some("files/read__all"));
-        assert_eq!((connector_tool("mcp____x"), connector_tool("mcp__files")), (None, None));
+        let tool = |name: &str, said: Option<&str>| connector_tool(name, said).ok().flatten();
+        assert_eq!(tool("mcp__files__read_all", None).as_deref(), Some("files/read_all"));
+        assert_eq!(tool("mcp__a__b__c", Some("a__b")).as_deref(), Some("a__b/c"));
+        assert_eq!(tool("mcp__a__b__c", Some("a")).as_deref(), Some("a/b__c"));
+        assert_eq!(tool("mcp__x_y__c", Some("x.y")).as_deref(), Some("x.y/c"));
+        assert_eq!(connector_tool("Bash", None), Ok(None));
+        for (name, said) in [
+            ("mcp__a__b__c", None),
+            ("mcp__a___c", None),
+            ("mcp____x", None),
+            ("mcp__files", None),
+            ("mcp__files__", None),
+            ("mcp__a__b", Some("c")),
+            ("mcp__a_b__c", Some("a/b")),
+            ("mcp__claude-code__TodoWrite", Some("claude-code")),
+            ("mcp__codex__get_goal", None),
+        ] {
+            assert!(connector_tool(name, said).is_err(), "{name} {said:?}");
+        }
     }
 }

@@ -73,7 +73,7 @@ impl ChangeError {
     pub(crate) fn hint(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "mend the file, or move it away, and wrap again",
-            Self::Against(_) => "take that out of the file, and wrap again",
+            Self::Against(_) => "mend that in the file, and wrap again",
             Self::Taken => "move it away, and wrap again",
         }
     }
@@ -130,7 +130,8 @@ impl Change {
                     value.and_then(toml::Value::as_bool) == Some(true)
                 };
                 let switched_on = switch.as_ref().is_none_or(on);
-                switched_on && now.contains(&block_head(mark)) && now.contains(text.trim_end())
+                let whole = now.contains(&block_head(mark)) && now.contains(text.trim_end());
+                switched_on && whole && trusted_places_hold(&file, text)
             }
             Self::Servers { format, swaps } => rewire::stands_in(*format, swaps, now),
             Self::Whole { text } => now == text,
@@ -202,6 +203,38 @@ fn at_mut<'a>(file: &'a mut Value, path: &[&str]) -> Option<&'a mut Value> {
     path.iter().try_fold(file, |value, key| value.get_mut(key))
 }
 
+/// Codex trusts a hook at its place among those of its event (`FILE:pre_tool_use:0:0`), so one that
+/// somebody put before ours takes its trust away. True where nothing is said of trust.
+fn trusted_places_hold(file: &toml::Table, ours: &str) -> bool {
+    let ours: toml::Table = ours.parse().unwrap_or_default();
+    let hooks = |table: &toml::Table| table.get("hooks").and_then(toml::Value::as_table).cloned();
+    let (file, ours) = (hooks(file).unwrap_or_default(), hooks(&ours).unwrap_or_default());
+    let Some(trusted) = ours.get("state").and_then(toml::Value::as_table) else { return true };
+    let group_at = |event: &str, at: usize| file.get(event)?.as_array()?.get(at).cloned();
+    ours.iter().filter(|(event, _)| *event != "state").all(|(event, groups)| {
+        let word = snake(event);
+        groups.as_array().into_iter().flatten().all(|group| {
+            trusted.keys().any(|key| {
+                let place = key.rsplit_once(&format!(":{word}:")).map(|(_, place)| place);
+                let at = place.and_then(|place| place.split(':').next()?.parse().ok());
+                at.is_some_and(|at| group_at(event, at).as_ref() == Some(group))
+            })
+        })
+    })
+}
+
+/// `PreToolUse` as `pre_tool_use`.
+fn snake(event: &str) -> String {
+    let mut word = String::new();
+    for letter in event.chars() {
+        if letter.is_ascii_uppercase() && !word.is_empty() {
+            word.push('_');
+        }
+        word.push(letter.to_ascii_lowercase());
+    }
+    word
+}
+
 fn block_head(mark: &str) -> String {
     format!("# {mark}: begin; `belay agent unwrap` takes this out again\n")
 }
@@ -224,7 +257,10 @@ fn put_lines(
         Some((table, key)) => match file.get(table).map(|table| table.get(key)) {
             None => format!("[{table}]\n{key} = true\n"),
             Some(Some(value)) if value.as_bool() == Some(true) => String::new(),
-            Some(_) => return Err(ChangeError::Against(format!("[{table}] without {key} = true"))),
+            Some(_) => {
+                let what = format!("[{table}] without {key} = true, which must stand in it");
+                return Err(ChangeError::Against(what));
+            }
         },
     };
     let gap = if old.is_empty() || old.ends_with('\n') { "" } else { "\n" };
@@ -300,6 +336,21 @@ mod tests {
         ));
         assert!(lines().put(Some("[features]\nhooks = true\n")).is_ok());
         assert!(matches!(lines().put(Some("a = ")), Err(ChangeError::Unreadable(_))));
+    }
+
+    /// Goal: a hook whose place in the file is another than the one that Codex trusts is seen to be
+    /// off. Method: a hook of somebody else behind ours, then before it.
+    #[test]
+    fn a_hook_that_lost_its_trusted_place_is_off() {
+        let group = "[[hooks.PreToolUse]]\nmatcher = \"*\"\n";
+        let state = "[hooks.state.\"/f:pre_tool_use:0:0\"]\ntrusted_hash = \"h\"\n";
+        let text = format!("{group}{state}");
+        let ours = Change::Lines { mark: "belay 1".into(), text, switch: None };
+        let with = ours.put(Some("a = 1\n")).expect("a file");
+        assert!(ours.stands_in(&with), "{with}");
+        let theirs = "[[hooks.PreToolUse]]\nmatcher = \"x\"\n";
+        assert!(ours.stands_in(&format!("{with}{theirs}")));
+        assert!(!ours.stands_in(&with.replace("a = 1\n", theirs)));
     }
 
     /// Goal: lines of two nodes stand in one file, and each takes out its own. Method: both put,

@@ -7,7 +7,9 @@
 use super::acts::shell;
 use super::call::{Act, Acts, CallError, bounded, connector_tool, host_of, object, text, tool};
 use super::dialect::{Said, Spoken};
+use super::shell_line::SHELL;
 use serde_json::{Value, json};
+use std::path::Path;
 
 /// The acts of one call.
 pub(super) fn read(bytes: &[u8]) -> Result<Acts, CallError> {
@@ -22,18 +24,30 @@ pub(super) fn read(bytes: &[u8]) -> Result<Acts, CallError> {
     let own = |field: &str| call.get(field).and_then(Value::as_str);
     let own =
         [("cwd", Some(cwd)), ("subagent", own("agent_type")), ("subagent_id", own("agent_id"))];
-    bounded(vec![act(name, input, cwd)?], &own)
+    let server = call.get("mcp_server").and_then(|server| server.get("name")?.as_str());
+    bounded(vec![act(name, input, (cwd, server))?], &own)
 }
 
 /// What each tool does, in the gate's words; an unknown one is a tool by its name.
-fn act(name: &str, input: &Value, cwd: &str) -> Result<Act, CallError> {
+fn act(name: &str, input: &Value, (cwd, server): (&str, Option<&str>)) -> Result<Act, CallError> {
     let optional = |field: &str| input.get(field).and_then(Value::as_str);
     match name {
-        "Bash" | "PowerShell" => Ok(shell(text(input, "command")?)?.meant(optional("description"))),
+        "Bash" => Ok(shell(text(input, "command")?)?.meant(optional("description"))),
+        // Its quotes are not those of other shells, so no line of it is known to be one program.
+        "PowerShell" => {
+            let act = Act { target: SHELL.to_owned(), ..shell(text(input, "command")?)? };
+            Ok(act.meant(optional("description")))
+        }
         // It watches a command, or a socket.
         "Monitor" if optional("command").is_some() => shell(text(input, "command")?),
         "Read" => Ok(Act::on_path("local.read", text(input, "file_path")?)),
-        "Glob" | "Grep" | "LS" => Ok(Act::on_path("local.read", optional("path").unwrap_or(cwd))),
+        "Glob" => {
+            let pattern = text(input, "pattern")?;
+            let folder = optional("path").unwrap_or(cwd);
+            Ok(Act::on_path("local.read", &searched(folder, pattern)).with("pattern", pattern))
+        }
+        "Grep" | "LS" => Ok(Act::on_path("local.read", optional("path").unwrap_or(cwd))
+            .with_any("pattern", optional("pattern"))),
         "Write" => Ok(Act::on_path("local.write", text(input, "file_path")?)
             .with("content", text(input, "content")?)),
         "Edit" => Ok(Act::on_path("local.write", text(input, "file_path")?)
@@ -46,7 +60,10 @@ fn act(name: &str, input: &Value, cwd: &str) -> Result<Act, CallError> {
             .with_any("content", optional("new_source"))),
         "WebFetch" => {
             let url = text(input, "url")?;
-            Ok(Act::on("outward.connect", host_of(url)?).with("url", url))
+            // It asks every host by https.
+            let safe = url.strip_prefix("http://").map(|rest| format!("https://{rest}"));
+            let to = host_of(safe.as_deref().unwrap_or(url))?;
+            Ok(Act::on("outward.connect", to).with("url", url))
         }
         "WebSearch" => Ok(Act::on("outward.connect", name).with("query", text(input, "query")?)),
         "Agent" | "Task" => {
@@ -55,11 +72,19 @@ fn act(name: &str, input: &Value, cwd: &str) -> Result<Act, CallError> {
                 .with("prompt", text(input, "prompt")?)
                 .meant(optional("description")))
         }
-        _ => match connector_tool(name) {
+        _ => match connector_tool(name, server)? {
             Some(target) => tool(target, input),
             None => tool(format!("claude-code/{name}"), input),
         },
     }
+}
+
+/// The folder in which a pattern finds files: it may name another than the one given.
+fn searched(folder: &str, pattern: &str) -> String {
+    let plain = pattern.find(['*', '?', '[', '{']).map_or(pattern, |end| &pattern[..end]);
+    let named =
+        plain.rsplit_once('/').map_or("", |(named, _)| if named.is_empty() { "/" } else { named });
+    Path::new(folder).join(named).display().to_string()
 }
 
 fn edits(input: &Value) -> Result<String, CallError> {
@@ -110,10 +135,16 @@ mod tests {
             ("Monitor", json!({"ws": {"url": "x"}}), "tool.call", "claude-code/Monitor"),
             ("Read", json!({"file_path": "/a/b"}), "local.read", "/a/b"),
             ("Grep", json!({"pattern": "x"}), "local.read", "/w"),
+            ("Glob", json!({"pattern": "*.rs"}), "local.read", "/w/"),
+            ("Glob", json!({"pattern": "/h/.ssh/*"}), "local.read", "/h/.ssh"),
+            ("Glob", json!({"pattern": "../x/{a,b}"}), "local.read", "/w/../x"),
+            ("Glob", json!({"pattern": "/*"}), "local.read", "/"),
+            ("PowerShell", json!({"command": "git log"}), "work.run", "sh"),
             ("Write", json!({"file_path": "c", "content": "x"}), "local.write", "c"),
             ("Edit", json!({"file_path": "/c", "new_string": "x"}), "local.write", "/c"),
             ("NotebookEdit", json!({"notebook_path": "/n"}), "local.write", "/n"),
             ("WebFetch", json!({"url": "https://a.b/c"}), "outward.connect", "a.b:443"),
+            ("WebFetch", json!({"url": "http://a.b/c"}), "outward.connect", "a.b:443"),
             ("WebSearch", json!({"query": "x"}), "outward.connect", "WebSearch"),
             ("Agent", json!({"prompt": "x", "subagent_type": "p"}), "work.delegate", "p"),
             ("mcp__s__t", json!({"a": {"b": 1}}), "tool.call", "s/t"),

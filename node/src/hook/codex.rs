@@ -37,7 +37,7 @@ fn acts(name: &str, input: &Value) -> Result<Acts, CallError> {
             let prompt = input.get("message").and_then(Value::as_str);
             Act::on("work.delegate", "codex").with_any("prompt", prompt)
         }
-        _ => match connector_tool(name) {
+        _ => match connector_tool(name, None)? {
             Some(target) => tool(target, input)?,
             None => tool(format!("codex/{name}"), input)?,
         },

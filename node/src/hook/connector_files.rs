@@ -5,6 +5,7 @@
 
 use super::change::ChangeError;
 use super::format::Format;
+use super::places::folder_from;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,17 +49,12 @@ pub(crate) struct Configured {
 
 /// Every file that is known, for a user and a project.
 pub(crate) fn connector_files(home: &Path, project: &Path) -> Vec<ConnectorFile> {
-    let from = |variable: &str, otherwise: &str| {
-        std::env::var_os(variable).map_or_else(|| home.join(otherwise), PathBuf::from)
-    };
     let apps = match cfg!(target_os = "macos") {
         true => home.join("Library/Application Support"),
-        false => from("XDG_CONFIG_HOME", ".config"),
+        false => folder_from("XDG_CONFIG_HOME", &home.join(".config")),
     };
-    let claude = match std::env::var_os("CLAUDE_CONFIG_DIR") {
-        Some(folder) => PathBuf::from(folder).join(".claude.json"),
-        None => home.join(".claude.json"),
-    };
+    let claude = folder_from("CLAUDE_CONFIG_DIR", home).join(".claude.json");
+    let codex = folder_from("CODEX_HOME", &home.join(".codex")).join("config.toml");
     let here = project.display().to_string();
     let code = "Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json";
     let servers = &["mcpServers"];
@@ -66,10 +62,7 @@ pub(crate) fn connector_files(home: &Path, project: &Path) -> Vec<ConnectorFile>
         json("claude-code", claude.clone(), servers),
         json("claude-code", claude, &["projects", &here, "mcpServers"]),
         json("claude-code", project.join(".mcp.json"), servers),
-        ConnectorFile {
-            format: Format::Toml,
-            ..json("codex", from("CODEX_HOME", ".codex").join("config.toml"), &["mcp_servers"])
-        },
+        ConnectorFile { format: Format::Toml, ..json("codex", codex, &["mcp_servers"]) },
         json("gemini", home.join(".gemini/settings.json"), servers),
         json("gemini", project.join(".gemini/settings.json"), servers),
         listed("opencode", apps.join("opencode/opencode.json")),

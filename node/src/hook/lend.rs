@@ -55,8 +55,8 @@ pub(crate) fn lend(
     program: &Path,
     (hook, connectors): (&HookCommand, &[LentConnector]),
 ) -> Result<Lent, Fault> {
-    let against = argv.iter().skip(1).take_while(|word| *word != "--");
-    if let Some(word) = against.into_iter().find(|word| switches_off(dialect, word)) {
+    // Also behind `--`, which may be the value of another word.
+    if let Some(word) = argv.iter().skip(1).find(|word| switches_off(dialect, word)) {
         let what = format!("{word} would take the hook away from {}", dialect.title());
         let hint = match dialect {
             Dialect::ClaudeCode => {
@@ -97,7 +97,9 @@ fn switches_off(dialect: Dialect, word: &str) -> bool {
             // A word of `-c` may stand by itself or behind it.
             let set = word.strip_prefix("--config=").or_else(|| word.strip_prefix("-c"));
             let set = set.unwrap_or(word).trim_start_matches('=').trim_start();
-            ["--disable", "--enable", "--profile", "-p", "--remote"].into_iter().any(is)
+            let profile = word.starts_with("-p") && !word.starts_with("--");
+            profile
+                || ["--disable", "--enable", "--profile", "--remote"].into_iter().any(is)
                 || ["hooks", "features", "profile", "bypass_hook_trust"].iter().any(|key| {
                     set.strip_prefix(key).is_some_and(|rest| {
                         rest.contains('=') && rest.trim_start().starts_with(['.', '='])
@@ -191,8 +193,8 @@ mod tests {
         assert!(line.starts_with("'/opt/b'\\''x/belay' --state '/s t' agent hook claude-code ||"));
     }
 
-    /// Goal: whoever types words that take the hook away is told so. Method: every such word, and
-    /// the same behind `--`, where it is the prompt.
+    /// Goal: whoever types words that take the hook away is told so. Method: every such word, also
+    /// where only the agent would know whether it is one.
     #[test]
     fn words_that_take_the_hook_away_are_refused() {
         for (dialect, words) in [
@@ -205,6 +207,8 @@ mod tests {
             (Dialect::Codex, vec!["exec", "-c", " hooks.PreToolUse = []"]),
             (Dialect::Codex, vec!["--config=features={hooks=false}"]),
             (Dialect::Codex, vec!["--profile", "x"]),
+            (Dialect::Codex, vec!["exec", "-px"]),
+            (Dialect::ClaudeCode, vec!["--append-system-prompt", "--", "--settings", "{}"]),
         ] {
             let argv: Vec<String> =
                 ["agent"].iter().chain(&words).map(|word| (*word).to_owned()).collect();
@@ -215,7 +219,7 @@ mod tests {
         }
         assert!(!switches_off(Dialect::Codex, "features are what I want"));
         assert!(!switches_off(Dialect::Codex, "model=x"));
-        let prompt: Vec<String> = ["claude", "--", "--bare"].map(str::to_owned).into();
+        let prompt: Vec<String> = ["claude", "-p", "what is --bare?"].map(str::to_owned).into();
         assert!(lend(Dialect::ClaudeCode, &prompt, Path::new("/x"), (&hook(), &[])).is_ok());
     }
 }

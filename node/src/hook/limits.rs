@@ -13,6 +13,9 @@ pub(super) const ARGS_MAX: usize = 256;
 /// How deep a tool's arguments may nest.
 pub(super) const ARGS_DEPTH_MAX: usize = 16;
 
+/// Links that are followed on the way to one file: as many as Linux follows.
+pub(super) const LINKS_MAX: usize = 40;
+
 /// Programs that are looked for in one line of a shell.
 pub(super) const PROGRAMS_MAX: usize = 64;
 

@@ -37,4 +37,5 @@ pub(crate) use lent_connectors::{LentConnector, configured, for_a_run};
 pub(crate) use places::{
     Place, hook_change, hook_file, managed_connectors, managed_connectors_file, open_ways,
 };
+pub(crate) use trust::holds as codex_calls;
 pub(crate) use wrap::{Base, Stands, Undone, Wrap};

@@ -36,20 +36,28 @@ impl Place {
 
 /// The file that an agent's hook goes into.
 pub(crate) fn hook_file(dialect: Dialect, place: Place, home: &Path, state: &Path) -> PathBuf {
-    let from = |variable: &str, otherwise: &str| {
-        std::env::var_os(variable).map_or_else(|| home.join(otherwise), PathBuf::from)
-    };
     match (dialect, place) {
         (Dialect::ClaudeCode, Place::User) => {
-            from("CLAUDE_CONFIG_DIR", ".claude").join("settings.json")
+            folder_from("CLAUDE_CONFIG_DIR", &home.join(".claude")).join("settings.json")
         }
         (Dialect::ClaudeCode, Place::Managed) => {
             let folder = Path::new("/etc/claude-code/managed-settings.d");
             folder.join(format!("50-belay-{}.json", name_of(state)))
         }
-        (Dialect::Codex, Place::User) => from("CODEX_HOME", ".codex").join("config.toml"),
+        (Dialect::Codex, Place::User) => {
+            folder_from("CODEX_HOME", &home.join(".codex")).join("config.toml")
+        }
         (Dialect::Codex, Place::Managed) => PathBuf::from("/etc/codex/requirements.toml"),
     }
+}
+
+/// The folder that a variable names, by its own name on this disk; agents take an empty one for
+/// none.
+pub(super) fn folder_from(variable: &str, otherwise: &Path) -> PathBuf {
+    let named = std::env::var_os(variable).filter(|named| !named.is_empty());
+    let folder = named.map_or_else(|| otherwise.to_owned(), PathBuf::from);
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
+    folder.canonicalize().unwrap_or(folder)
 }
 
 /// What that file says so that the agent asks; `text` is what it says without.

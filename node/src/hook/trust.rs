@@ -55,6 +55,21 @@ pub(super) fn lines(file: &Path, text: &str, added: &str, line: &str) -> Result<
     Ok(format!("[hooks.state.{key}]\ntrusted_hash = {hash}\n"))
 }
 
+/// That Codex, started as its user starts it, trusts the hook with this line in this file now.
+pub(crate) fn holds(file: &Path, line: &str) -> Result<(), Fault> {
+    let hint = "wrap it again; if that does not help, use Codex 0.169 or newer";
+    let untrusted =
+        |why: String| Fault::failed(format!("Codex does not call the hook: {why}"), hint);
+    let path = std::env::var("PATH").unwrap_or_default();
+    let program = crate::program::find("codex", &path).map_err(untrusted)?;
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let found = hook_of(server(&program).env("CODEX_HOME", folder), line).map_err(untrusted)?;
+    match found["trustStatus"] == "trusted" && found["enabled"] == true {
+        true => Ok(()),
+        false => Err(untrusted(format!("it calls it {}", found["trustStatus"]))),
+    }
+}
+
 fn server(program: &Path) -> Command {
     let mut server = Command::new(program);
     server.arg("app-server").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());

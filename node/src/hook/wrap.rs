@@ -225,7 +225,8 @@ fn write_whole(path: &Path, text: &str) -> Result<(), Fault> {
     };
     let written = file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all());
     written.and_then(|()| file.as_file().set_permissions(rights)).map_err(io(path.display()))?;
-    file.persist(path).map(drop).map_err(|error| io(path.display())(error.error))
+    file.persist(path).map_err(|error| io(path.display())(error.error))?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder.display()))
 }
 
 fn hash(text: &str) -> String {
