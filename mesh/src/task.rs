@@ -20,7 +20,7 @@ use crate::limits::{
 use crate::lineage::Lineage;
 use crate::output::{Answer, Output, Refusal, RefusalKind, RunGrant};
 use crate::papers::Papers;
-use crate::time::BootTime;
+use crate::time::{BootTime, Interval, Now};
 use belay_identity::body::{Award, Body, Cause, Credential, Made, OnSilence, Started, Wall};
 use belay_identity::chain::Link;
 use belay_identity::principal::{AgentId, ClassId, ProjectId, TrustDomain};
@@ -181,6 +181,32 @@ impl Work {
         let Some(task) = self.task_mut(&act.task) else { return };
         task.effects = task.effects.saturating_sub(1);
         task.attempts += 1;
+    }
+}
+
+/// What bounds all tasks alike at one moment.
+struct Span {
+    now: Now,
+    observed: bool,
+    run_lease: Lease,
+    interval: Option<Interval>,
+}
+
+impl Span {
+    /// How far a task may run for now: its leases, and never further than a dead node may lend.
+    fn of(&self, task: &Task) -> BootTime {
+        let ahead = self.now.boot.plus_ms(FEED_AHEAD_MS);
+        // What has an end needs somebody who tells the time, or a lease.
+        let untimed = task.deadline_ms.is_some() && self.interval.is_none();
+        let free = self.observed && !untimed;
+        let device = if free { Lease::Own } else { self.run_lease };
+        device.end(ahead).min(task.lent_lease().end(ahead))
+    }
+
+    /// The wall time for what this device dates: the latest it can be, or its own clock before
+    /// anybody has said.
+    fn wall_now_ms(&self) -> u64 {
+        self.interval.map_or(self.now.wall_ms, |interval| interval.late_ms)
     }
 }
 
@@ -405,19 +431,20 @@ impl Engine {
     pub(crate) fn tend_tasks(&mut self) {
         self.tend_offers();
         let awards: Vec<StatementId> = self.work.tasks.keys().copied().collect();
+        let span = self.span();
         for award in awards {
-            self.renew_credential(&award);
+            self.renew_credential(&award, &span);
             let due = |task: &Task| task.paused.is_some() && task.feed_at <= self.now.boot;
             if self.work.task(&award).is_some_and(due) {
                 self.sweep_task(award);
             }
-            self.feed(&award);
+            self.feed(&award, &span);
         }
     }
 
-    fn feed(&mut self, award: &StatementId) {
-        let Some(until) = self.feed_until(award) else { return };
-        let late = self.interval().map(|interval| interval.late_ms);
+    fn feed(&mut self, award: &StatementId, span: &Span) {
+        let Some(until) = self.work.task(award).map(|task| span.of(task)) else { return };
+        let late = span.interval.map(|interval| interval.late_ms);
         let now = self.now.boot;
         // How far it is fed is not in the gate's picture.
         let Some(task) = self.work.tasks.get_mut(award) else { return };
@@ -447,19 +474,22 @@ impl Engine {
         self.out(Output::Feed { award: *award, until });
     }
 
-    /// How far a task may run for now: its leases, and never further than a dead node may lend.
+    /// How far a task may run for now.
     pub(crate) fn feed_until(&self, award: &StatementId) -> Option<BootTime> {
-        let task = self.work.task(award)?;
-        let ahead = self.now.boot.plus_ms(FEED_AHEAD_MS);
-        // What has an end needs somebody who tells the time, or a lease.
-        let untimed = task.deadline_ms.is_some() && self.interval().is_none();
-        let free = self.work_is_observed() && !untimed;
-        let device = if free { Lease::Own } else { self.run_lease() };
-        Some(device.end(ahead).min(task.lent_lease().end(ahead)))
+        self.work.task(award).map(|task| self.span().of(task))
     }
 
-    fn renew_credential(&mut self, award: &StatementId) {
-        let now_ms = self.wall_now_ms();
+    fn span(&self) -> Span {
+        Span {
+            now: self.now,
+            observed: self.work_is_observed(),
+            run_lease: self.run_lease(),
+            interval: self.interval(),
+        }
+    }
+
+    fn renew_credential(&mut self, award: &StatementId, span: &Span) {
+        let now_ms = span.wall_now_ms();
         let Some(task) = self.work.task(award) else { return };
         let Some(old) = self.known.get(&task.credential).cloned() else { return };
         let ends_ms = old.expiry_ms.unwrap_or(u64::MAX);
@@ -483,8 +513,7 @@ impl Engine {
         self.autonomy().map_or(0, |autonomy| autonomy.lapse_grace_ms)
     }
 
-    /// The wall time for what this device dates: the latest it can be, or its own clock before
-    /// anybody has said.
+    /// The wall time for what this device dates.
     pub(crate) fn wall_now_ms(&self) -> u64 {
         self.interval().map_or(self.now.wall_ms, |interval| interval.late_ms)
     }
