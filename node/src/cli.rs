@@ -555,6 +555,7 @@ fn answer_policy(context: &Context, policy: operators::Policy) -> Result<ExitCod
         operators::Policy::Test(test) => command::policy::author::test(context, &test),
         operators::Policy::Explain(ask) => command::policy::explain::run(context, &ask),
         operators::Policy::Diff(ask) => command::policy::diff::run(context, &ask),
+        operators::Policy::Impact(ask) => command::policy::impact::run(context, &ask),
         operators::Policy::Draft(draft) => command::draft::run(context, &draft),
         operators::Policy::Propose(propose) => command::propose::run(context, &propose),
         operators::Policy::History => command::history::run(context),

@@ -22,6 +22,9 @@ pub(crate) enum Policy {
     Explain(ExplainPolicy),
     /// What two policies say otherwise, in text and in what agents may do.
     Diff(DiffPolicies),
+    /// What a policy would have said to what agents did on this device: newly denied, newly
+    /// allowed, by agent and rule.
+    Impact(ImpactOf),
     /// Policy edited together, also without contact: begin, edit, look, merge.
     #[command(subcommand)]
     Draft(Draft),
@@ -92,6 +95,20 @@ pub(crate) struct DiffPolicies {
     pub(crate) before: String,
     /// The same, to compare it with.
     pub(crate) after: String,
+}
+
+/// `belay policy impact`
+#[derive(Args)]
+pub(crate) struct ImpactOf {
+    /// A policy folder, a version such as 1.2, or in-force.
+    #[arg(default_value = "in-force")]
+    pub(crate) policy: String,
+    /// The decisions of the last 15m, 8h or 7d, by this device's clock.
+    #[arg(long, value_name = "TIME", default_value = "7d")]
+    pub(crate) last: String,
+    /// As though every action class were enforced.
+    #[arg(long)]
+    pub(crate) enforce: bool,
 }
 
 /// `belay policy draft`

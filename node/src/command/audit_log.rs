@@ -7,8 +7,10 @@ use super::door;
 use crate::api::event::{EventSaid, RowsSaid};
 use crate::api::{Ask, from_text};
 use crate::cli::Context;
+use crate::clock;
 use crate::door::{DoorClient, DoorName};
 use crate::fault::Fault;
+use crate::policy_folder::span_ms;
 use crate::store::{AuditHead, AuditRow};
 use belay_identity::key::hex;
 use std::process::ExitCode;
@@ -36,16 +38,22 @@ impl Log {
         Ok(Self { door, device, head, linked: seq == 0, broken: None, said: told })
     }
 
-    /// The next page; none at the end, and at the first row that does not follow.
+    /// The events of the next page; none at the end.
     pub(super) fn next(&mut self) -> Result<Option<Vec<EventSaid>>, Fault> {
+        let rows = self.rows()?;
+        Ok(rows.map(|rows| rows.iter().map(|row| EventSaid::of(row, &self.device)).collect()))
+    }
+
+    /// The next page; none at the end, and at the first row that does not follow.
+    pub(super) fn rows(&mut self) -> Result<Option<Vec<AuditRow>>, Fault> {
         if self.broken.is_some() {
             return Ok(None);
         }
         let said: RowsSaid = self.door.call(&Ask::AuditRows { from: self.head.seq + 1 })?;
-        let mut events = Vec::new();
+        let mut rows = Vec::new();
         for text in &said.rows {
             match self.link(text) {
-                Ok(row) => events.push(EventSaid::of(&row, &self.device)),
+                Ok(row) => rows.push(row),
                 Err(why) => {
                     self.broken = Some(why);
                     break;
@@ -61,7 +69,7 @@ impl Log {
             let (after, last) = (self.head.seq, said.last);
             self.broken = Some(format!("rows {} to {last} are missing", after + 1));
         }
-        Ok((!events.is_empty()).then_some(events))
+        Ok((!rows.is_empty()).then_some(rows))
     }
 
     fn link(&mut self, text: &str) -> Result<AuditRow, String> {
@@ -92,4 +100,10 @@ impl Log {
             )),
         }
     }
+}
+
+/// The moment from which on something is asked for: 15m, 8h or 7d ago, by this device's clock.
+pub(super) fn since_ms(last: &str) -> Result<u64, Fault> {
+    let bad = || Fault::wrong_use(format!("“{last}” is no time"), "write 15m, 8h or 7d");
+    Ok(clock::wall_ms().saturating_sub(span_ms(last).ok_or_else(bad)?))
 }

@@ -4,14 +4,12 @@
 //! Refused here: other devices' logs.
 
 use super::agents_door;
-use super::audit_log::Log;
+use super::audit_log::{Log, since_ms};
 use crate::api::Ask;
 use crate::api::event::{EventSaid, ToldAsk};
 use crate::cli::Context;
 use crate::cli::events::{Query, Tell};
-use crate::clock;
 use crate::fault::Fault;
-use crate::policy_folder::span_ms;
 use crate::screen::{Format, Shown, talk};
 use belay_identity::key::hex;
 use belay_mesh::event::Came;
@@ -165,14 +163,7 @@ impl<'a> Asked<'a> {
         {
             return no(word, came_words());
         }
-        let since_ms = match query.last.as_deref() {
-            None => 0,
-            Some(text) => {
-                let bad =
-                    || Fault::wrong_use(format!("“{text}” is no time"), "write 15m, 8h or 7d");
-                clock::wall_ms().saturating_sub(span_ms(text).ok_or_else(bad)?)
-            }
-        };
+        let since_ms = query.last.as_deref().map_or(Ok(0), since_ms)?;
         Ok(Self { query, since_ms })
     }
 

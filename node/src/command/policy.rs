@@ -4,6 +4,7 @@
 pub(crate) mod author;
 pub(crate) mod diff;
 pub(crate) mod explain;
+pub(crate) mod impact;
 mod of;
 
 use super::door;

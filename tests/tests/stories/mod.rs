@@ -18,6 +18,7 @@ mod events;
 mod full_disk;
 mod gateway;
 mod gateway_http;
+mod impact;
 mod invite_members;
 mod keys_kept;
 mod keys_lost;

@@ -76,7 +76,7 @@ fn the_largest_decision_is_read_again() {
     assert_eq!(acks.next().result, Ok(()));
     drop(store);
     let (store, replay, _) = open(&dir);
-    assert_eq!(replay.audit_tail, [row.clone()]);
+    assert_eq!(replay.audit_tail, std::slice::from_ref(&row));
     let rows = store.audit_rows(1).unwrap();
     assert_eq!(verify_chain(AuditHead::EMPTY, &rows), Ok(AuditHead::of(&row)));
     let read = AuditRow::decode(&rows[0]).unwrap();
