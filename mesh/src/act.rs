@@ -12,6 +12,7 @@ use crate::input::AskId;
 use crate::known::Body;
 use crate::limits::{ACT_ARGS_MAX, OUTLOOK_ACTS_MAX, WRITES_OPEN_MAX};
 use crate::output::{Answer, Record, Refusal, RefusalKind};
+use crate::task::Task;
 use belay_crdt::releases::ReleaseInForce;
 use belay_identity::StatementId;
 use std::sync::Arc;
@@ -200,13 +201,12 @@ impl Engine {
         let (tasks, registry) = (&self.known.tasks, &self.known.registry);
         let delegation = tasks.acting_delegation(registry, &task.credential);
         let deadline = delegation.map_or(u64::MAX, |said| said.body.deadline_ms);
-        let budget = delegation.map_or(u64::MAX, |said| said.body.budget);
         GateTask {
             cut: self.cut_of_task(task),
             on_disk: task.on_disk.clone(),
             lineage: task.lineage,
             credential_until_ms: credential.min(deadline),
-            budget_left: budget.saturating_sub(task.effects),
+            budget_left: self.budget_left(task),
             tools: task.tools.clone(),
             ending: task.ending.is_some(),
             lent: task.lent_lease(),
@@ -214,6 +214,12 @@ impl Engine {
             wall: task.wall,
             chain,
         }
+    }
+
+    /// The permits that a task's delegation still lets it have; no end to them without one.
+    pub(crate) fn budget_left(&self, task: &Task) -> u64 {
+        let delegation = self.known.tasks.acting_delegation(&self.known.registry, &task.credential);
+        delegation.map_or(u64::MAX, |said| said.body.budget.saturating_sub(task.effects))
     }
 }
 

@@ -118,6 +118,7 @@ impl Engine {
         })?;
         let above = giver.above.as_ref();
         let task = giver.task.and_then(|award| self.work.task(&award));
+        let spent = task.map_or(0, |task| task.effects);
         let task_ends_ms = task.and_then(|task| task.deadline_ms).unwrap_or(u64::MAX);
         let terms = Terms {
             agent,
@@ -129,7 +130,7 @@ impl Engine {
             },
             data: above.map_or(0, |d| d.data),
             depth: above.map_or(DELEGATION_DEPTH, |d| d.depth.saturating_sub(1)),
-            budget: above.map_or(DELEGATION_BUDGET, |d| d.budget),
+            budget: above.map_or(DELEGATION_BUDGET, |d| d.budget.saturating_sub(spent)),
             deadline_ms: above
                 .map_or(self.wall_now_ms().saturating_add(DELEGATION_MS), |d| d.deadline_ms)
                 .min(task_ends_ms),
@@ -164,6 +165,7 @@ impl Engine {
         let tools = task.and_then(|task| task.tools.clone());
         let on_disk = task.map(|task| task.on_disk.clone()).unwrap_or_default();
         let lineage = task.map(|task| task.lineage).unwrap_or_default();
+        let budget_left = task.map_or(u64::MAX, |task| self.budget_left(task));
         let program = errand.want.argv.first().map(|p| ("program".to_owned(), p.clone()));
         let act = Act {
             task: parent.unwrap_or(StatementId([0; 32])),
@@ -171,7 +173,8 @@ impl Engine {
             target: device.name().to_owned(),
             args: program.into_iter().collect(),
         };
-        Some((GateTask { on_disk, lineage, ..self.own_act(&chain, tools) }, act))
+        let giver = GateTask { on_disk, lineage, budget_left, ..self.own_act(&chain, tools) };
+        Some((giver, act))
     }
 
     pub(crate) fn own_act(&self, chain: &Chain, tools: Option<Vec<String>>) -> GateTask {

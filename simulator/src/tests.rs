@@ -6,6 +6,7 @@ use crate::{Plan, Planted, Report, run};
 mod adopting;
 mod adversary;
 mod audit;
+mod budgets;
 mod clocks;
 mod cloned;
 mod drafts;
