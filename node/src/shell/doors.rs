@@ -3,7 +3,7 @@
 //! At the agents' door a caller is the task below whose warden it runs; at the operators' door a
 //! caller below any warden is refused. Refused here: believing what a caller says of itself.
 
-use super::programs::look_on;
+use super::programs::look_for;
 use super::{News, Shell, said};
 use crate::api::{self, Ask, OffloadAsk, OutlookAsk, RunAsk};
 use crate::door::{Caller, Door, DoorName, Refusal as DoorRefusal, Visit};
@@ -491,18 +491,14 @@ async fn asking(door: DoorName, ask: Ask) -> Result<Asking, DoorRefusal> {
             return Ok(Asking::Plain(ask));
         }
     };
-    let program = run.program.clone();
     let hint = "name a program that exists after --";
     let refuse = |why: String, hint: &str| Err(DoorRefusal::new("wrong-use", why, hint));
-    if !Path::new(&program).is_absolute() {
-        return refuse(format!("{program}: not a whole path"), hint);
+    if !Path::new(&run.program).is_absolute() {
+        return refuse(format!("{}: not a whole path", run.program), hint);
     }
-    // Its interpreter is the one that it will find itself.
-    let path = run.env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
-    let path = path.unwrap_or_default();
-    match tokio::task::spawn_blocking(move || look_on(&program, &path)).await {
-        Ok(Ok(seen)) => Ok(Asking::Run(Box::new(run), Box::new(seen))),
-        Ok(Err(error)) => refuse(error.to_string(), error.hint()),
+    match tokio::task::spawn_blocking(move || (look_for(&run), run)).await {
+        Ok((Ok(seen), run)) => Ok(Asking::Run(Box::new(run), Box::new(seen))),
+        Ok((Err(error), _)) => refuse(error.to_string(), error.hint()),
         Err(error) => refuse(error.to_string(), hint),
     }
 }

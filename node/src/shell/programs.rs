@@ -7,12 +7,14 @@
 
 use super::doors::Asked;
 use super::{News, Shell};
+use crate::api::RunAsk;
 use crate::program::{self, ProgramError, Remembered};
 use belay_identity::StatementId;
 use belay_identity::chain::Program;
 use belay_mesh::Input;
 use belay_mesh::input::{OnDisk, TaskEvent};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What runs here, by award.
 #[derive(Default)]
@@ -107,7 +109,61 @@ pub(super) fn look(program: &str) -> Result<Remembered, ProgramError> {
     look_on(program, &std::env::var("PATH").unwrap_or_default())
 }
 
-/// The same where interpreters are looked for on another `PATH`: that of who starts it.
-pub(super) fn look_on(program: &str, path: &str) -> Result<Remembered, ProgramError> {
+/// The program of a run: its interpreter is looked for on the run's own `PATH`, and folders there
+/// that are not whole are seen from the run's folder, as they will be when it begins.
+pub(super) fn look_for(run: &RunAsk) -> Result<Remembered, ProgramError> {
+    let path = run.env.iter().rev().find(|(name, _)| name == "PATH");
+    let path = path.map(|(_, path)| path.as_str()).unwrap_or_default();
+    let folders = std::env::split_paths(path).map(|folder| Path::new(&run.cwd).join(folder));
+    let path = std::env::join_paths(folders).map_err(|error| {
+        ProgramError::Missing(format!("its PATH cannot be read from {}: {error}", run.cwd))
+    })?;
+    look_on(&run.program, &path.to_string_lossy())
+}
+
+fn look_on(program: &str, path: &str) -> Result<Remembered, ProgramError> {
     program::look(program, path).map(|looked| looked.remembered(program, path))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// Goal: what a run would start is what is judged: its interpreter is found on the run's own
+    /// `PATH`, not the node's, the last word for it counting, a folder in it that is not whole seen
+    /// from the run's folder. Method: two folders with a program of one name.
+    #[test]
+    fn an_interpreter_is_looked_for_where_the_run_will_find_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        for (name, from) in [("one", "/bin/sh"), ("two", "/bin/cat")] {
+            std::fs::create_dir(at(name)).unwrap();
+            std::fs::copy(from, at(&format!("{name}/belay-test-reader"))).unwrap();
+        }
+        std::fs::write(at("script"), "#!/usr/bin/env belay-test-reader\n").unwrap();
+        std::fs::set_permissions(at("script"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let look = |paths: &[&str]| {
+            look_for(&RunAsk {
+                agent: "reader".into(),
+                project: "default".into(),
+                class: "default".into(),
+                argv: vec!["script".into()],
+                program: at("script"),
+                cwd: at(""),
+                hooked: false,
+                env: paths.iter().map(|path| ("PATH".to_owned(), (*path).to_owned())).collect(),
+            })
+        };
+        let run_by = |program: &str| vec![look_on(program, "").unwrap().identity().file];
+        let one = look(&[&at("one")]).unwrap().identity();
+        assert_eq!(one.run_by, run_by(&at("one/belay-test-reader")));
+        let two = look(&[&at("one"), &format!("/nowhere:{}", at("two"))]).unwrap().identity();
+        assert_eq!(two.run_by, run_by(&at("two/belay-test-reader")));
+        assert_eq!(look(&["two:one"]).unwrap().identity(), two);
+        let none = look(&["/usr/bin:/bin"]).unwrap_err();
+        assert!(none.to_string().contains("no program belay-test-reader"), "{none}");
+    }
 }
