@@ -6,7 +6,8 @@
 //! modules, further scripts) is not looked at.
 //!
 //! Each file is opened once and hashed through that descriptor; the marks of the same descriptor
-//! tell later without reading whether it is still the same. Refused here: judging what was found.
+//! tell later without reading whether it is still the same, with the limit that `Mark` names.
+//! Refused here: judging what was found.
 
 mod begin;
 mod script;
@@ -15,14 +16,13 @@ pub(crate) use begin::begin;
 
 use crate::clock;
 use belay_identity::chain::Program;
-use rustix::fs::{OFlags, fstat};
+use rustix::fs::{OFlags, Stat, fstat};
 use script::{Script, read_line};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// How many interpreters may stand behind each other; the kernel itself follows four.
@@ -31,6 +31,10 @@ pub(crate) const INTERPRETERS_MAX: usize = 4;
 /// A file that changed later than this before it was read may change again without a sign:
 /// the coarsest clock of any file system that keeps one, milliseconds.
 const SETTLED_MS: u64 = 2_000;
+
+/// A script up to this size is read again at every look where others than root may write it, bytes:
+/// what is hashed in well below a millisecond.
+const SCRIPT_REREAD_BYTES_MAX: i64 = 64 * 1024;
 
 /// A program as this disk has it.
 #[derive(Debug)]
@@ -70,7 +74,11 @@ pub struct Seen {
 }
 
 /// By what a changed file is known without reading it. The kernel sets the last of them at every
-/// change, and nobody but root can set it back.
+/// write(2), and nobody but root can set it back; but what is stored into a shared mapping changes
+/// it only at the first store after the kernel wrote the page out, on tmpfs never again (mmap(2)).
+/// So a short script is believed by its marks only where root alone may write it. A longer one, and
+/// a native program, can still be changed unseen by who kept a mapping of it from before: until the
+/// kernel writes the page out, and for a native program only while it does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Mark {
     device: u64,
@@ -257,12 +265,23 @@ fn script_of(opened: &Opened) -> Result<Option<Script>, ProgramError> {
     }
 }
 
+/// True for a short script that others than root may write.
+fn is_read_each_time(file: &File, stat: &Stat) -> io::Result<bool> {
+    let roots_alone = stat.st_uid == 0 && stat.st_mode & 0o022 == 0;
+    if roots_alone || stat.st_size > SCRIPT_REREAD_BYTES_MAX {
+        return Ok(false);
+    }
+    let mut begin = [0; 2];
+    Ok(file.read_at(&mut begin, 0)? == begin.len() && &begin == b"#!")
+}
+
 impl Mark {
-    fn of(file: impl AsFd) -> io::Result<Self> {
+    fn of(file: &File) -> io::Result<Self> {
         let stat = fstat(file)?;
         let changed = (stat.st_ctime, stat.st_ctime_nsec);
         let changed_ms = u64::try_from(changed.0).unwrap_or(u64::MAX).saturating_mul(1_000);
         let settled = changed_ms.saturating_add(SETTLED_MS) < clock::wall_ms();
+        let settled = settled && !is_read_each_time(file, &stat)?;
         Ok(Self {
             device: stat.st_dev,
             inode: stat.st_ino,
