@@ -14,7 +14,7 @@ mod denial;
 mod gate;
 mod gateway;
 pub(crate) mod http;
-mod json;
+pub(crate) mod json;
 pub(crate) mod limits;
 pub(crate) mod message;
 mod method;

@@ -13,10 +13,13 @@ pub(crate) enum Connectors {
         /// Its name.
         name: String,
     },
-    /// Look at a server again and approve it as it is now.
+    /// Look at a server again, show what it says otherwise than approved, and approve that.
     Approve {
         /// Its name.
         name: String,
+        /// Do not ask first.
+        #[arg(long)]
+        yes: bool,
     },
     /// Forget a connector; agents that have it keep it until their session ends.
     Remove {
@@ -33,6 +36,9 @@ pub(crate) struct Add {
     /// A variable that the server is given of the agent's environment; may be given again.
     #[arg(long, value_name = "NAME")]
     pub(crate) env: Vec<String>,
+    /// Do not ask first.
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// The command that starts the server.
     #[arg(last = true, required = true)]
     pub(crate) command: Vec<String>,

@@ -1,7 +1,9 @@
 //! `belay connector`: what agents of this device reach through the gateway.
 //!
-//! Adding looks at the server and shows every tool before it is kept; what was shown is what is
-//! approved. Refused here: approving what could not be looked at.
+//! Adding and approving look at the server, show what it would tell a model, and ask; what was
+//! shown is what is approved. Refused here: approving what could not be looked at.
+
+mod shown;
 
 use super::door;
 use crate::api::Ask;
@@ -13,7 +15,7 @@ use crate::door::DoorName;
 use crate::fault::Fault;
 use crate::mcp::connectors;
 use crate::mcp::pin::{Change, Pins};
-use crate::mcp::session::{self, Shown as Seen};
+use crate::mcp::session;
 use crate::screen::{Shown, talk};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -23,7 +25,7 @@ pub(crate) fn run(context: &Context, words: Connectors) -> Result<ExitCode, Faul
         Connectors::Add(add) => self::add(context, add),
         Connectors::List => list(context),
         Connectors::Show { name } => show(context, &name),
-        Connectors::Approve { name } => approve(context, &name),
+        Connectors::Approve { name, yes } => approve(context, &name, yes),
         Connectors::Remove { name } => remove(context, name),
     }
 }
@@ -45,43 +47,30 @@ fn add(context: &Context, add: Add) -> Result<ExitCode, Fault> {
         let hint = format!("remove it first: `belay connector remove {name}`");
         return Err(Fault::wrong_use(format!("there is a connector {name} already"), hint));
     }
-    keep(context, "belay.connector.add/1", connector, false)
+    let looked = look(connector, add.yes)?;
+    send(context, "belay.connector.add/1", looked, false)
 }
 
-fn approve(context: &Context, name: &str) -> Result<ExitCode, Fault> {
+fn approve(context: &Context, name: &str, yes: bool) -> Result<ExitCode, Fault> {
     let known = named(context, name)?;
-    let fresh =
-        ConnectorSaid { approved_ms: clock::wall_ms(), differs: Vec::new(), ..known.clone() };
-    let before = known.approved;
-    let looked = look(fresh)?;
-    for change in before.changes(&looked.approved) {
-        talk(format_args!("belay: {}", change_words(&change)));
-    }
-    send(context, "belay.connector.approve/1", looked, true)
+    let fresh = ConnectorSaid { approved_ms: clock::wall_ms(), differs: Vec::new(), ..known };
+    send(context, "belay.connector.approve/1", look(fresh, yes)?, true)
 }
 
-fn keep(
-    context: &Context,
-    schema: &str,
-    connector: ConnectorSaid,
-    replace: bool,
-) -> Result<ExitCode, Fault> {
-    let looked = look(connector)?;
-    send(context, schema, looked, replace)
-}
-
-/// Starts the server, and takes what it shows for approved.
-fn look(connector: ConnectorSaid) -> Result<ConnectorSaid, Fault> {
+/// Starts the server, shows what it says beyond what was approved of it, and takes that for
+/// approved once somebody said yes.
+fn look(connector: ConnectorSaid, yes: bool) -> Result<ConnectorSaid, Fault> {
     let failed = |why: String| {
         let command = connector.command.join(" ");
         let hint = "run that command by itself and see what it says on stderr";
         Fault::failed(format!("the server of {} (`{command}`): {why}", connector.name), hint)
     };
-    let Seen { pins, refused } = session::look(&connector).map_err(failed)?;
-    for (tool, why) in refused {
+    let seen = session::look(&connector).map_err(failed)?;
+    for (tool, why) in &seen.refused {
         talk(format_args!("belay: the tool {tool} is not passed on: {why}"));
     }
-    Ok(ConnectorSaid { approved: pins, ..connector })
+    shown::ask(&connector.name, &connector.approved, &seen, yes)?;
+    Ok(ConnectorSaid { approved: seen.pins, ..connector })
 }
 
 fn send(

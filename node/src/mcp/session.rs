@@ -217,12 +217,17 @@ fn start(
     child::Server::start(&connector.command, &connector.env, hear)
 }
 
-/// What a server shows, to be approved: its pins, its tools, and names that are not passed on.
+/// What a server shows, to be approved: its pins, what a model would read, and names that are not
+/// passed on.
 pub(crate) struct Shown {
     /// What would be approved.
     pub(crate) pins: Pins,
     /// Names of tools that are not passed on, and why.
     pub(crate) refused: BTreeMap<String, String>,
+    /// What it tells the model first.
+    pub(crate) instructions: Json,
+    /// The descriptors of its tools.
+    pub(crate) tools: Vec<Json>,
 }
 
 /// Starts a connector's server once, looks at it, and ends it.
@@ -259,10 +264,11 @@ pub(crate) fn look(connector: &ConnectorSaid) -> Result<Shown, String> {
         }
         if let Some(shown) = gateway.shown_by(0) {
             let refused = gateway.refused_names(0).clone();
+            let (instructions, tools) = gateway.words_of(0);
             if let Some(server) = server.take() {
                 server.end(END_GRACE_MS);
             }
-            return shown.map(|pins| Shown { pins, refused });
+            return shown.map(|pins| Shown { pins, refused, instructions, tools });
         }
         let input = match heard.recv_timeout(TICK) {
             Ok(News::Input(input)) => input,

@@ -92,7 +92,7 @@ impl Desk {
         desk.alone(&["/bin/sh", "-c", "exec \"$@\"", "sh"], &repository);
         for server in desk.servers() {
             let add = [
-                &["connector", "add", server.name, "--env", "TZ", "--"][..],
+                &["connector", "add", server.name, "--yes", "--env", "TZ", "--"][..],
                 &words(&server.command),
             ]
             .concat();

@@ -47,7 +47,7 @@ pub(super) fn add_story(fleet: &Nodes, tools: &[Value]) -> Answer {
     write_tools(&fleet.path("tools.json"), tools).unwrap();
     let command = command(fleet);
     let command: Vec<&str> = command.iter().map(String::as_str).collect();
-    fleet.json(LAPTOP, &[&["connector", "add", "story", "--"], &command[..]].concat())
+    fleet.json(LAPTOP, &[&["connector", "add", "story", "--yes", "--"], &command[..]].concat())
 }
 
 fn request(id: u64, method: &str, params: Value) -> String {
@@ -168,7 +168,11 @@ fn a_changed_tool_is_blocked_until_it_is_approved_anew() {
     below.wait_for_growth();
     fleet.stop(LAPTOP, "agent:sneaky", "20s").wants(0);
 
-    fleet.json(LAPTOP, &["connector", "approve", "story"]).wants(0);
+    let refused = fleet.ask(LAPTOP, &["connector", "approve", "story"]);
+    refused.refuses(2, &["nothing was approved", "evil.example", "--yes"]);
+    let shown = fleet.json(LAPTOP, &["connector", "show", "story"]).wants(0).data();
+    assert_eq!(shown["approved"]["tools"]["echo"], json!(hash), "{shown}");
+    fleet.json(LAPTOP, &["connector", "approve", "story", "--yes"]).wants(0);
     let told = agent(&fleet, "caller", &lines_again());
     assert_eq!(text(answer(&told, 1)), "{}");
     fleet.json(LAPTOP, &["connector", "remove", "story"]).wants(0);

@@ -565,6 +565,13 @@ impl Gateway {
         }
     }
 
+    /// What a server would tell a model: its instructions, and the descriptors of its tools.
+    pub(crate) fn words_of(&self, at: usize) -> (Json, Vec<Json>) {
+        let server = &self.servers[at];
+        let instructions = server.greeting.get("instructions");
+        (instructions.cloned().unwrap_or(Json::Null), server.tools.clone())
+    }
+
     /// Names of tools that are not passed on, and why.
     pub(crate) fn refused_names(&self, at: usize) -> &BTreeMap<String, String> {
         &self.servers[at].refused
