@@ -20,4 +20,5 @@ pub(crate) mod message;
 mod method;
 pub(crate) mod name;
 pub(crate) mod pin;
+mod posing;
 pub(crate) mod session;

@@ -26,6 +26,7 @@ use super::limits::{OPEN_MAX, QUEUE_MAX, SILENT_MS_MAX, TICK_MS};
 use super::message::{self, Id, Kind, Message};
 use super::method::Method;
 use super::pin::{Change, Pins};
+use super::posing;
 use crate::api::{OutlookAsk, OutlookSaid, VerdictSaid};
 use backward::Backward;
 use lists::{Gather, Listing};
@@ -295,6 +296,9 @@ impl Gateway {
         let refuse = |gateway: &mut Self, code: ErrorCode, what: &str| {
             gateway.answer_at(via, message::error(Some(&id), code.0, what, None));
         };
+        if let Err(posing) = posing::in_params(message.params()) {
+            return refuse(self, ErrorCode::INVALID_REQUEST, &posing.words());
+        }
         if let Err(unfit) = self.check_stateless(&method, &message) {
             let error = message::error(Some(&id), unfit.code.0, &unfit.what, unfit.data);
             return self.answer_at(via, error);

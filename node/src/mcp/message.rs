@@ -6,6 +6,7 @@
 
 use super::json::{Json, JsonError};
 use super::limits::{ID_BYTES_MAX, METHOD_BYTES_MAX};
+use super::posing;
 use rmcp::model::ErrorCode;
 
 /// An id: a whole number or a text, as it was written.
@@ -62,6 +63,7 @@ impl Message {
         if whole.as_list().is_some() {
             return Err(no("batches are not part of this protocol; send one message at a time"));
         }
+        posing::in_envelope(&whole).map_err(|posing| no(&posing.words()))?;
         if whole.get("jsonrpc").and_then(Json::as_text) != Some("2.0") {
             return Err(no("not a JSON-RPC 2.0 message"));
         }

@@ -11,6 +11,7 @@ use super::super::json::Json;
 use super::super::limits::{OPEN_MAX, ROOTS_MAX};
 use super::super::message::{self, Id, Message};
 use super::super::method::Method;
+use super::super::posing;
 use super::server::State;
 use super::{Asking, Came, Gateway, MAIN, Output, Phase, Question, Said, TOOL_CALL};
 use crate::api::OutlookAsk;
@@ -276,6 +277,7 @@ impl Gateway {
 
 /// Each root with what it is judged by; what is wrong where one could not be judged.
 fn roots_of(result: &Json) -> Result<Vec<(String, Json)>, String> {
+    posing::in_roots(result).map_err(|posing| posing.words())?;
     let found = result.get("roots").and_then(Json::as_list);
     let found = found.ok_or("the client's roots are no list")?;
     if found.len() > ROOTS_MAX {

@@ -9,6 +9,7 @@ use super::super::json::Json;
 use super::super::limits::OPEN_MAX;
 use super::super::message::{self, Id, Kind, Message};
 use super::super::method::{Asked, Method};
+use super::super::posing;
 use super::{Asking, Came, Gateway, Output, Phase, Question, Said, stateless};
 
 impl Gateway {
@@ -44,6 +45,9 @@ impl Gateway {
     /// Asks the gate whether a server may be told. More than the gate can be asked at once is not
     /// told: nobody waits for it.
     pub(super) fn judge_notification(&mut self, at: usize, method: &str, mut message: Message) {
+        if posing::in_params(message.params()).is_err() {
+            return;
+        }
         if stateless::is(&message) {
             let params = message.whole.take("params").map(stateless::as_before);
             message.whole.set("params", params.unwrap_or(Json::Null));

@@ -8,6 +8,7 @@ use super::super::argument::{self, TooMuch};
 use super::super::denial::No;
 use super::super::json::Json;
 use super::super::method::{Asked, Method};
+use super::super::posing;
 use super::lists::Listing;
 use super::server::Server;
 use super::{Gateway, Question, TOOL_CALL, Then};
@@ -111,6 +112,11 @@ impl Gateway {
         };
         let server = &self.servers[at];
         server.may_call(&tool).map_err(Unplanned::No)?;
+        let schema = server.tool(&tool).and_then(|tool| tool.get("inputSchema"));
+        if let (Some(arguments), Some(schema)) = (arguments, schema) {
+            let posing = posing::in_arguments(arguments, schema);
+            posing.map_err(|posing| misuse(ErrorCode::INVALID_PARAMS, &posing.words()))?;
+        }
         let target = format!("{}/{tool}", server.name());
         let args = argument::flat(arguments).map_err(|TooMuch| too_much(&target))?;
         let ask = OutlookAsk { action: TOOL_CALL.to_owned(), target, args };

@@ -114,3 +114,44 @@ fn silence_of_the_gate_is_a_no() {
     lab.judge(|_| Said::Nothing { what: "no node".into(), hint: "start it".into() });
     assert!(words(&lab.told()).contains("no node") && lab.servers[0].is_empty());
 }
+
+/// Goal: what another reader would take for a member that is judged here reaches neither gate nor
+/// server. Method: one such member at a time: beside the message's own, its parameters, what a
+/// completion is for, the arguments that a schema names, two arguments that are one.
+#[test]
+fn what_poses_as_another_member_is_refused() {
+    let schema = r#"{"type":"object","properties":{"path":{"type":"string"}}}"#;
+    let tool = READ.replace(r#"{"type":"object"}"#, schema);
+    let bad = [
+        r#""method":"tools/call","params":{"name":"read"},"Params":{"name":"write"}"#,
+        r#""method":"tools/call","params":{"name":"read","Name":"write","arguments":{}}"#,
+        r#""method":"tools/call","params":{"name":"read","Arguments":{"path":"/etc"}}"#,
+        r#""method":"tools/call","params":{"name":"read","argument\u017f":{"path":"/etc"}}"#,
+        r#""method":"tools/call","params":{"name":"read","name\u0000":"write"}"#,
+        r#""method":"tools/call","params":{"name":"read","arguments":{"Path":"/etc"}}"#,
+        r#""method":"tools/call","params":{"name":"read","arguments":{"x":{"a":1,"A":2}}}"#,
+        r#""method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"p","Name":"q"}}"#,
+        r#""method":"resources/read","params":{"uri":"file:///a","URI":"file:///b"}"#,
+        r#""method":"x/unknown","params":{"cmd":"a","Cmd":"b"}"#,
+    ];
+    for said in bad {
+        let mut lab = Lab::ready(&[&tool]);
+        lab.says(&format!(r#"{{"jsonrpc":"2.0","id":1,{said}}}"#));
+        let told = lab.told();
+        let code = told.at(&["error", "code"]).unwrap().to_string();
+        assert!(["-32600", "-32602"].contains(&&*code), "{said}: {told}");
+        assert!(words(&told).contains("can be taken for"), "{said}: {told}");
+        lab.says(&format!(r#"{{"jsonrpc":"2.0",{said}}}"#));
+        assert!(lab.asks.is_empty() && lab.servers[0].is_empty(), "{said}");
+    }
+    for result in [r#"{"roots":[],"Roots":[{"uri":"x"}]}"#, r#"{"roots":[{"uri":"a","Uri":"x"}]}"#]
+    {
+        let mut lab = Lab::ready(&[READ]);
+        lab.server_says(0, r#"{"jsonrpc":"2.0","id":5,"method":"roots/list"}"#);
+        lab.yes();
+        let id = lab.told().get("id").unwrap().clone();
+        lab.says(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#));
+        let [told] = &lab.servers[0][..] else { panic!("{result}: {:?}", lab.servers[0]) };
+        assert!(words(told).contains("can be taken for") && lab.asks.is_empty(), "{told}");
+    }
+}
