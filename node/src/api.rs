@@ -48,6 +48,8 @@ pub(crate) enum Ask {
     Act { action: String, target: String, args: Vec<(String, String)> },
     /// What came of a permitted act of the calling task.
     Outcome(event::ToldAsk),
+    /// Which permits one call of a hooked agent's tool has.
+    Call(event::CallAsk),
     /// Rows of the audit log from this number on.
     AuditRows { from: u64 },
     /// What may the calling task expect for these acts?

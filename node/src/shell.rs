@@ -5,6 +5,7 @@
 //! lacks a word.
 
 mod audit_chain;
+mod calls;
 mod connectors;
 mod disk;
 mod doors;
@@ -61,6 +62,7 @@ pub(crate) struct Shell {
     /// The head of the log that the engine was told of last.
     audited: AuditHead,
     asks: doors::Asks,
+    calls: calls::Calls,
     wardens: wardens::Wardens,
     programs: programs::Programs,
     news: mpsc::Sender<News>,
@@ -189,6 +191,7 @@ impl Shell {
             audited: audit,
             audit: audit_chain::AuditChain::new(audit),
             asks: doors::Asks::default(),
+            calls: calls::Calls::default(),
             wardens: wardens::Wardens::default(),
             programs: programs::Programs::default(),
             news,

@@ -47,6 +47,25 @@ pub(crate) struct ToldAsk {
     pub(crate) micro_usd: Option<u64>,
 }
 
+/// A call of a hooked agent's tool: its hook is another process before it and after it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CallAsk {
+    /// It was permitted by these decisions.
+    Keep { call: String, ids: Vec<String> },
+    /// It is over; which decisions were they?
+    Take { call: String },
+}
+
+/// The permits of a call that is over.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct CallSaid {
+    /// The decisions, by their whole ids; none where the call is not known.
+    pub(crate) ids: Vec<String>,
+    /// How long ago they were kept, milliseconds.
+    pub(crate) took_ms: u64,
+}
+
 impl ToldAsk {
     /// What it tells, in the engine's words.
     pub(crate) fn read(self) -> Result<Told, Refusal> {

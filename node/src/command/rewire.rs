@@ -24,7 +24,7 @@ pub(super) struct Planned {
     /// What it says without our lines.
     pub(super) base: Base,
     /// The hook, or a file of our own.
-    change: Option<Change>,
+    changes: Vec<Change>,
     /// The connectors in it.
     behind: Vec<Behind>,
     /// Connectors that a file of our own has.
@@ -32,14 +32,14 @@ pub(super) struct Planned {
 }
 
 impl Planned {
-    pub(super) fn new(base: Base, change: Option<Change>) -> Self {
-        Self { base, change, behind: Vec::new(), own: Vec::new() }
+    pub(super) fn new(base: Base, changes: Vec<Change>) -> Self {
+        Self { base, changes, behind: Vec::new(), own: Vec::new() }
     }
 
     /// The wrap, and the text that it makes.
     pub(super) fn wrap(&self, dialect: Dialect, place: Place) -> Result<(Wrap, String), Fault> {
         let changes = self.behind.iter().filter_map(Behind::change);
-        let changes = changes.chain(self.change.clone()).collect();
+        let changes = changes.chain(self.changes.iter().cloned()).collect();
         Wrap::planned(dialect, place, self.base.clone(), changes)
     }
 
@@ -65,7 +65,7 @@ impl Planned {
 
     /// True where there is nothing to write.
     pub(super) fn is_empty(&self) -> bool {
-        self.change.is_none() && self.moves().next().is_none()
+        self.changes.is_empty() && self.moves().next().is_none()
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) fn plan_own(
             .map_err(|error| Fault::failed(what(&error), error.hint()))?;
         match plan.iter_mut().find(|planned| planned.base.path == base.path) {
             Some(planned) => planned.behind.push(behind),
-            None => plan.push(Planned { behind: vec![behind], ..Planned::new(base, None) }),
+            None => plan.push(Planned { behind: vec![behind], ..Planned::new(base, Vec::new()) }),
         }
     }
     if plan.iter().any(|planned| planned.moves().next().is_some()) {
@@ -128,7 +128,7 @@ pub(super) fn plan_managed(
     }
     let own: Vec<String> = registered(context)?.into_iter().map(|known| known.name).collect();
     if let Some((path, change)) = managed_connectors(dialect, &own, |name| gateway.words(name)) {
-        plan.push(Planned { own, ..Planned::new(Base::of(path, wraps)?, Some(change)) });
+        plan.push(Planned { own, ..Planned::new(Base::of(path, wraps)?, vec![change]) });
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ fn confirm_called(
     };
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
     let hook = HookCommand::new(&exe, state, dialect);
-    let Err(fault) = codex_calls(&hooked.base.path, hook.line()) else { return Ok(()) };
+    let Err(fault) = codex_calls(&hooked.base.path, &hook) else { return Ok(()) };
     for wrap in Wrap::of(state, dialect, place)? {
         wrap.undo(state)?;
     }
@@ -81,7 +81,7 @@ fn plan(context: &Context, words: &WrapWords, state: &Path) -> Result<Vec<Planne
     let wraps = Wrap::of(state, dialect, place)?;
     let base = Base::of(hook_file(dialect, place, &home, state), &wraps)?;
     let change = hook_change((dialect, place), (&base.path, base.text()), &hook, state)?;
-    let mut plan = vec![Planned::new(base, Some(change))];
+    let mut plan = vec![Planned::new(base, change)];
     if words.hook_only {
         return Ok(plan);
     }

@@ -1,14 +1,18 @@
-//! One call of a hook, from standard input to the answer.
+//! One call of a hook, from standard input to the answer: before a tool is called the gate is
+//! asked, afterwards the node is told what came of it.
 //!
 //! Whatever goes wrong is a No that says so: no node, a hung one, one that does not know the
 //! caller, a call that is not understood, a fault of this program. Refused here: believing an
 //! environment that the agent can set; which node is asked stands in the hook's own words.
 
-use super::call::{Act, CallError};
+use super::call::{Act, Acts, Call, CallError};
 use super::dialect::{Dialect, Said, Spoken};
 use super::limits::{ANSWER_MS_MAX, CALL_BYTES_MAX, LINKS_MAX};
+use crate::api::event::{CallAsk, CallSaid, ToldAsk};
 use crate::api::{Ask, VerdictSaid};
 use crate::door::{DoorClient, DoorError};
+use belay_mesh::event::Came;
+use serde_json::Value;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -40,19 +44,81 @@ pub(crate) fn answer(dialect: Dialect, door: &Path) -> Spoken {
 }
 
 fn judged(dialect: Dialect, door: &Path) -> Result<Said, String> {
-    let acts = call_on_stdin().and_then(|bytes| dialect.read(&bytes));
-    let acts = acts.map_err(|error| no(&error, error.hint()))?;
+    let call = call_on_stdin().and_then(|bytes| dialect.read(&bytes));
+    let call = call.map_err(|error| no(&error, error.hint()))?;
     let unreached = |error: DoorError| unreached(dialect, &error);
-    let mut door = DoorClient::connect(door).map_err(unreached)?;
-    door.wait_at_most(Duration::from_millis(ANSWER_MS_MAX)).map_err(unreached)?;
-    for act in acts {
-        let ask = question(act).map_err(|error| no(&error, error.hint()))?;
-        let verdict: VerdictSaid = door.call(&ask).map_err(unreached)?;
-        if verdict.decision != "permit" {
-            return Ok(said_of(&verdict));
+    let open = || {
+        let door = DoorClient::connect(door)?;
+        door.wait_at_most(Duration::from_millis(ANSWER_MS_MAX))?;
+        Ok(door)
+    };
+    match call {
+        Call::Before { call, acts } => {
+            let mut door = open().map_err(unreached)?;
+            asked(&mut door, call, acts).map_err(|untold| match untold {
+                Untold::Call(error) => no(&error, error.hint()),
+                Untold::Door(error) => unreached(error),
+            })
+        }
+        Call::After { call, came, note, took_ms } => {
+            let told = open().and_then(|mut door| tell(&mut door, call, (came, note, took_ms)));
+            // It is done already; nobody waits for a Yes or a No.
+            if let Err(error) = told {
+                crate::screen::talk(format_args!("belay: the node was not told: {error}"));
+            }
+            Ok(Said::Yes)
         }
     }
+}
+
+/// Why nothing was asked.
+enum Untold {
+    Call(CallError),
+    Door(DoorError),
+}
+
+/// Asks for every act of a call, and keeps its permits until it is over.
+fn asked(door: &mut DoorClient, call: Option<String>, acts: Acts) -> Result<Said, Untold> {
+    let mut ids = Vec::new();
+    for act in acts {
+        let ask = question(act).map_err(Untold::Call)?;
+        let verdict: VerdictSaid = door.call(&ask).map_err(Untold::Door)?;
+        if verdict.decision != "permit" {
+            // What was permitted before it will not be tried either.
+            for of in ids {
+                let came = Came::NotTried.as_str().to_owned();
+                let told = ToldAsk { of, came, ..ToldAsk::default() };
+                let _: Value = door.call(&Ask::Outcome(told)).map_err(Untold::Door)?;
+            }
+            return Ok(said_of(&verdict));
+        }
+        ids.extend(verdict.id);
+    }
+    if let Some(call) = call {
+        let keep = Ask::Call(CallAsk::Keep { call, ids });
+        let _: CallSaid = door.call(&keep).map_err(Untold::Door)?;
+    }
     Ok(Said::Yes)
+}
+
+/// Tells what came of a call, of each of its permits.
+fn tell(
+    door: &mut DoorClient,
+    call: String,
+    (came, note, took_ms): (Came, String, Option<u64>),
+) -> Result<(), DoorError> {
+    let kept: CallSaid = door.call(&Ask::Call(CallAsk::Take { call }))?;
+    for of in kept.ids {
+        let told = ToldAsk {
+            of,
+            came: came.as_str().to_owned(),
+            note: note.clone(),
+            took_ms: Some(took_ms.unwrap_or(kept.took_ms)),
+            ..ToldAsk::default()
+        };
+        let _: Value = door.call(&Ask::Outcome(told))?;
+    }
+    Ok(())
 }
 
 fn call_on_stdin() -> Result<Vec<u8>, CallError> {

@@ -4,13 +4,73 @@
 //! (`cwd`, `subagent`) stands beside the tool's arguments, which may not use those names. Refused
 //! here: cutting what is too large to be judged; such a call is denied.
 
-use super::limits::{ACTS_MAX, ARGS_DEPTH_MAX, ARGS_MAX};
+use super::limits::{ACTS_MAX, ARGS_DEPTH_MAX, ARGS_MAX, NOTE_CHARS_MAX};
+use belay_mesh::event::Came;
 use belay_mesh::limits::INTENT_ARG;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// What one call wants: all of its acts, or nothing.
 pub(crate) type Acts = Vec<Act>;
+
+/// What a hook was called for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// A tool is to be called.
+    Before {
+        /// Its name among the calls of its agent, where it can have one.
+        call: Option<String>,
+        /// What it would do.
+        acts: Acts,
+    },
+    /// A tool was called.
+    After {
+        /// Its name among the calls of its agent.
+        call: String,
+        /// What came of it.
+        came: Came,
+        /// In a few words.
+        note: String,
+        /// How long it took, milliseconds, where the agent says it.
+        took_ms: Option<u64>,
+    },
+}
+
+impl Call {
+    /// A call that is over.
+    pub(super) fn after(call: Option<String>, came: Came, note: &str) -> Result<Self, CallError> {
+        let unnamed = || CallError::NotUnderstood("a call that is over has no name".to_owned());
+        let call = call.ok_or_else(unnamed)?;
+        let first = note.lines().map(str::trim).find(|line| !line.is_empty());
+        let note = first.unwrap_or_default().chars().take(NOTE_CHARS_MAX).collect();
+        Ok(Self::After { call, came, note, took_ms: None })
+    }
+
+    /// The same with how long it took.
+    pub(super) fn taking(self, ms: Option<u64>) -> Self {
+        match self {
+            Self::After { call, came, note, .. } => Self::After { call, came, note, took_ms: ms },
+            Self::Before { .. } => self,
+        }
+    }
+}
+
+/// How a call is named: by what tells it from every other of its agent.
+pub(super) fn named(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    belay_identity::key::hex(&hash.finalize())
+}
+
+/// A call's name where its agent numbers its calls.
+pub(super) fn numbered(call: &Value) -> Option<String> {
+    let text = |field: &str| call.get(field).and_then(Value::as_str);
+    Some(named(&[text("session_id")?, text("tool_use_id")?]))
+}
 
 /// One act.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,26 +1,41 @@
-//! Claude Code's dialect: `PreToolUse`, one JSON object each way.
+//! Claude Code's dialect: `PreToolUse`, one JSON object each way, and what came of a call by
+//! `PostToolUse` or `PostToolUseFailure`.
 //!
 //! A Yes says nothing, so that Claude Code's own rules and questions stay as they are. An ended
 //! task is told so with `continue: false` beside the No: alone it would let the call through.
 //! Refused here: rewriting what the agent wants to do.
 
 use super::acts::shell;
-use super::call::{Act, Acts, CallError, bounded, connector_tool, host_of, object, text, tool};
+use super::call::{
+    Act, Acts, Call, CallError, bounded, connector_tool, host_of, numbered, object, text, tool,
+};
 use super::dialect::{Said, Spoken};
 use super::shell_line::SHELL;
+use belay_mesh::event::Came;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// The acts of one call.
-pub(super) fn read(bytes: &[u8]) -> Result<Acts, CallError> {
+/// What it was called for.
+pub(super) fn read(bytes: &[u8]) -> Result<Call, CallError> {
     let call = object(bytes)?;
-    let event = text(&call, "hook_event_name")?;
-    if event != "PreToolUse" {
-        return Err(CallError::NotUnderstood(format!("the hook was called at {event}")));
+    let took_ms = call.get("duration_ms").and_then(Value::as_u64);
+    match text(&call, "hook_event_name")? {
+        "PreToolUse" => Ok(Call::Before { call: numbered(&call), acts: acts(&call)? }),
+        "PostToolUse" => Ok(Call::after(numbered(&call), Came::Done, "")?.taking(took_ms)),
+        "PostToolUseFailure" => {
+            let cut = call.get("is_interrupt") == Some(&Value::Bool(true));
+            let came = if cut { Came::Cancelled } else { Came::Failed };
+            let error = call.get("error").and_then(Value::as_str).unwrap_or_default();
+            Ok(Call::after(numbered(&call), came, error)?.taking(took_ms))
+        }
+        event => Err(CallError::NotUnderstood(format!("the hook was called at {event}"))),
     }
+}
+
+fn acts(call: &Value) -> Result<Acts, CallError> {
     let none = Value::Null;
-    let (name, input) = (text(&call, "tool_name")?, call.get("tool_input").unwrap_or(&none));
-    let cwd = text(&call, "cwd")?;
+    let (name, input) = (text(call, "tool_name")?, call.get("tool_input").unwrap_or(&none));
+    let cwd = text(call, "cwd")?;
     let own = |field: &str| call.get(field).and_then(Value::as_str);
     let own =
         [("cwd", Some(cwd)), ("subagent", own("agent_type")), ("subagent_id", own("agent_id"))];
@@ -122,7 +137,30 @@ mod tests {
     fn read_call(tool: &str, input: Value) -> Result<Acts, CallError> {
         let call = json!({"hook_event_name": "PreToolUse", "tool_name": tool, "tool_input": input,
                           "cwd": "/w", "session_id": "s", "agent_type": "Explore"});
-        read(call.to_string().as_bytes())
+        match read(call.to_string().as_bytes())? {
+            Call::Before { acts, .. } => Ok(acts),
+            over @ Call::After { .. } => panic!("{over:?}"),
+        }
+    }
+
+    /// Goal: what came of a call is told of the same call. Method: its three events.
+    #[test]
+    fn what_came_of_a_call_is_told_of_the_same_call() {
+        let event = |event: &str| {
+            let call = json!({"hook_event_name": event, "tool_name": "Bash", "session_id": "s",
+                "tool_use_id": "t", "tool_input": {"command": "false"}, "cwd": "/w",
+                "error": "\nExit code 1\nmore", "duration_ms": 7});
+            read(call.to_string().as_bytes()).expect("a call")
+        };
+        let Call::Before { call: Some(before), .. } = event("PreToolUse") else { panic!() };
+        let over = |came, note: &str| Call::After {
+            call: before.clone(),
+            came,
+            note: note.into(),
+            took_ms: Some(7),
+        };
+        assert_eq!(event("PostToolUse"), over(Came::Done, ""));
+        assert_eq!(event("PostToolUseFailure"), over(Came::Failed, "Exit code 1"));
     }
 
     /// Goal: each tool is judged as what it does. Method: calls as Claude Code makes them.

@@ -5,22 +5,30 @@
 //! the place of an operator.
 
 use super::acts::{patch, shell};
-use super::call::{Act, Acts, CallError, bounded, connector_tool, object, text, tool};
+use super::call::{
+    Act, Acts, Call, CallError, bounded, connector_tool, numbered, object, text, tool,
+};
 use super::dialect::{Said, Spoken};
+use belay_mesh::event::Came;
 use serde_json::{Value, json};
 
-/// The acts of one call.
-pub(super) fn read(bytes: &[u8]) -> Result<Acts, CallError> {
+/// What it was called for. It says that a shell's line ran, not how that ended, and of a
+/// connector's tool that failed it says nothing.
+pub(super) fn read(bytes: &[u8]) -> Result<Call, CallError> {
     let call = object(bytes)?;
-    let event = text(&call, "hook_event_name")?;
-    if event != "PreToolUse" {
-        return Err(CallError::NotUnderstood(format!("the hook was called at {event}")));
+    match text(&call, "hook_event_name")? {
+        "PreToolUse" => Ok(Call::Before { call: numbered(&call), acts: wanted(&call)? }),
+        "PostToolUse" => Call::after(numbered(&call), Came::Done, ""),
+        event => Err(CallError::NotUnderstood(format!("the hook was called at {event}"))),
     }
+}
+
+fn wanted(call: &Value) -> Result<Acts, CallError> {
     let none = Value::Null;
-    let (name, input) = (text(&call, "tool_name")?, call.get("tool_input").unwrap_or(&none));
+    let (name, input) = (text(call, "tool_name")?, call.get("tool_input").unwrap_or(&none));
     let own = |field: &str| call.get(field).and_then(Value::as_str);
     let own = [
-        ("cwd", Some(text(&call, "cwd")?)),
+        ("cwd", Some(text(call, "cwd")?)),
         ("subagent", own("agent_type")),
         ("subagent_id", own("agent_id")),
     ];
@@ -75,7 +83,8 @@ mod tests {
         ] {
             let call = json!({"hook_event_name": "PreToolUse", "tool_name": tool,
                               "tool_input": input, "cwd": "/w", "turn_id": "t", "model": "m"});
-            let acts = read(call.to_string().as_bytes()).expect(tool);
+            let call = read(call.to_string().as_bytes()).expect(tool);
+            let Call::Before { acts, .. } = call else { panic!("{call:?}") };
             let acts: Vec<String> =
                 acts.iter().map(|act| format!("{} {}", act.action, act.target)).collect();
             assert_eq!(acts, seen, "{tool}");

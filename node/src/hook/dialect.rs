@@ -2,7 +2,7 @@
 //!
 //! Refused here: what a call means; each agent's own file has that.
 
-use super::call::{Acts, CallError};
+use super::call::{Call, CallError};
 use super::{claude_code, codex};
 use serde_json::Value;
 
@@ -70,17 +70,21 @@ impl Dialect {
         }
     }
 
-    /// The acts of one call.
-    pub(super) fn read(self, bytes: &[u8]) -> Result<Acts, CallError> {
+    /// What its hook was called for.
+    pub(super) fn read(self, bytes: &[u8]) -> Result<Call, CallError> {
         match self {
             Self::ClaudeCode => claude_code::read(bytes),
             Self::Codex => codex::read(bytes),
         }
     }
 
-    /// How many acts one call becomes.
+    /// How many acts one call becomes; none where it is over.
     pub(crate) fn acts_of(self, bytes: &[u8]) -> Result<usize, String> {
-        self.read(bytes).map(|acts| acts.len()).map_err(|error| error.to_string())
+        match self.read(bytes) {
+            Ok(Call::Before { acts, .. }) => Ok(acts.len()),
+            Ok(Call::After { .. }) => Ok(0),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// An answer in its words.

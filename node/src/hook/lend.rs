@@ -17,6 +17,7 @@ use std::path::Path;
 #[derive(Debug, Clone)]
 pub(crate) struct HookCommand {
     line: String,
+    told: String,
 }
 
 impl HookCommand {
@@ -26,11 +27,14 @@ impl HookCommand {
         let (exe, state) = (quoted(exe), quoted(state));
         let said = "belay: denied: the hook of belay did not run. Next: whoever owns this device \
                     installs belay again.";
-        let line = format!(
-            "{exe} --state {state} agent hook {} || {{ echo '{said}' >&2; exit 2; }}",
-            dialect.word()
-        );
-        Self { line }
+        let told = format!("{exe} --state {state} agent hook {}", dialect.word());
+        let line = format!("{told} || {{ echo '{said}' >&2; exit 2; }}");
+        Self { line, told: format!("{told} || true") }
+    }
+
+    /// The line for what comes of a call, which holds nothing up where it cannot be told.
+    pub(crate) fn told(&self) -> &str {
+        &self.told
     }
 
     /// The line for a shell.
@@ -117,7 +121,10 @@ const CLAUDE_CODE_WITHOUT: &[&str] = &["CLAUDE_CODE_SIMPLE", "CLAUDE_CODE_SAFE_M
 fn claude_code_settings(hook: &HookCommand) -> Value {
     let off: serde_json::Map<String, Value> =
         CLAUDE_CODE_WITHOUT.iter().map(|name| ((*name).to_owned(), json!("0"))).collect();
-    let hooks = json!({"PreToolUse": [claude_code_entry(hook)]});
+    let mut hooks = json!({"PreToolUse": [claude_code_entry(hook)]});
+    for event in CLAUDE_CODE_TOLD {
+        hooks[event] = json!([claude_code_told(hook)]);
+    }
     json!({"disableAllHooks": false, "env": off, "hooks": hooks})
 }
 
@@ -131,13 +138,33 @@ pub(super) fn claude_code_entry(hook: &HookCommand) -> Value {
     }]})
 }
 
-/// Codex's hook in a file: it denies when the hook is missing or fails, and waits when it hangs.
+/// When Claude Code says what came of a call.
+pub(super) const CLAUDE_CODE_TOLD: [&str; 2] = ["PostToolUse", "PostToolUseFailure"];
+
+/// Its hook there.
+pub(super) fn claude_code_told(hook: &HookCommand) -> Value {
+    let command = json!({"type": "command", "command": hook.told(), "timeout": PATIENCE_S});
+    json!({"matcher": "*", "hooks": [command]})
+}
+
+/// Codex's hooks by event: one denies when it is missing or fails, and waits when it hangs; the
+/// other is told what came of a call.
+fn codex_hooks(hook: &HookCommand) -> [(&'static str, Value, u64); 2] {
+    [
+        ("PreToolUse", hook.line().into(), PATIENCE_THAT_LETS_S),
+        ("PostToolUse", hook.told().into(), PATIENCE_S),
+    ]
+}
+
+/// The same in a file.
 pub(super) fn codex_lines(hook: &HookCommand) -> String {
-    let command = Value::from(hook.line());
-    format!(
-        "[[hooks.PreToolUse]]\nmatcher = \"*\"\n[[hooks.PreToolUse.hooks]]\ntype = \"command\"\n\
-         command = {command}\ntimeout = {PATIENCE_THAT_LETS_S}\n"
-    )
+    let lines = |(event, command, patience): (&str, Value, u64)| {
+        format!(
+            "[[hooks.{event}]]\nmatcher = \"*\"\n[[hooks.{event}.hooks]]\ntype = \"command\"\n\
+             command = {command}\ntimeout = {patience}\n"
+        )
+    };
+    codex_hooks(hook).into_iter().map(lines).collect()
 }
 
 /// What Codex types into a program that it started in a terminal asks no hook, so it gets none.
@@ -145,17 +172,17 @@ const CODEX_WITHOUT_TERMINALS: &str = "features.unified_exec_tty=false";
 
 /// Codex's words for one run: the hook, that hooks are on, and that this one is trusted.
 fn codex_words(program: &Path, hook: &HookCommand) -> Result<Vec<String>, Fault> {
-    let command = Value::from(hook.line());
-    let hooks = format!(
-        "hooks.PreToolUse=[{{matcher=\"*\",hooks=[{{type=\"command\",command={command},\
-         timeout={PATIENCE_THAT_LETS_S}}}]}}]"
-    );
+    let hooks = codex_hooks(hook).map(|(event, command, patience)| {
+        format!(
+            "hooks.{event}=[{{matcher=\"*\",hooks=[{{type=\"command\",command={command},\
+             timeout={patience}}}]}}]"
+        )
+    });
     let terminals = CODEX_WITHOUT_TERMINALS.to_owned();
-    let mut words: Vec<String> = ["features.hooks=true".to_owned(), terminals, hooks]
-        .into_iter()
-        .flat_map(|word| ["-c".to_owned(), word])
-        .collect();
-    words.extend(trust::words(program, &words, hook.line())?);
+    let own = ["features.hooks=true".to_owned(), terminals].into_iter();
+    let mut words: Vec<String> =
+        own.chain(hooks).flat_map(|word| ["-c".to_owned(), word]).collect();
+    words.extend(trust::words(program, &words, hook)?);
     Ok(words)
 }
 

@@ -13,6 +13,9 @@ pub(super) const ARGS_MAX: usize = 256;
 /// How deep a tool's arguments may nest.
 pub(super) const ARGS_DEPTH_MAX: usize = 16;
 
+/// Characters of what an agent says came of a call: an exit status, an error's first line.
+pub(super) const NOTE_CHARS_MAX: usize = 160;
+
 /// Links that are followed on the way to one file: as many as Linux follows.
 pub(super) const LINKS_MAX: usize = 40;
 

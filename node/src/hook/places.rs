@@ -6,7 +6,9 @@
 
 use super::change::Change;
 use super::dialect::Dialect;
-use super::lend::{HookCommand, claude_code_entry, codex_lines};
+use super::lend::{
+    CLAUDE_CODE_TOLD, HookCommand, claude_code_entry, claude_code_told, codex_lines,
+};
 use super::trust;
 use crate::fault::Fault;
 use serde::{Deserialize, Serialize};
@@ -66,16 +68,16 @@ pub(crate) fn hook_change(
     (path, text): (&Path, &str),
     hook: &HookCommand,
     state: &Path,
-) -> Result<Change, Fault> {
+) -> Result<Vec<Change>, Fault> {
     let lines = |text: String| {
         let switch = Some(("features".to_owned(), "hooks".to_owned()));
-        Change::Lines { mark: format!("belay {}", name_of(state)), text, switch }
+        vec![Change::Lines { mark: format!("belay {}", name_of(state)), text, switch }]
     };
     Ok(match (dialect, place) {
-        (Dialect::ClaudeCode, Place::User | Place::Managed) => claude_code_change(hook),
+        (Dialect::ClaudeCode, Place::User | Place::Managed) => claude_code_changes(hook),
         (Dialect::Codex, Place::User) => {
             let own = codex_lines(hook);
-            let trusted = trust::lines(path, text, &own, hook.line())?;
+            let trusted = trust::lines(path, text, &own, hook)?;
             lines(own + &trusted)
         }
         (Dialect::Codex, Place::Managed) => lines(codex_lines(hook)),
@@ -116,12 +118,14 @@ fn name_of(state: &Path) -> String {
     belay_identity::key::hex(&hash[..4])
 }
 
-fn claude_code_change(hook: &HookCommand) -> Change {
-    Change::Entry {
-        list: vec!["hooks".into(), "PreToolUse".into()],
-        entry: claude_code_entry(hook),
+fn claude_code_changes(hook: &HookCommand) -> Vec<Change> {
+    let entry = |event: &str, entry: Value| Change::Entry {
+        list: vec!["hooks".into(), event.into()],
+        entry,
         holds: vec![(vec!["disableAllHooks".into()], json!(false))],
-    }
+    };
+    let told = CLAUDE_CODE_TOLD.map(|event| entry(event, claude_code_told(hook)));
+    [entry("PreToolUse", claude_code_entry(hook))].into_iter().chain(told).collect()
 }
 
 /// What this place does not hold, each with what does.

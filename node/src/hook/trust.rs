@@ -6,6 +6,7 @@
 //! Refused here: computing what Codex computes, and trusting every hook there is, which one of its
 //! options would do.
 
+use super::lend::HookCommand;
 use super::limits::HOOKS_LISTED_MS_MAX;
 use crate::fault::Fault;
 use serde_json::{Value, json};
@@ -16,29 +17,47 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 /// The words that make Codex trust the hook which `words` give it.
-pub(super) fn words(program: &Path, words: &[String], line: &str) -> Result<Vec<String>, Fault> {
+pub(super) fn words(
+    program: &Path,
+    words: &[String],
+    hook: &HookCommand,
+) -> Result<Vec<String>, Fault> {
     let untrusted = |why: String| {
         let hint =
             "use a version of Codex that lists its hooks (`codex app-server`), 0.169 or newer";
         Fault::failed(format!("Codex did not take the hook of this run: {why}"), hint)
     };
-    let ask = |words: &[String]| hook_of(server(program).args(words), line);
+    let ask = |words: &[String]| hooks_of(server(program).args(words), hook);
     let found = ask(words).map_err(untrusted)?;
-    let (key, hash) = (&found["key"], &found["currentHash"]);
-    let state = format!("hooks.state={{{key}={{trusted_hash={hash},enabled=true}}}}");
+    let state = |found: &Value| {
+        let (key, hash) = (&found["key"], &found["currentHash"]);
+        format!("{key}={{trusted_hash={hash},enabled=true}}")
+    };
+    let state = format!("hooks.state={{{}}}", found.each_ref().map(state).join(","));
     let trust = vec!["-c".to_owned(), state];
     let found = ask(&[words, &trust].concat()).map_err(untrusted)?;
-    if found["trustStatus"] == "trusted" && found["enabled"] == true {
-        return Ok(trust);
+    all_trusted(&found).map_err(untrusted)?;
+    Ok(trust)
+}
+
+fn all_trusted(found: &[Value]) -> Result<(), String> {
+    let trusted = |found: &&Value| found["trustStatus"] != "trusted" || found["enabled"] != true;
+    match found.iter().find(trusted) {
+        None => Ok(()),
+        Some(found) => Err(format!("it calls it {}", found["trustStatus"])),
     }
-    Err(untrusted(format!("it calls it {}", found["trustStatus"])))
 }
 
 /// The lines that make Codex trust a hook which these lines add to a user's file, of this text.
 ///
 /// Codex is asked about a copy of that file in a folder of its own, so the file itself is not
 /// touched. It knows a hook by the file and its place in it.
-pub(super) fn lines(file: &Path, text: &str, added: &str, line: &str) -> Result<String, Fault> {
+pub(super) fn lines(
+    file: &Path,
+    text: &str,
+    added: &str,
+    hook: &HookCommand,
+) -> Result<String, Fault> {
     let hint = "install Codex (`codex` on PATH, 0.169 or newer), then wrap it";
     let untrusted = |why: String| Fault::failed(format!("Codex was not asked: {why}"), hint);
     let path = std::env::var("PATH").unwrap_or_default();
@@ -47,27 +66,26 @@ pub(super) fn lines(file: &Path, text: &str, added: &str, line: &str) -> Result<
     let copy = folder.path().join("config.toml");
     let written = std::fs::write(&copy, format!("{text}\n{added}"));
     written.map_err(|error| untrusted(error.to_string()))?;
-    let found = hook_of(server(&program).env("CODEX_HOME", folder.path()), line);
-    let found = found.map_err(untrusted)?;
-    let key = found["key"].as_str().and_then(|key| key.rsplit_once("config.toml"));
-    let Some((_, place)) = key else { return Err(untrusted("it names no place".into())) };
-    let (key, hash) = (Value::from(format!("{}{place}", file.display())), &found["currentHash"]);
-    Ok(format!("[hooks.state.{key}]\ntrusted_hash = {hash}\n"))
+    let found = hooks_of(server(&program).env("CODEX_HOME", folder.path()), hook);
+    let state = |found: &Value| {
+        let key = found["key"].as_str().and_then(|key| key.rsplit_once("config.toml"));
+        let (_, place) = key.ok_or_else(|| untrusted("it names no place".into()))?;
+        let key = Value::from(format!("{}{place}", file.display()));
+        Ok(format!("[hooks.state.{key}]\ntrusted_hash = {}\n", found["currentHash"]))
+    };
+    found.map_err(untrusted)?.iter().map(state).collect()
 }
 
-/// That Codex, started as its user starts it, trusts the hook with this line in this file now.
-pub(crate) fn holds(file: &Path, line: &str) -> Result<(), Fault> {
+/// That Codex, started as its user starts it, trusts this hook in this file now.
+pub(crate) fn holds(file: &Path, hook: &HookCommand) -> Result<(), Fault> {
     let hint = "wrap it again; if that does not help, use Codex 0.169 or newer";
     let untrusted =
         |why: String| Fault::failed(format!("Codex does not call the hook: {why}"), hint);
     let path = std::env::var("PATH").unwrap_or_default();
     let program = crate::program::find("codex", &path).map_err(untrusted)?;
     let folder = file.parent().unwrap_or(Path::new("/"));
-    let found = hook_of(server(&program).env("CODEX_HOME", folder), line).map_err(untrusted)?;
-    match found["trustStatus"] == "trusted" && found["enabled"] == true {
-        true => Ok(()),
-        false => Err(untrusted(format!("it calls it {}", found["trustStatus"]))),
-    }
+    let found = hooks_of(server(&program).env("CODEX_HOME", folder), hook).map_err(untrusted)?;
+    all_trusted(&found).map_err(untrusted)
 }
 
 fn server(program: &Path) -> Command {
@@ -76,8 +94,8 @@ fn server(program: &Path) -> Command {
     server
 }
 
-/// The hook with this line as Codex lists it.
-fn hook_of(server: &mut Command, line: &str) -> Result<Value, String> {
+/// This hook as Codex lists it: before a call and after it.
+fn hooks_of(server: &mut Command, hook: &HookCommand) -> Result<[Value; 2], String> {
     let mut server = server.spawn().map_err(|error| error.to_string())?;
     let listed = listed(&mut server);
     // It may have ended by itself.
@@ -85,14 +103,19 @@ fn hook_of(server: &mut Command, line: &str) -> Result<Value, String> {
     let _reaped = server.wait();
     let listed = listed?;
     let folders = listed["result"]["data"].as_array().into_iter().flatten();
-    let mut hooks = folders.flat_map(|folder| folder["hooks"].as_array().into_iter().flatten());
-    let is_ours = |hook: &&Value| {
-        hook["command"] == line
-            && hook["eventName"] == "preToolUse"
-            && hook["key"].is_string()
-            && hook["currentHash"].is_string()
+    let hooks = folders.flat_map(|folder| folder["hooks"].as_array().into_iter().flatten());
+    let hooks: Vec<&Value> = hooks.collect();
+    let of = |event: &str, line: &str| {
+        let is_ours = |hook: &&&Value| {
+            hook["command"] == line
+                && hook["eventName"] == event
+                && hook["key"].is_string()
+                && hook["currentHash"].is_string()
+        };
+        let found = hooks.iter().find(is_ours).map(|hook| (*hook).clone());
+        found.ok_or_else(|| format!("it does not list that of {event}"))
     };
-    hooks.find(is_ours).cloned().ok_or_else(|| "it does not list it".to_owned())
+    Ok([of("preToolUse", hook.line())?, of("postToolUse", hook.told())?])
 }
 
 fn listed(server: &mut Child) -> Result<Value, String> {

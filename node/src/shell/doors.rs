@@ -6,6 +6,7 @@
 use super::programs::look_for;
 use super::{News, Shell, said};
 use crate::api::{self, Ask, OffloadAsk, OutlookAsk, RunAsk};
+use crate::clock;
 use crate::door::{Caller, Door, DoorName, Refusal as DoorRefusal, Visit};
 use crate::fault::Fault;
 use crate::os;
@@ -165,7 +166,7 @@ impl Shell {
 
     /// What a question at this door becomes, or why it is refused there.
     fn request(
-        &self,
+        &mut self,
         door: DoorName,
         task: Option<StatementId>,
         ask: Asking,
@@ -199,6 +200,13 @@ impl Shell {
             (DoorName::Agent, Asking::Plain(Ask::Outcome(told))) => {
                 let task = task.ok_or_else(below_no_warden)?;
                 Ok(Todo::ask(Request::Outcome { task, told: told.read()? }))
+            }
+            (DoorName::Agent, Asking::Plain(Ask::Call(ask))) => {
+                let task = task.ok_or_else(below_no_warden)?;
+                let now_ms = clock::now().boot.0 / 1_000_000;
+                self.calls
+                    .on(task, ask, now_ms)
+                    .map(|said| Todo::Say(serde_json::to_value(said).unwrap_or(Value::Null)))
             }
             (DoorName::Agent, Asking::Plain(Ask::Cancel { award, reason })) => {
                 let by = Some(task.ok_or_else(below_no_warden)?);
@@ -266,7 +274,9 @@ impl Shell {
             Ask::Policy { agent } => Ok(Todo::ask(Request::Policy { agent })),
             Ask::Down => Ok(Todo::Leave),
             Ask::Connector(ask) => self.operators_connectors(ask).map(Todo::Say),
-            Ask::Act { .. } | Ask::Outlook { .. } | Ask::Outcome(_) => Err(below_no_warden()),
+            Ask::Act { .. } | Ask::Outlook { .. } | Ask::Outcome(_) | Ask::Call(_) => {
+                Err(below_no_warden())
+            }
             Ask::Run(_) | Ask::AuditRows { .. } => Err(wrong_door()),
         }
     }
