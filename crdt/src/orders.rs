@@ -338,6 +338,11 @@ impl Orders {
         self.orders.values().filter(|order| !self.answered.contains_key(&order.id))
     }
 
+    /// True for an order that counts and that nobody has answered.
+    pub fn stands(&self, order: &StatementId) -> bool {
+        self.orders.contains_key(order) && !self.answered.contains_key(order)
+    }
+
     /// The lift or restore that answered an order, the lowest id of several. An answered revoke
     /// goes on cutting the generations below the one that was opened.
     pub fn lifted_by(&self, order: &StatementId) -> Option<StatementId> {

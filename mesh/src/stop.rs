@@ -15,7 +15,7 @@ use crate::input::{OnDisk, TaskEvent};
 use crate::limits::MADE_MAX;
 use crate::output::{Event, Output};
 use crate::task::{Orphan, Phase, Task};
-use belay_crdt::orders::Cut;
+use belay_crdt::orders::{Cut, Order};
 use belay_identity::body::{
     Body, Cancel, Cause, Enrol, LogMark, Made, Outcome, Receipt, Seen, Term, Wall, Witness,
 };
@@ -59,8 +59,8 @@ impl Engine {
             Body::Refused(body) => self.on_award_news(&body.award.clone(), statement),
             Body::Receipt(body) => match body.award {
                 Some(award) => self.on_award_news(&award, statement),
-                // A beacon's word that it has an order on disk.
-                None => self.note_in_force(),
+                // A beacon's word that it has these orders on disk.
+                None => self.note_whether_in_force(statement.refs.clone()),
             },
             Body::Enrol(enrol) => self.on_enrol(statement, &enrol.clone()),
             Body::Manifest(_) => self.weigh_programs(),
@@ -409,13 +409,15 @@ impl Engine {
     /// nothing it matches is left running here.
     pub(crate) fn answer_orders(&mut self) {
         let Some(own) = self.own_id() else { return };
-        let standing: Vec<_> = self.known.orders.standing().cloned().collect();
-        for order in standing {
+        let standing = self.known.orders.standing();
+        let open = without(standing, self.stops.answered.iter());
+        let open: Vec<_> = open.cloned().collect();
+        for order in open {
             let busy = self.work.live().any(|(_, task)| task.chain.matches(&order.subject))
                 || !self.work.orphans.is_empty();
             // What is written with the receipt is on disk with it; what is not yet, comes first.
             let comes_first = self.is_being_written(&order.id);
-            if busy || comes_first || self.stops.answered.contains(&order.id) {
+            if busy || comes_first {
                 continue;
             }
             // A beacon confirms every order: what it has on disk says when one is in force.
@@ -507,9 +509,15 @@ impl Engine {
 
     /// Notes which orders have come into force since.
     pub(crate) fn note_in_force(&mut self) {
-        let orders: Vec<StatementId> = self.known.orders.standing().map(|order| order.id).collect();
+        let standing = self.known.orders.standing();
+        let open = without(standing, self.stops.in_force.keys());
+        self.note_whether_in_force(open.map(|order| order.id).collect());
+    }
+
+    fn note_whether_in_force(&mut self, orders: Vec<StatementId>) {
         for order in orders {
-            if !self.stops.in_force.contains_key(&order) && self.in_force(&order) {
+            let stands = self.known.orders.stands(&order);
+            if stands && !self.stops.in_force.contains_key(&order) && self.in_force(&order) {
                 self.stops.in_force.insert(order, self.now.wall_ms);
             }
         }
@@ -540,6 +548,19 @@ impl Engine {
         let on_disk = |receipt: StatementId| !self.undurable().any(|id| *id == receipt);
         !open && receipts.iter().any(|receipt| receipt.key() == self.key && on_disk(receipt.id()))
     }
+}
+
+/// The orders that are not among these ids, both ascending: one pass, for a fleet may hold a
+/// hundred thousand.
+fn without<'a>(
+    orders: impl Iterator<Item = &'a Order>,
+    ids: impl Iterator<Item = &'a StatementId>,
+) -> impl Iterator<Item = &'a Order> {
+    let mut ids = ids.peekable();
+    orders.filter(move |order| {
+        while ids.next_if(|id| **id < order.id).is_some() {}
+        ids.peek().is_none_or(|id| **id != order.id)
+    })
 }
 
 /// The chain of a task with what its program is on disk now, where that is another one.
