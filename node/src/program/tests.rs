@@ -88,8 +88,8 @@ fn settled(look: impl Fn() -> Remembered) -> Remembered {
 }
 
 /// Goal: a short script that more than root may write is never believed by its marks, which a store
-/// into a mapping leaves as they are; a long one is, which is the limit that is stated. Method: both
-/// at rest, remembered as if they had held something else when their marks were the same.
+/// into a mapping leaves as they are; a long one is, which is the limit that is stated. Method:
+/// both at rest, remembered as if they had held something else when their marks were the same.
 #[test]
 fn a_short_script_is_read_at_every_look() {
     let folder = tempfile::tempdir().unwrap();
