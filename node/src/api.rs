@@ -64,6 +64,8 @@ pub(crate) enum Ask {
     Case { order: String },
     /// The devices of the fleet.
     Devices,
+    /// The wardens of this node, each with its task.
+    Wardens,
     /// The agents known here, or one.
     Agents { name: Option<String> },
     /// Pieces of work: `open`, `all`, `tree` of an award, or of an `agent`.
@@ -383,6 +385,16 @@ pub(crate) struct TaskSaid {
     pub(crate) warden: String,
     #[serde(default)]
     pub(crate) programs: Vec<programs::ProgramSaid>,
+}
+
+/// A warden of this node.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct WardenSaid {
+    pub(crate) pid: u32,
+    /// In clock ticks since boot.
+    pub(crate) start_time: u64,
+    /// Its task, by the award.
+    pub(crate) award: String,
 }
 
 /// One release.

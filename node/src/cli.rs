@@ -211,6 +211,9 @@ enum Agent {
     },
     /// Every agent known here.
     List,
+    /// Agents and connectors of this device, governed or not: what runs, what is configured, what
+    /// holds it.
+    Discover,
     /// One agent: for whom, where, what stands against it, what it was told.
     Show {
         /// Its name.
@@ -475,6 +478,7 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Event(events::Event::Tell(tell)) => command::event::tell(context, &tell),
         Command::Audit(events::Audit::Verify) => command::event::verify(context),
         Command::Device(Device::List) => command::device::list(context),
+        Command::Agent(Agent::Discover) => command::discover::run(context),
         Command::Agent(Agent::List) => command::agents::list(context),
         Command::Agent(Agent::Show { name }) => command::agents::show(context, &name),
         Command::Task(Task::List { all }) => command::tasks::list(context, all),

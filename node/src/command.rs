@@ -9,6 +9,7 @@ pub(crate) mod authority;
 pub(crate) mod card;
 pub(crate) mod connector;
 pub(crate) mod device;
+pub(crate) mod discover;
 pub(crate) mod down;
 pub(crate) mod draft;
 pub(crate) mod epoch;

@@ -12,6 +12,7 @@ mod clock;
 mod command;
 pub mod config;
 pub mod demo;
+mod discover;
 pub mod door;
 pub mod fault;
 pub mod founding;

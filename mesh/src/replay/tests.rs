@@ -114,8 +114,8 @@ fn a_replay_says_what_the_gate_would() {
                 decide(&view, &act, NOW)
             })
             .collect();
-        // Every third is replayed under all: a product of all with all says no more.
-        for before in verdicts.iter().step_by(3) {
+        // Every eleventh is replayed under all: a product of all with all says no more.
+        for before in verdicts.iter().step_by(11) {
             let name = (VerdictId([0; 16]), 0, 0);
             let made = Decided::of(&act, view.tasks.get(&TASK), before, name);
             let kept = codec::write(&made.to_value());

@@ -99,7 +99,7 @@ impl Behind {
 }
 
 /// True where a file starts a gateway already, of whichever node.
-pub(super) fn is_gateway(server: &Configured) -> bool {
+pub(crate) fn is_gateway(server: &Configured) -> bool {
     let program = server.command.first().map(Path::new).and_then(Path::file_name);
     program.is_some_and(|name| name == "belay") && server.command.iter().any(|word| word == "mcp")
 }

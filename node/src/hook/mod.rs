@@ -28,9 +28,9 @@ mod trust;
 mod wrap;
 
 pub(crate) use answer::answer;
-pub(crate) use behind::{Behind, Gateway, Left, Move};
+pub(crate) use behind::{Behind, Gateway, Left, Move, is_gateway};
 pub(crate) use change::Change;
-pub(crate) use connector_files::connector_files;
+pub(crate) use connector_files::{ConnectorFile, connector_files};
 pub(crate) use dialect::Dialect;
 pub(crate) use lend::{HookCommand, lend};
 pub(crate) use lent_connectors::{LentConnector, configured, for_a_run};

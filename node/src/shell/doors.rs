@@ -251,6 +251,7 @@ impl Shell {
             Ask::Offload(ask) => self.offload(None, *ask),
             Ask::Progress { order } => order_request(&order, |order| Request::Progress { order }),
             Ask::Case { order } => order_request(&order, |order| Request::Case { order }),
+            Ask::Wardens => Ok(Todo::Say(self.wardens.said())),
             Ask::Devices => Ok(Todo::ask(Request::Devices)),
             Ask::Agents { name } => Ok(Todo::ask(Request::Agents { name })),
             Ask::Tasks { of, name } => tasks_request(&of, name),

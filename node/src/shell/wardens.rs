@@ -9,7 +9,7 @@
 use super::doors::Reply;
 use super::programs::look;
 use super::{News, Shell};
-use crate::api::{RunAsk, RunSaid};
+use crate::api::{RunAsk, RunSaid, WardenSaid};
 use crate::os::{self, Process};
 use crate::program::{Remembered, find};
 use crate::warden::{
@@ -23,6 +23,7 @@ use belay_identity::limits::RESULT_TAIL_BYTES_MAX;
 use belay_mesh::input::TaskEvent;
 use belay_mesh::output::RunGrant;
 use belay_mesh::{BootTime, Input};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::{Read, Seek, SeekFrom};
@@ -100,6 +101,17 @@ impl Wardens {
         let below =
             |warden: &Warden| ancestry.contains(&(warden.process.pid, warden.process.start_time));
         self.all.iter().find(|(_, warden)| below(warden)).map(|(award, _)| *award)
+    }
+
+    /// Every warden, for whoever asks which processes stand below one.
+    pub(super) fn said(&self) -> Value {
+        let said = |(award, warden): (&StatementId, &Warden)| WardenSaid {
+            pid: warden.process.pid,
+            start_time: warden.process.start_time,
+            award: award.to_hex(),
+        };
+        let all: Vec<WardenSaid> = self.all.iter().map(said).collect();
+        serde_json::to_value(all).unwrap_or(Value::Null)
     }
 
     pub(super) fn feed(&mut self, award: &StatementId, until: BootTime) {

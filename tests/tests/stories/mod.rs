@@ -13,6 +13,7 @@ mod bad_policies;
 mod bad_wire;
 mod copied;
 mod developers;
+mod discover;
 mod drafts;
 mod events;
 mod full_disk;

@@ -3,7 +3,7 @@
 //!
 //! A rule that looks at none of what is lost says what it says. One that does may apply or not, and
 //! counts as both; where both give one answer, that is the answer, and otherwise there is none.
-//! Refused here: guessing.
+//! Refused here: guessing; and foreseeing a text too long, or values too many, to be compared.
 
 use super::asked::Asked;
 use super::guard::{Guard, Text};
