@@ -12,6 +12,7 @@
 
 mod backward;
 mod lists;
+mod looked_at;
 mod notified;
 mod pages;
 mod plan;
