@@ -6,12 +6,17 @@
 //! program that does not read.
 
 use super::limits::{END_GRACE_MS, MESSAGE_BYTES_MAX, QUEUE_MAX};
-use rustix::process::{Pid, Signal, getppid, kill_process_group, set_parent_process_death_signal};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, getppid, kill_process_group,
+    set_parent_process_death_signal, waitid,
+};
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,10 +28,13 @@ const KEPT: [&str; 8] = ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TM
 
 /// A running server.
 pub(super) struct Server {
-    group: Option<Pid>,
+    group: Arc<Group>,
     lines: Option<SyncSender<String>>,
     ended: Receiver<()>,
 }
+
+/// A process group, as long as its number can be nobody else's.
+struct Group(Mutex<Option<Pid>>);
 
 /// What a server's streams say.
 pub(super) enum Heard {
@@ -62,7 +70,7 @@ impl Server {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
-        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let group = Arc::new(Group::of(&child));
         let (lines, queued) = sync_channel(QUEUE_MAX);
         let (end, ended) = sync_channel(1);
         if let Some(stdin) = child.stdin.take() {
@@ -71,8 +79,9 @@ impl Server {
         let stdout = child.stdout.take();
         let heard = hear.clone();
         let reader = thread::spawn(move || stdout.map(|stdout| read_lines(stdout, &heard)));
+        let own = Arc::clone(&group);
         thread::spawn(move || {
-            let why = wait(child);
+            let why = own.wait(child);
             // What it said before it ended is heard first, unless another still holds its output.
             let until = Instant::now() + Duration::from_millis(END_GRACE_MS);
             while !reader.is_finished() && Instant::now() < until {
@@ -100,27 +109,48 @@ impl Server {
         self.lines = None;
         // Whether it ended or not, its group is ended.
         let _ = self.ended.recv_timeout(Duration::from_millis(grace_ms));
-        self.kill();
-    }
-
-    fn kill(&self) {
-        if let Some(group) = self.group {
-            // It may be gone.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        self.group.kill();
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.kill();
+        self.group.kill();
     }
 }
 
-fn wait(mut child: Child) -> String {
-    match child.wait() {
-        Ok(status) => said(status),
-        Err(error) => format!("its end was not seen: {error}"),
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(Mutex::new(i32::try_from(child.id()).ok().and_then(Pid::from_raw)))
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Pid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kill(&self) {
+        kill(*self.held());
+    }
+
+    /// Waits for the server's end and ends what it started, before its number can be another's.
+    fn wait(&self, mut child: Child) -> String {
+        let leader = *self.held();
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let seen = |pid| waitid(WaitId::Pid(pid), ended).err() != Some(Errno::INTR);
+        while !leader.is_none_or(seen) {}
+        let mut held = self.held();
+        kill(held.take());
+        match child.wait() {
+            Ok(status) => said(status),
+            Err(error) => format!("its end was not seen: {error}"),
+        }
+    }
+}
+
+fn kill(group: Option<Pid>) {
+    if let Some(group) = group {
+        // Nobody may be left in it.
+        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 
@@ -249,5 +279,21 @@ mod tests {
             true
         });
         assert_eq!(seen, [Some(3), Some(MESSAGE_BYTES_MAX), None, Some(4)]);
+    }
+
+    /// Goal: what a server started ends with it, and its number is let go then. Method: a shell that
+    /// leaves a helper behind, which holds its output open.
+    #[test]
+    fn helpers_end_with_their_server() {
+        let mut child = Command::new("sh")
+            .args(["-c", "sleep 600 & exit 3"])
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (group, mut stdout) = (Group::of(&child), child.stdout.take().unwrap());
+        assert_eq!(group.wait(child), "it ended with exit 3");
+        assert_eq!(stdout.read(&mut [0]).unwrap(), 0, "the helper holds its output no more");
+        assert_eq!(*group.held(), None);
     }
 }

@@ -74,6 +74,8 @@ pub(crate) enum Input {
     Judged { ask: u64, said: Said },
     /// Time has passed.
     Tick,
+    /// The client is gone, and nothing more is said to it.
+    Left,
 }
 
 /// What the gate said.
@@ -216,8 +218,16 @@ enum Then {
 enum Asking {
     Call(u64),
     Backward(u64),
-    Root { of: u64, root: Json },
-    Notified { at: usize, whole: Json },
+    Root {
+        of: u64,
+        root: Json,
+    },
+    Notified {
+        at: usize,
+        whole: Json,
+    },
+    /// Nobody wants it any more.
+    Nothing,
 }
 
 impl Gateway {
@@ -255,6 +265,7 @@ impl Gateway {
             Input::Gone { at, why } => self.on_gone(at, &why),
             Input::Judged { ask, said } => self.on_judged(ask, said),
             Input::Tick => {}
+            Input::Left => self.on_left(),
         }
         // However much is heard: what is late is late.
         if now_ms.saturating_sub(self.ticked_ms) >= TICK_MS {
@@ -308,7 +319,8 @@ impl Gateway {
             let what = "a request with this id is still open";
             return refuse(self, ErrorCode::INVALID_REQUEST, what);
         }
-        if self.calls.len() + self.client.early.len() >= OPEN_MAX {
+        // The gate may be asked still about what was taken back.
+        if self.calls.len().max(self.asks.len()) + self.client.early.len() >= OPEN_MAX {
             let what = format!("{OPEN_MAX} requests are open already; wait for one of them");
             return refuse(self, ErrorCode::INTERNAL_ERROR, &what);
         }
@@ -372,13 +384,12 @@ impl Gateway {
             Some(Asking::Backward(number)) => self.on_backward_judged(number, said),
             Some(Asking::Root { of, root }) => self.on_root_judged(of, root, said),
             Some(Asking::Notified { at, whole }) => self.on_notification_judged(at, whole, said),
-            // What it was about is not wanted any more.
-            None => {}
+            Some(Asking::Nothing) | None => self.not_wanted(said),
         }
     }
 
     fn on_call_judged(&mut self, number: u64, said: Said) {
-        let Some(mut call) = self.calls.remove(&number) else { return };
+        let Some(mut call) = self.calls.remove(&number) else { return self.not_wanted(said) };
         let no = match &said {
             Said::Act(verdict) => No::of((**verdict).clone()),
             Said::Outlook(outlook) => outlook.standing.clone().and_then(No::of),
@@ -482,6 +493,15 @@ impl Gateway {
                 self.answer_at(call.via, answer);
             }
             self.cancel(number, Some(Json::text("nothing was heard for too long")));
+        }
+    }
+
+    /// A permit for what was taken back meanwhile.
+    fn not_wanted(&mut self, said: Said) {
+        if let Said::Act(verdict) = said
+            && verdict.decision == "permit"
+        {
+            self.came(verdict.id.map(|id| (id, self.now_ms)), Came::NotTried);
         }
     }
 

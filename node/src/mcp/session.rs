@@ -81,19 +81,48 @@ impl Session {
         heard: &Receiver<News>,
         mut say: impl FnMut(u64, Json, bool) -> io::Result<()>,
     ) -> io::Result<()> {
-        loop {
+        let mut told = Ok(());
+        while told.is_ok() {
             let input = match heard.recv_timeout(TICK) {
                 Ok(News::Input(input)) => input,
                 Err(RecvTimeoutError::Timeout) => Input::Tick,
                 Ok(News::Left) | Err(RecvTimeoutError::Disconnected) => break,
             };
-            self.gateway.handle(self.now_ms(), input);
-            while let Some(output) = self.gateway.poll() {
-                self.perform(output, &mut say)?;
-            }
+            told = self.handle(input, &mut say);
         }
+        self.leave(heard);
         self.end();
+        told
+    }
+
+    fn handle(
+        &mut self,
+        input: Input,
+        say: &mut impl FnMut(u64, Json, bool) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.gateway.handle(self.now_ms(), input);
+        while let Some(output) = self.gateway.poll() {
+            self.perform(output, say)?;
+        }
         Ok(())
+    }
+
+    /// Takes back what the client had open, and hears what the gate says of it still, for a while,
+    /// so that no permit stays without what came of it.
+    fn leave(&mut self, heard: &Receiver<News>) {
+        let until = Instant::now() + Duration::from_millis(END_GRACE_MS);
+        let mut nobody = |_via: u64, _message: Json, _last: bool| Ok(());
+        let mut next = Some(Input::Left);
+        while let Some(input) = next {
+            // Nobody is told, so nothing fails.
+            let _ = self.handle(input, &mut nobody);
+            let left = until.saturating_duration_since(Instant::now());
+            next = match self.gateway.waits_for_gate().then(|| heard.recv_timeout(left)) {
+                Some(Ok(News::Input(input @ Input::Judged { .. }))) => Some(input),
+                Some(Ok(News::Input(_) | News::Left)) => Some(Input::Tick),
+                Some(Err(_)) | None => None,
+            };
+        }
     }
 
     fn perform(

@@ -108,7 +108,9 @@ impl Gateway {
 
     pub(super) fn on_backward_judged(&mut self, number: u64, said: Said) {
         let now_ms = self.now_ms;
-        let Some(backward) = self.backward.get_mut(&number) else { return };
+        let Some(backward) = self.backward.get_mut(&number) else {
+            return self.not_wanted(said);
+        };
         if let Said::Act(verdict) = &said {
             backward.permit = verdict.id.clone().map(|id| (id, now_ms));
         }
@@ -179,6 +181,9 @@ impl Gateway {
     }
 
     pub(super) fn on_root_judged(&mut self, number: u64, root: Json, said: Said) {
+        if !self.backward.contains_key(&number) {
+            return self.not_wanted(said);
+        }
         let (permit, permitted) = match said {
             Said::Act(verdict) => (verdict.id.clone(), No::of(*verdict).is_none()),
             Said::Outlook(_) | Said::Nothing { .. } => (None, false),

@@ -12,7 +12,7 @@ use super::super::method::Method;
 use super::super::name;
 use super::pages::{Paged, Pages};
 use super::plan::{Unplanned, misuse};
-use super::server::{Sent, State};
+use super::server::{ENDLESS, Sent, State};
 use super::{Asking, Gateway, Phase, Question, TOOL_CALL};
 use crate::api::OutlookAsk;
 use rmcp::model::{ErrorCode, ProtocolVersion};
@@ -105,7 +105,7 @@ impl Gateway {
             Paged::All(items) => self.listed(at, call, listing, items),
             Paged::Endless => {
                 self.leave_out(at, call, listing);
-                self.end_endless(at);
+                self.on_gone(at, ENDLESS);
             }
         }
     }

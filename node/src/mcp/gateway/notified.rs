@@ -82,6 +82,24 @@ impl Gateway {
         self.came(permit, Came::Done);
     }
 
+    /// Whatever it had open is taken back, and what the gate says of it still is told.
+    pub(super) fn on_left(&mut self) {
+        self.client.early.clear();
+        for number in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.cancel(number, Some(Json::text("the client has left")));
+        }
+        self.leave_parked();
+        for at in 0..self.servers.len() {
+            self.forget_backward(at);
+        }
+        self.asks.values_mut().for_each(|about| *about = Asking::Nothing);
+    }
+
+    /// Whether the gate is asked something.
+    pub(crate) fn waits_for_gate(&self) -> bool {
+        !self.asks.is_empty()
+    }
+
     /// A request is not wanted any more: whoever has it is told, its answer is dropped.
     pub(super) fn cancel(&mut self, number: u64, reason: Option<Json>) {
         let Some(call) = self.calls.remove(&number) else { return };

@@ -18,6 +18,9 @@ use super::{Approved, Came, Gateway, MAIN, Output, Phase};
 use rmcp::model::{ErrorCode, ProtocolVersion};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Why a server is given up that always names a next page.
+pub(super) const ENDLESS: &str = "it lists without end";
+
 /// A server as the gateway knows it.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -279,7 +282,6 @@ impl Gateway {
             // Words of a program that takes its output for a terminal.
             Err(_) if !matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'[')) => {}
             Err(unread) => {
-                self.out.push_back(Output::End { at });
                 self.on_gone(at, &format!("it sent what is no message: {}", unread.what));
             }
         }
@@ -325,7 +327,6 @@ impl Gateway {
             Some(_) => None,
         };
         if let Some(why) = fault {
-            self.out.push_back(Output::End { at });
             return self.on_gone(at, &why);
         }
         self.servers[at].greeting = result;
@@ -350,7 +351,7 @@ impl Gateway {
                     self.list_tools(at);
                 }
             }
-            Paged::Endless => self.end_endless(at),
+            Paged::Endless => self.on_gone(at, ENDLESS),
         }
     }
 
@@ -362,11 +363,6 @@ impl Gateway {
             return;
         }
         self.send(at, Method::ListTools.text(), None, Sent::Tools(Pages::default()));
-    }
-
-    pub(super) fn end_endless(&mut self, at: usize) {
-        self.out.push_back(Output::End { at });
-        self.on_gone(at, "it lists without end");
     }
 
     /// A server's tools are known; the first time it is ready by that.
@@ -494,6 +490,8 @@ impl Gateway {
         server.tools.clear();
         let sent = std::mem::take(&mut server.sent);
         let what = format!("the server of {} is gone: {why}", server.name());
+        // It may run on all the same, or what it started does.
+        self.out.push_back(Output::End { at });
         for sent in sent.into_values() {
             match sent {
                 Sent::Greeting | Sent::Tools(_) => {}
@@ -536,7 +534,6 @@ impl Gateway {
         let late: BTreeSet<usize> =
             (0..self.servers.len()).filter(|at| late(&self.servers[*at])).collect();
         for at in late {
-            self.out.push_back(Output::End { at });
             let s = START_MS_MAX / 1000;
             self.on_gone(at, &format!("it did not answer the handshake within {s} s"));
         }

@@ -306,9 +306,17 @@ impl Gateway {
         let now_ms = self.now_ms;
         let late = |parked: &Parked| now_ms.saturating_sub(parked.since_ms) > SILENT_MS_MAX;
         let all = self.parked.iter().filter(|(_, parked)| late(parked)).map(|(key, _)| *key);
-        for key in all.collect::<Vec<_>>() {
+        self.forget(all.collect(), "the client did not come back");
+    }
+
+    /// Nobody can come back.
+    pub(super) fn leave_parked(&mut self) {
+        self.forget(self.parked.keys().copied().collect(), "the client has left");
+    }
+
+    fn forget(&mut self, keys: Vec<u64>, what: &str) {
+        for key in keys {
             let Some(parked) = self.parked.remove(&key) else { continue };
-            let what = "the client did not come back";
             self.came(parked.permit, Came::Cancelled);
             if parked.answer.is_none() {
                 self.cancel_at(parked.at, parked.sent, Some(Json::text(what)));

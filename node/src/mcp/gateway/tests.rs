@@ -2,6 +2,7 @@
 
 mod answers;
 mod hostile;
+mod outcomes;
 mod parked;
 mod stateless;
 mod time;
@@ -441,7 +442,7 @@ fn a_cancel_goes_all_the_way() {
     lab.says(cancel);
     lab.yes();
     assert!(lab.servers[0].is_empty() && lab.client.is_empty());
-    assert_eq!(lab.outcomes, [Came::Cancelled]);
+    assert_eq!(lab.outcomes, [Came::Cancelled, Came::NotTried]);
 }
 
 /// Goal: progress reaches whoever asked, from the server that was asked, and nobody else, under the
