@@ -11,6 +11,7 @@ mod disk;
 mod doors;
 mod doorway;
 mod events;
+mod kept_connectors;
 mod log;
 mod mdns;
 mod neighbours;
@@ -80,6 +81,7 @@ pub(crate) struct Shell {
     /// Looks left until finished work is swept again.
     looks_left: u32,
     log: log::Log,
+    connectors: kept_connectors::KeptConnectors,
     leaving: bool,
 }
 
@@ -184,6 +186,7 @@ impl Shell {
             engine,
             fleet: config.fleet,
             log: log::Log::new(),
+            connectors: kept_connectors::KeptConnectors::of(state.path().to_owned()),
             state,
             net,
             store: Arc::new(store),

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::door::DoorName;
 use crate::fault::Fault;
 use crate::mcp::connectors;
-use crate::mcp::pin::{Change, Pins};
+use crate::mcp::pin::Pins;
 use crate::mcp::session;
 use crate::screen::{Shown, talk};
 use serde::Serialize;
@@ -164,21 +164,8 @@ fn whole(connector: &ConnectorSaid) -> String {
     lines.extend(pins.tools.iter().map(|(tool, hash)| format!("  {name}/{tool}  {hash}")));
     if !connector.differs.is_empty() {
         lines.push("seen since, and blocked:".to_owned());
-        lines.extend(connector.differs.iter().map(|c| format!("  {}", change_words(c))));
+        lines.extend(connector.differs.iter().map(|c| format!("  {}", c.words())));
         lines.push(format!("next: `belay connector approve {name}`, or remove it"));
     }
     lines.join("\n")
-}
-
-fn change_words(change: &Change) -> String {
-    match change {
-        Change::Server { approved, seen } => {
-            format!("the server differs: approved {approved}, seen {seen}")
-        }
-        Change::Tool { tool, approved, seen } => {
-            format!("the tool {tool} differs: approved {approved}, seen {seen}")
-        }
-        Change::New { tool, seen } => format!("the tool {tool} is new: {seen}"),
-        Change::Gone { tool, approved } => format!("the tool {tool} is gone: approved {approved}"),
-    }
 }

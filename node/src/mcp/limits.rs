@@ -36,6 +36,13 @@ pub(crate) const COMMAND_WORD_BYTES_MAX: usize = 4096;
 /// Tools, prompts or resources that one server may list: ten times the largest known server.
 pub(crate) const LISTED_MAX: usize = 2048;
 
+/// Ways in which one server may be said to differ from what was approved: what a person still
+/// looks through before approving it anew.
+pub(crate) const DIFFERS_MAX: usize = 256;
+
+/// Digits of a SHA-256 in hex.
+pub(crate) const HASH_DIGITS: usize = 64;
+
 /// Pages that one list may have; a server that always names a next page is lying.
 pub(crate) const PAGES_MAX: usize = 64;
 

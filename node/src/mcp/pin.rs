@@ -24,7 +24,7 @@ pub(crate) struct Pins {
 }
 
 /// How something differs from what was approved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub(crate) enum Change {
     /// The server is another.
@@ -35,6 +35,24 @@ pub(crate) enum Change {
     New { tool: String, seen: String },
     /// A tool is gone.
     Gone { tool: String, approved: String },
+}
+
+impl Change {
+    /// In words, with the whole hashes.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Server { approved, seen } => {
+                format!("the server differs: approved {approved}, seen {seen}")
+            }
+            Self::Tool { tool, approved, seen } => {
+                format!("the tool {tool} differs: approved {approved}, seen {seen}")
+            }
+            Self::New { tool, seen } => format!("the tool {tool} is new: {seen}"),
+            Self::Gone { tool, approved } => {
+                format!("the tool {tool} is gone: approved {approved}")
+            }
+        }
+    }
 }
 
 impl Pins {

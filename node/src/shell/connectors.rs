@@ -8,7 +8,6 @@ use super::Shell;
 use crate::api::connector::{ConnectorAsk, ConnectorSaid};
 use crate::fault::Fault;
 use crate::mcp::connectors;
-use crate::mcp::limits::LISTED_MAX;
 use crate::mcp::pin::Change;
 use belay_mesh::output::{Refusal, RefusalKind};
 use serde_json::Value;
@@ -42,17 +41,17 @@ impl Shell {
 
     /// Whether there is anything that a gateway could reach.
     pub(super) fn has_connectors(&self) -> bool {
-        connectors::read(self.state.path()).is_ok_and(|all| !all.is_empty())
+        self.connectors.all().is_ok_and(|all| !all.is_empty())
     }
 
     fn connectors(&self) -> Result<Value, Refusal> {
-        let all = connectors::read(self.state.path()).map_err(said)?;
+        let all = self.connectors.all().map_err(said)?;
         Ok(serde_json::to_value(all).unwrap_or(Value::Null))
     }
 
     fn keep_connector(&self, connector: ConnectorSaid, replace: bool) -> Result<Value, Refusal> {
         connectors::check(&connector).map_err(said)?;
-        let mut all = connectors::read(self.state.path()).map_err(said)?;
+        let mut all = self.connectors.all().map_err(said)?;
         let known = all.iter().position(|own| own.name == connector.name);
         match (known, replace) {
             (Some(at), true) => all[at] = connector,
@@ -65,31 +64,26 @@ impl Shell {
             }
             (None, true) => return Err(unknown(&connector.name)),
         }
-        connectors::write(self.state.path(), all).map_err(said)?;
+        self.connectors.write(all).map_err(said)?;
         Ok(Value::Null)
     }
 
     fn remove_connector(&self, name: &str) -> Result<Value, Refusal> {
-        let mut all = connectors::read(self.state.path()).map_err(said)?;
+        let mut all = self.connectors.all().map_err(said)?;
         let before = all.len();
         all.retain(|connector| connector.name != name);
         if all.len() == before {
             return Err(unknown(name));
         }
-        connectors::write(self.state.path(), all).map_err(said)?;
+        self.connectors.write(all).map_err(said)?;
         Ok(Value::Null)
     }
 
-    /// Written only where it says something new, so that an agent cannot keep the disk busy with
-    /// one word.
-    fn keep_differences(&self, name: &str, mut changes: Vec<Change>) -> Result<Value, Refusal> {
-        changes.truncate(LISTED_MAX);
-        let mut all = connectors::read(self.state.path()).map_err(said)?;
-        let own = all.iter_mut().find(|connector| connector.name == name);
-        let connector = own.ok_or_else(|| unknown(name))?;
-        if connector.differs != changes {
-            connector.differs = changes;
-            connectors::write(self.state.path(), all).map_err(said)?;
+    /// Shown to whoever answers for the device, with both hashes in the node's log the first time.
+    fn keep_differences(&self, name: &str, changes: Vec<Change>) -> Result<Value, Refusal> {
+        let new = self.connectors.differs(name, changes).map_err(said)?;
+        for change in new.ok_or_else(|| unknown(name))? {
+            self.log.line(&format!("a gateway says of connector {name}: {}", change.words()));
         }
         Ok(Value::Null)
     }
