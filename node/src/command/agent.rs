@@ -8,7 +8,7 @@ use crate::cli::{Context, Run};
 use crate::door::DoorName;
 use crate::fault::{Fault, io};
 use crate::hook::{
-    Dialect, Gateway, HookCommand, Left, LentConnector, configured, for_a_run, lend,
+    Dialect, Gateway, HookCommand, Left, Lending, Lent, LentConnector, configured, for_a_run, lend,
 };
 use crate::program::find;
 use crate::screen::talk;
@@ -26,6 +26,7 @@ pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
     let env = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| !hooked.without.contains(&name.as_str()));
+    let lent = hooked.with.into_iter().map(|(name, value)| (name.to_owned(), value));
     let ask = Ask::Run(RunAsk {
         agent: run.name.clone().unwrap_or_else(|| name_of(&path)),
         project: run.project.clone(),
@@ -34,7 +35,7 @@ pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
         program: path.display().to_string(),
         cwd: cwd.display().to_string(),
         hooked: hooked.hooked,
-        env: env.collect(),
+        env: env.chain(lent).collect(),
     });
     let mut door = door(context, DoorName::Run)?;
     let granted: RunSaid = door.call(&ask)?;
@@ -48,6 +49,7 @@ pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
 struct Hooked {
     argv: Vec<String>,
     without: &'static [&'static str],
+    with: Vec<(&'static str, String)>,
     hooked: bool,
     level: String,
 }
@@ -58,15 +60,18 @@ fn hooked(context: &Context, run: &Run, path: &Path) -> Result<Hooked, Fault> {
     let Some(dialect) = Dialect::ALL.into_iter().find(|known| name == known.program()) else {
         let argv = run.argv.clone();
         let level = "hooks: none".to_owned();
-        return Ok(Hooked { argv, without: &[], hooked: false, level });
+        return Ok(Hooked { argv, without: &[], with: Vec::new(), hooked: false, level });
     };
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
     let state = std::path::absolute(context.state()?).map_err(io("the state directory"))?;
     let hook = HookCommand::new(&exe, &state, dialect);
     let own = connectors(context, dialect, &Gateway::new(&exe, &state))?;
-    let lent = lend(dialect, &run.argv, path, (&hook, &own))?;
+    let (argv, connectors) = (&run.argv, &own);
+    let (program, hook, state) = (path, &hook, &state);
+    let lent = lend(&Lending { dialect, argv, program, hook, connectors, state })?;
     let level = format!("hooks only: {} asks at every tool call", dialect.title());
-    Ok(Hooked { argv: lent.argv, without: lent.without, hooked: true, level })
+    let Lent { argv, without, with } = lent;
+    Ok(Hooked { argv, without, with, hooked: true, level })
 }
 
 /// The connectors of this device that the agent starts through the gateway for this run.

@@ -182,12 +182,19 @@ pub(super) fn connector_tool(name: &str, said: Option<&str>) -> Result<Option<St
         }
         None => rest.split_once("__").ok_or_else(doubtful)?,
     };
-    let twice = said.is_none() && (tool.contains("__") || tool.starts_with('_'));
-    let unsaid = server.is_empty() || tool.is_empty() || server.contains('/');
-    if twice || unsaid || AGENTS.contains(&server) {
+    if said.is_none() && (tool.contains("__") || tool.starts_with('_')) {
         return Err(doubtful());
     }
-    Ok(Some(format!("{server}/{tool}")))
+    connector_target(server, tool).map(Some)
+}
+
+/// The target of this tool of this connector.
+pub(super) fn connector_target(server: &str, tool: &str) -> Result<String, CallError> {
+    if server.is_empty() || tool.is_empty() || server.contains('/') || AGENTS.contains(&server) {
+        let why = format!("“{server}/{tool}” may be of several connectors");
+        return Err(CallError::NotUnderstood(why));
+    }
+    Ok(format!("{server}/{tool}"))
 }
 
 /// Where a URL leads, as `host:port`.

@@ -40,10 +40,19 @@ pub(crate) enum Change {
         /// Which, and how they were started.
         swaps: Vec<Swap>,
     },
+    /// A key of a JSON file that says this, where the file did not have it.
+    Pin {
+        /// The way to it.
+        path: Vec<String>,
+        /// What it says.
+        value: Value,
+    },
     /// A file of our own.
     Whole {
         /// All of it.
         text: String,
+        /// True where it makes the agent ask.
+        hook: bool,
     },
 }
 
@@ -86,7 +95,8 @@ impl Change {
             Self::Entry { list, entry, holds } => put_entry(old, list, entry, holds),
             Self::Lines { mark, text, switch } => put_lines(old, mark, text, switch.as_ref()),
             Self::Servers { format, swaps } => rewire::put(*format, swaps, old.unwrap_or_default()),
-            Self::Whole { text } => match old {
+            Self::Pin { path, value } => put_pin(old, path, value),
+            Self::Whole { text, .. } => match old {
                 Some(old) if old != text => Err(ChangeError::Taken),
                 Some(_) | None => Ok(text.clone()),
             },
@@ -106,7 +116,18 @@ impl Change {
             }
             Self::Lines { mark, .. } => Ok(Some(without_block(now, mark))),
             Self::Servers { format, swaps } => rewire::taken_out(*format, swaps, now).map(Some),
-            Self::Whole { text } if now == text => Ok(None),
+            Self::Pin { path, value } => {
+                let mut file = read_json(Some(now))?;
+                let way: Vec<&str> = path.iter().map(String::as_str).collect();
+                if at(&file, &way) == Some(value)
+                    && let Some((key, table)) = way.split_last()
+                    && let Some(table) = at_mut(&mut file, table).and_then(Value::as_object_mut)
+                {
+                    table.remove(*key);
+                }
+                Ok(Some(pretty(&file)))
+            }
+            Self::Whole { text, .. } if now == text => Ok(None),
             Self::Whole { .. } => Err(ChangeError::Taken),
         }
     }
@@ -134,7 +155,11 @@ impl Change {
                 switched_on && whole && trusted_places_hold(&file, text)
             }
             Self::Servers { format, swaps } => rewire::stands_in(*format, swaps, now),
-            Self::Whole { text } => now == text,
+            Self::Pin { path, value } => read_json(Some(now)).is_ok_and(|file| {
+                let path: Vec<&str> = path.iter().map(String::as_str).collect();
+                at(&file, &path) == Some(value)
+            }),
+            Self::Whole { text, .. } => now == text,
         }
     }
 
@@ -142,7 +167,8 @@ impl Change {
     pub(crate) fn is_hook(&self) -> bool {
         match self {
             Self::Entry { .. } | Self::Lines { .. } => true,
-            Self::Servers { .. } | Self::Whole { .. } => false,
+            Self::Servers { .. } | Self::Pin { .. } => false,
+            Self::Whole { hook, .. } => *hook,
         }
     }
 }
@@ -177,6 +203,25 @@ fn put_entry(
     if !items.contains(entry) {
         items.push(entry.clone());
     }
+    Ok(pretty(&file))
+}
+
+fn put_pin(old: Option<&str>, path: &[String], value: &Value) -> Result<String, ChangeError> {
+    let mut file = read_json(old)?;
+    let mut place = &mut file;
+    for key in path {
+        let fields = place.as_object_mut().ok_or_else(|| not_an_object(key))?;
+        let last = fields.entry(key.clone()).or_insert(Value::Null);
+        if last.is_null() {
+            *last = json!({});
+        }
+        place = last;
+    }
+    let is_new = place.as_object().is_some_and(Map::is_empty);
+    if !is_new && place != value {
+        return Err(ChangeError::Against(path.join(".")));
+    }
+    *place = value.clone();
     Ok(pretty(&file))
 }
 
@@ -366,10 +411,25 @@ mod tests {
         assert!(out.starts_with("# mine\n") && out.ends_with("# after\n"), "{out}");
     }
 
+    /// Goal: a key that the file lacks is pinned and taken out again; the opposite is an error.
+    #[test]
+    fn a_pin_comes_and_goes() {
+        let path = vec!["h".to_owned(), "on".to_owned()];
+        let pin = Change::Pin { path, value: json!(true) };
+        let with = pin.put(Some("{\"h\": {\"x\": 1}}")).expect("a file");
+        assert!(pin.stands_in(&with) && !pin.stands_in(&with.replace("true", "false")));
+        let out = pin.taken_out(&with).expect("a file").expect("a file");
+        assert_eq!(read_json(Some(&out)), Ok(json!({"h": {"x": 1}})));
+        assert_eq!(
+            pin.put(Some("{\"h\": {\"on\": false}}")),
+            Err(ChangeError::Against("h.on".into()))
+        );
+    }
+
     /// Goal: a file of our own is never somebody else's. Method: another text in its place.
     #[test]
     fn a_file_of_our_own_is_nobody_elses() {
-        let whole = Change::Whole { text: "ours".into() };
+        let whole = Change::Whole { text: "ours".into(), hook: true };
         assert_eq!(whole.put(Some("theirs")), Err(ChangeError::Taken));
         assert_eq!(whole.taken_out("ours"), Ok(None));
         assert_eq!(whole.taken_out("ours, changed"), Err(ChangeError::Taken));

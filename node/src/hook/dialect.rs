@@ -3,7 +3,7 @@
 //! Refused here: what a call means; each agent's own file has that.
 
 use super::call::{Call, CallError};
-use super::{claude_code, codex};
+use super::{claude_code, codex, gemini, opencode};
 use serde_json::Value;
 
 /// A coding agent whose hook is known here.
@@ -13,6 +13,11 @@ pub(crate) enum Dialect {
     ClaudeCode,
     /// OpenAI's Codex CLI.
     Codex,
+    /// Google's Gemini CLI.
+    Gemini,
+    /// OpenCode.
+    #[value(name = "opencode")]
+    OpenCode,
 }
 
 /// What a hook tells its agent.
@@ -44,13 +49,15 @@ impl Spoken {
 
 impl Dialect {
     /// Every one.
-    pub(crate) const ALL: [Self; 2] = [Self::ClaudeCode, Self::Codex];
+    pub(crate) const ALL: [Self; 4] = [Self::ClaudeCode, Self::Codex, Self::Gemini, Self::OpenCode];
 
     /// The word on a command line.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::ClaudeCode => "claude-code",
             Self::Codex => "codex",
+            Self::Gemini => "gemini",
+            Self::OpenCode => "opencode",
         }
     }
 
@@ -59,6 +66,8 @@ impl Dialect {
         match self {
             Self::ClaudeCode => "Claude Code",
             Self::Codex => "Codex",
+            Self::Gemini => "Gemini CLI",
+            Self::OpenCode => "OpenCode",
         }
     }
 
@@ -67,6 +76,8 @@ impl Dialect {
         match self {
             Self::ClaudeCode => "claude",
             Self::Codex => "codex",
+            Self::Gemini => "gemini",
+            Self::OpenCode => "opencode",
         }
     }
 
@@ -75,6 +86,8 @@ impl Dialect {
         match self {
             Self::ClaudeCode => claude_code::read(bytes),
             Self::Codex => codex::read(bytes),
+            Self::Gemini => gemini::read(bytes),
+            Self::OpenCode => opencode::read(bytes),
         }
     }
 
@@ -92,6 +105,8 @@ impl Dialect {
         match self {
             Self::ClaudeCode => claude_code::say(said),
             Self::Codex => codex::say(said),
+            Self::Gemini => gemini::say(said),
+            Self::OpenCode => opencode::say(said),
         }
     }
 }

@@ -6,16 +6,20 @@
 //! that it will not call.
 
 use super::dialect::Dialect;
+use super::format::Format;
 use super::lent_connectors::{self, LentConnector};
 use super::limits::{PATIENCE_S, PATIENCE_THAT_LETS_S};
 use super::trust;
+use super::wrap::{Stands, Wrap};
+use super::{lent_files, opencode};
 use crate::fault::Fault;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The command that an agent runs at each call.
 #[derive(Debug, Clone)]
 pub(crate) struct HookCommand {
+    words: Vec<String>,
     line: String,
     told: String,
 }
@@ -24,12 +28,21 @@ impl HookCommand {
     /// This program, asking the node of this state; a shell's line that ends with 2, which every
     /// agent takes for a No, where the program cannot even say so itself.
     pub(crate) fn new(exe: &Path, state: &Path, dialect: Dialect) -> Self {
+        let plain = |path: &Path| path.display().to_string();
+        let words = ["--state".to_owned(), plain(state), "agent".into(), "hook".into()];
+        let words = [plain(exe)].into_iter().chain(words).chain([dialect.word().to_owned()]);
+        let words = words.collect();
         let (exe, state) = (quoted(exe), quoted(state));
         let said = "belay: denied: the hook of belay did not run. Next: whoever owns this device \
                     installs belay again.";
         let told = format!("{exe} --state {state} agent hook {}", dialect.word());
         let line = format!("{told} || {{ echo '{said}' >&2; exit 2; }}");
-        Self { line, told: format!("{told} || true") }
+        Self { words, line, told: format!("{told} || true") }
+    }
+
+    /// Its words, without a shell.
+    pub(super) fn words(&self) -> &[String] {
+        &self.words
     }
 
     /// The line for what comes of a call, which holds nothing up where it cannot be told.
@@ -50,15 +63,29 @@ pub(crate) struct Lent {
     pub(crate) argv: Vec<String>,
     /// Variables that it must not see.
     pub(crate) without: &'static [&'static str],
+    /// Variables that it is given.
+    pub(crate) with: Vec<(&'static str, String)>,
 }
 
-/// The words with which this agent asks at every call.
-pub(crate) fn lend(
-    dialect: Dialect,
-    argv: &[String],
-    program: &Path,
-    (hook, connectors): (&HookCommand, &[LentConnector]),
-) -> Result<Lent, Fault> {
+/// What an agent is started with.
+pub(crate) struct Lending<'a> {
+    /// Which agent.
+    pub(crate) dialect: Dialect,
+    /// Its words, as they were typed.
+    pub(crate) argv: &'a [String],
+    /// Its program.
+    pub(crate) program: &'a Path,
+    /// Its hook.
+    pub(crate) hook: &'a HookCommand,
+    /// Its connectors.
+    pub(crate) connectors: &'a [LentConnector],
+    /// The state of its node.
+    pub(crate) state: &'a Path,
+}
+
+/// The words and variables with which this agent asks at every call.
+pub(crate) fn lend(lending: &Lending) -> Result<Lent, Fault> {
+    let Lending { dialect, argv, program, hook, connectors, state } = *lending;
     // Also behind `--`, which may be the value of another word.
     if let Some(word) = argv.iter().skip(1).find(|word| switches_off(dialect, word)) {
         let what = format!("{word} would take the hook away from {}", dialect.title());
@@ -69,25 +96,35 @@ pub(crate) fn lend(
             Dialect::Codex => {
                 "leave it out; what you want to set may stand in ~/.codex/config.toml"
             }
+            Dialect::Gemini | Dialect::OpenCode => "leave it out",
         };
         return Err(Fault::wrong_use(what, hint));
     }
-    let (words, without) = match dialect {
+    let (words, without, with) = match dialect {
         Dialect::ClaudeCode => {
             let settings = claude_code_settings(hook).to_string();
             let mut words = lent_connectors::claude_code_words(connectors);
             words.extend(["--settings".to_owned(), settings]);
-            (words, CLAUDE_CODE_WITHOUT)
+            (words, CLAUDE_CODE_WITHOUT, Vec::new())
         }
         Dialect::Codex => {
             let mut words = codex_words(program, hook)?;
             words.extend(lent_connectors::codex_words(connectors));
-            (words, &[][..])
+            (words, &[][..], Vec::new())
+        }
+        Dialect::Gemini => {
+            gemini_is_wrapped(state)?;
+            (Vec::new(), &[GEMINI_SYSTEM][..], Vec::new())
+        }
+        Dialect::OpenCode => {
+            let file = lent_files::write(state, "opencode.js", &opencode::plugin(hook))?;
+            let config = opencode_config(&file, connectors)?;
+            (Vec::new(), OPENCODE_WITHOUT, vec![(OPENCODE_CONFIG, config)])
         }
     };
     let mut argv = argv.to_vec();
     argv.splice(1..1, words);
-    Ok(Lent { argv, without })
+    Ok(Lent { argv, without, with })
 }
 
 /// Words of the agent's own that end in no hook being called.
@@ -97,6 +134,9 @@ fn switches_off(dialect: Dialect, word: &str) -> bool {
     };
     match dialect {
         Dialect::ClaudeCode => ["--settings", "--bare", "--safe-mode"].into_iter().any(is),
+        Dialect::Gemini => false,
+        // A session that another process serves asks by that one's plugins.
+        Dialect::OpenCode => word == "attach" || ["--pure", "--attach"].into_iter().any(is),
         Dialect::Codex => {
             // A word of `-c` may stand by itself or behind it.
             let set = word.strip_prefix("--config=").or_else(|| word.strip_prefix("-c"));
@@ -186,6 +226,76 @@ fn codex_words(program: &Path, hook: &HookCommand) -> Result<Vec<String>, Fault>
     Ok(words)
 }
 
+/// What would put other system settings in the place of the system's.
+const GEMINI_SYSTEM: &str = "GEMINI_CLI_SYSTEM_SETTINGS_PATH";
+
+/// Gemini CLI takes a hook from no word and no variable: what names other system settings counts
+/// only where root owns the file and every folder above it. So it is started where it is wrapped,
+/// and where no file of the user or of this project switches that hook off.
+fn gemini_is_wrapped(state: &Path) -> Result<(), Fault> {
+    let wraps = Wrap::all(state)?.into_iter();
+    let mut wraps = wraps.filter(|wrap| wrap.agent == Dialect::Gemini.word() && wrap.is_hook());
+    if !wraps.any(|wrap| wrap.stands() != Stands::Gone) {
+        let hint = "wrap it first: belay agent wrap gemini";
+        return Err(Fault::wrong_use("Gemini CLI takes its hook only from a file", hint));
+    }
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let here = std::env::current_dir().unwrap_or_default();
+    for file in [home, here].map(|folder| folder.join(".gemini/settings.json")) {
+        let settings = std::fs::read_to_string(&file).unwrap_or_default();
+        let settings = Format::Json.read(&settings).unwrap_or_default();
+        let switches = &settings["hooksConfig"];
+        let named = switches["disabled"].as_array().is_some_and(|all| !all.is_empty());
+        if switches["enabled"] == false || named {
+            let what = format!("{} would take the hook away: hooksConfig", file.display());
+            return Err(Fault::wrong_use(what, "take hooksConfig out of that file"));
+        }
+    }
+    Ok(())
+}
+
+/// The system's settings of Gemini CLI.
+pub(super) const GEMINI_SYSTEM_FILE: &str = match cfg!(target_os = "macos") {
+    true => "/Library/Application Support/GeminiCli/settings.json",
+    false => "/etc/gemini-cli/settings.json",
+};
+
+/// Gemini CLI's hooks by event: one denies when it is missing or fails; the other is told.
+pub(super) fn gemini_entries(hook: &HookCommand, name: &str) -> [(&'static str, Value); 2] {
+    let entry = |line: &str, patience_s: u64| {
+        json!({"matcher": "*", "hooks": [{
+            "type": "command", "name": name, "command": line, "timeout": patience_s * 1_000,
+        }]})
+    };
+    [
+        ("BeforeTool", entry(hook.line(), PATIENCE_THAT_LETS_S)),
+        ("AfterTool", entry(hook.told(), PATIENCE_S)),
+    ]
+}
+
+/// Where OpenCode finds a configuration that stands above the files.
+const OPENCODE_CONFIG: &str = "OPENCODE_CONFIG_CONTENT";
+
+/// What takes its plugins away, and what is given anew.
+const OPENCODE_WITHOUT: &[&str] = &["OPENCODE_PURE", OPENCODE_CONFIG];
+
+/// The configuration of a run: what was given already, the plugin, the connectors.
+fn opencode_config(plugin: &Path, connectors: &[LentConnector]) -> Result<String, Fault> {
+    let given = std::env::var(OPENCODE_CONFIG).unwrap_or_default();
+    let bad = |what: String| Fault::wrong_use(format!("{OPENCODE_CONFIG}: {what}"), "mend it");
+    let mut config = Format::Json.read(&given).map_err(|error| bad(error.to_string()))?;
+    let plugin = json!(format!("file://{}", plugin.display()));
+    match config["plugin"].as_array_mut() {
+        Some(plugins) => plugins.push(plugin),
+        None => config["plugin"] = json!([plugin]),
+    }
+    for (name, program, args) in connectors.iter().filter_map(LentConnector::parts) {
+        let command: Vec<&String> = [program].into_iter().chain(args).collect();
+        config["mcp"][name] = json!({"type": "local", "command": command, "enabled": true});
+    }
+    Ok(config.to_string())
+}
+
 /// A path as one word of a shell.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "'\\''"))
@@ -199,13 +309,41 @@ mod tests {
         HookCommand::new(Path::new("/opt/b'x/belay"), Path::new("/s t"), Dialect::ClaudeCode)
     }
 
+    fn lent(dialect: Dialect, argv: &[String]) -> Result<Lent, Fault> {
+        let (hook, state) = (hook(), tempfile::tempdir().expect("a folder"));
+        let program = Path::new("/x");
+        let state = state.path();
+        lend(&Lending { dialect, argv, program, hook: &hook, connectors: &[], state })
+    }
+
+    /// Goal: an agent without a word for it gets its hook by a variable. Method: what the variable
+    /// names is read back.
+    #[test]
+    fn an_agent_without_words_gets_its_hook_by_a_variable() {
+        let (hook, state) = (hook(), tempfile::tempdir().expect("a folder"));
+        let argv = ["agent".to_owned()];
+        let lent = |dialect: Dialect| {
+            let (program, state) = (Path::new("/x"), state.path());
+            let lending =
+                Lending { dialect, argv: &argv, program, hook: &hook, connectors: &[], state };
+            let lent = lend(&lending).expect("a file");
+            assert_eq!(lent.argv, argv);
+            lent.with[0].clone()
+        };
+        let (name, config) = lent(Dialect::OpenCode);
+        assert_eq!(name, "OPENCODE_CONFIG_CONTENT");
+        let config: Value = serde_json::from_str(&config).expect("JSON");
+        let plugin = config["plugin"][0].as_str().and_then(|plugin| plugin.strip_prefix("file://"));
+        let text = std::fs::read_to_string(plugin.expect("a file")).expect("a file");
+        assert!(text.contains("/opt/b'x/belay"), "{text}");
+    }
+
     /// Goal: the words stand first, so that no prompt swallows them, and pin what would take the
     /// hook away. Method: the words of a run are read back.
     #[test]
     fn claude_code_is_started_with_a_hook_that_files_cannot_take_away() {
         let argv: Vec<String> = ["claude", "-p", "hello"].map(str::to_owned).into();
-        let lent =
-            lend(Dialect::ClaudeCode, &argv, Path::new("/x"), (&hook(), &[])).expect("words");
+        let lent = lent(Dialect::ClaudeCode, &argv).expect("words");
         assert_eq!(lent.argv[0..2], ["claude", "--settings"]);
         assert_eq!(lent.argv[3..], ["-p", "hello"]);
         let settings: Value = serde_json::from_str(&lent.argv[2]).expect("JSON");
@@ -228,6 +366,8 @@ mod tests {
             (Dialect::ClaudeCode, vec!["--bare"]),
             (Dialect::ClaudeCode, vec!["-p", "x", "--settings={}"]),
             (Dialect::ClaudeCode, vec!["--safe-mode"]),
+            (Dialect::OpenCode, vec!["run", "--pure", "x"]),
+            (Dialect::OpenCode, vec!["attach", "http://127.0.0.1:1"]),
             (Dialect::Codex, vec!["--disable", "hooks"]),
             (Dialect::Codex, vec!["exec", "-c", "features.hooks=false"]),
             (Dialect::Codex, vec!["exec", "-cfeatures.hooks=false"]),
@@ -239,7 +379,7 @@ mod tests {
         ] {
             let argv: Vec<String> =
                 ["agent"].iter().chain(&words).map(|word| (*word).to_owned()).collect();
-            let refused = lend(dialect, &argv, Path::new("/x"), (&hook(), &[]));
+            let refused = lent(dialect, &argv);
             let fault = refused.expect_err(&format!("{words:?}"));
             assert_eq!(fault.exit, 2, "{words:?}");
             assert!(!fault.hint.is_empty());
@@ -247,6 +387,6 @@ mod tests {
         assert!(!switches_off(Dialect::Codex, "features are what I want"));
         assert!(!switches_off(Dialect::Codex, "model=x"));
         let prompt: Vec<String> = ["claude", "-p", "what is --bare?"].map(str::to_owned).into();
-        assert!(lend(Dialect::ClaudeCode, &prompt, Path::new("/x"), (&hook(), &[])).is_ok());
+        assert!(lent(Dialect::ClaudeCode, &prompt).is_ok());
     }
 }

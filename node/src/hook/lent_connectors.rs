@@ -21,6 +21,14 @@ pub(crate) struct LentConnector {
     words: Vec<String>,
 }
 
+impl LentConnector {
+    /// Its name, its program, its words.
+    pub(super) fn parts(&self) -> Option<(&str, &String, &[String])> {
+        let (program, args) = self.words.split_first()?;
+        Some((&self.name, program, args))
+    }
+}
+
 /// What the files of a user and a project have; a file that cannot be read is its agent's own
 /// affair.
 pub(crate) fn configured(dialect: Dialect, home: &Path, here: &Path) -> Vec<Configured> {
@@ -41,7 +49,9 @@ pub(crate) fn for_a_run(
     gateway: &Gateway,
 ) -> (Vec<LentConnector>, Vec<Left>) {
     let (mut lent, mut left) = (Vec::new(), Vec::new());
-    if managed_connectors_file(dialect).is_some_and(|file| file.exists()) {
+    // Gemini CLI takes none from its words; wrapped, its files start the gateway.
+    let takes_none = dialect == Dialect::Gemini;
+    if takes_none || managed_connectors_file(dialect).is_some_and(|file| file.exists()) {
         return (lent, left);
     }
     let wrap = || format!("`belay agent wrap {}` puts it behind the gateway", dialect.word());

@@ -18,9 +18,12 @@ mod codex;
 mod connector_files;
 mod dialect;
 mod format;
+mod gemini;
 mod lend;
 mod lent_connectors;
+mod lent_files;
 mod limits;
+mod opencode;
 mod places;
 mod rewire;
 mod shell_line;
@@ -32,10 +35,11 @@ pub(crate) use behind::{Behind, Gateway, Left, Move, is_gateway};
 pub(crate) use change::Change;
 pub(crate) use connector_files::{ConnectorFile, connector_files};
 pub(crate) use dialect::Dialect;
-pub(crate) use lend::{HookCommand, lend};
+pub(crate) use lend::{HookCommand, Lending, Lent, lend};
 pub(crate) use lent_connectors::{LentConnector, configured, for_a_run};
 pub(crate) use places::{
-    Place, hook_change, hook_file, managed_connectors, managed_connectors_file, open_ways,
+    Place, companion, hook_change, hook_file, managed_connectors, managed_connectors_file,
+    open_ways,
 };
 pub(crate) use trust::holds as codex_calls;
 pub(crate) use wrap::{Base, Stands, Undone, Wrap};

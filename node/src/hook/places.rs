@@ -6,10 +6,12 @@
 
 use super::change::Change;
 use super::dialect::Dialect;
+use super::format::Format;
 use super::lend::{
-    CLAUDE_CODE_TOLD, HookCommand, claude_code_entry, claude_code_told, codex_lines,
+    CLAUDE_CODE_TOLD, GEMINI_SYSTEM_FILE, HookCommand, claude_code_entry, claude_code_told,
+    codex_lines, gemini_entries,
 };
-use super::trust;
+use super::{opencode, trust};
 use crate::fault::Fault;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -50,7 +52,34 @@ pub(crate) fn hook_file(dialect: Dialect, place: Place, home: &Path, state: &Pat
             folder_from("CODEX_HOME", &home.join(".codex")).join("config.toml")
         }
         (Dialect::Codex, Place::Managed) => PathBuf::from("/etc/codex/requirements.toml"),
+        (Dialect::Gemini, Place::User) => home.join(".gemini/settings.json"),
+        (Dialect::Gemini, Place::Managed) => PathBuf::from(GEMINI_SYSTEM_FILE),
+        (Dialect::OpenCode, Place::User) => {
+            let folder = folder_from("XDG_CONFIG_HOME", &home.join(".config"));
+            folder.join(format!("opencode/plugins/belay-{}.js", name_of(state)))
+        }
+        (Dialect::OpenCode, Place::Managed) => PathBuf::from("/etc/opencode/opencode.json"),
     }
+}
+
+/// A second file, which the first one names.
+pub(crate) fn companion(
+    (dialect, place): (Dialect, Place),
+    hook: &HookCommand,
+    state: &Path,
+) -> Option<(PathBuf, Change)> {
+    match (dialect, place) {
+        (Dialect::OpenCode, Place::Managed) => {
+            let change = Change::Whole { text: opencode::plugin(hook), hook: true };
+            Some((managed_plugin(state), change))
+        }
+        (Dialect::OpenCode, Place::User)
+        | (Dialect::ClaudeCode | Dialect::Codex | Dialect::Gemini, _) => None,
+    }
+}
+
+fn managed_plugin(state: &Path) -> PathBuf {
+    PathBuf::from(format!("/etc/opencode/belay-{}.js", name_of(state)))
 }
 
 /// The folder that a variable names, by its own name on this disk; agents take an empty one for
@@ -81,6 +110,22 @@ pub(crate) fn hook_change(
             lines(own + &trusted)
         }
         (Dialect::Codex, Place::Managed) => lines(codex_lines(hook)),
+        (Dialect::Gemini, Place::User) => gemini_changes(hook, state),
+        (Dialect::Gemini, Place::Managed) => {
+            let mut changes = gemini_changes(hook, state);
+            let (path, value) = (vec!["hooksConfig".into(), "enabled".into()], json!(true));
+            let pinned =
+                Format::Json.read(text).is_ok_and(|file| file["hooksConfig"]["enabled"] == true);
+            changes.extend((!pinned).then_some(Change::Pin { path, value }));
+            changes
+        }
+        (Dialect::OpenCode, Place::User) => {
+            vec![Change::Whole { text: opencode::plugin(hook), hook: true }]
+        }
+        (Dialect::OpenCode, Place::Managed) => {
+            let entry = json!(format!("file://{}", managed_plugin(state).display()));
+            vec![Change::Entry { list: vec!["plugin".into()], entry, holds: Vec::new() }]
+        }
     })
 }
 
@@ -101,14 +146,14 @@ pub(crate) fn managed_connectors(
         })
         .collect();
     let text = format!("{:#}\n", json!({"mcpServers": servers}));
-    Some((file, Change::Whole { text }))
+    Some((file, Change::Whole { text, hook: false }))
 }
 
 /// The file that takes all connectors of an agent into the system's hands.
 pub(crate) fn managed_connectors_file(dialect: Dialect) -> Option<PathBuf> {
     match dialect {
         Dialect::ClaudeCode => Some(PathBuf::from("/etc/claude-code/managed-mcp.json")),
-        Dialect::Codex => None,
+        Dialect::Codex | Dialect::Gemini | Dialect::OpenCode => None,
     }
 }
 
@@ -116,6 +161,16 @@ pub(crate) fn managed_connectors_file(dialect: Dialect) -> Option<PathBuf> {
 fn name_of(state: &Path) -> String {
     let hash = Sha256::digest(state.as_os_str().as_encoded_bytes());
     belay_identity::key::hex(&hash[..4])
+}
+
+fn gemini_changes(hook: &HookCommand, state: &Path) -> Vec<Change> {
+    let entry = |(event, entry): (&str, Value)| Change::Entry {
+        list: vec!["hooks".into(), event.into()],
+        entry,
+        holds: vec![(vec!["hooksConfig".into(), "enabled".into()], json!(true))],
+    };
+    let name = format!("belay-{}", name_of(state));
+    gemini_entries(hook, &name).into_iter().map(entry).collect()
 }
 
 fn claude_code_changes(hook: &HookCommand) -> Vec<Change> {
@@ -145,6 +200,19 @@ pub(crate) fn open_ways(dialect: Dialect, place: Place) -> &'static [&'static st
             CODEX_KILLS,
         ],
         (Dialect::Codex, Place::Managed) => &[CODEX_TYPES, CODEX_KILLS],
+        (Dialect::Gemini, Place::User) => {
+            &["its user or a project may switch hooks off (hooksConfig in its settings); `belay \
+             agent run -- gemini` starts it only where none does"]
+        }
+        (Dialect::Gemini, Place::Managed) => {
+            &["its user may name this hook in hooksConfig.disabled of his own settings, or other \
+             system settings of root's in GEMINI_CLI_SYSTEM_SETTINGS_PATH; `belay agent run -- \
+             gemini` starts it only where none does"]
+        }
+        (Dialect::OpenCode, Place::User | Place::Managed) => {
+            &["started by itself, its user may leave plugins out (--pure, OPENCODE_PURE); `belay \
+             agent run -- opencode` pins them for a run"]
+        }
     }
 }
 
