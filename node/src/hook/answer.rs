@@ -15,37 +15,77 @@ use belay_mesh::event::Came;
 use serde_json::Value;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 /// Reads one call and says what the node behind this door says to it.
 pub(crate) fn answer(dialect: Dialect, door: &Path) -> Spoken {
     let (tell, told) = channel();
     let door = door.to_owned();
     std::thread::spawn(move || {
+        let said = match call_on_stdin().and_then(|bytes| dialect.read(&bytes)) {
+            Ok(call) => {
+                if matches!(call, Call::After { .. }) {
+                    // Whoever waits need not wait for this one.
+                    let _ = tell.send(Step::Over);
+                }
+                judged(dialect, &door, call)
+            }
+            Err(error) => Err(no(&error, error.hint())),
+        };
         // Whoever waited has said No already.
-        let _ = tell.send(judged(dialect, &door));
+        let _ = tell.send(Step::Said(said));
     });
-    let said = match told.recv_timeout(Duration::from_millis(ANSWER_MS_MAX)) {
-        Ok(Ok(said)) => said,
-        Ok(Err(no)) => Said::No(no),
-        Err(RecvTimeoutError::Timeout) => {
+    let said = match waited(&told) {
+        Waited::Said(Ok(said)) => said,
+        Waited::Said(Err(no)) => Said::No(no),
+        // It is done already; a No would be taken for its result.
+        Waited::Untold => Said::Yes,
+        Waited::Silence => {
             let seconds = ANSWER_MS_MAX / 1_000;
             Said::No(no(
                 format!("the node on this device did not answer within {seconds} s"),
                 "look at `belay status` in a terminal of your own",
             ))
         }
-        Err(RecvTimeoutError::Disconnected) => {
+        Waited::Fault => {
             Said::No(no("the hook itself failed", "tell whoever maintains belay here"))
         }
     };
     dialect.say(&said)
 }
 
-fn judged(dialect: Dialect, door: &Path) -> Result<Said, String> {
-    let call = call_on_stdin().and_then(|bytes| dialect.read(&bytes));
-    let call = call.map_err(|error| no(&error, error.hint()))?;
+/// What is heard of a call.
+enum Step {
+    /// It is over, so nobody waits for a Yes.
+    Over,
+    /// What is said to it.
+    Said(Result<Said, String>),
+}
+
+/// What came of waiting.
+enum Waited {
+    Said(Result<Said, String>),
+    Untold,
+    Silence,
+    Fault,
+}
+
+fn waited(told: &Receiver<Step>) -> Waited {
+    let until = Instant::now() + Duration::from_millis(ANSWER_MS_MAX);
+    let mut over = false;
+    loop {
+        match told.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Step::Over) => over = true,
+            Ok(Step::Said(said)) => return Waited::Said(said),
+            Err(_) if over => return Waited::Untold,
+            Err(RecvTimeoutError::Timeout) => return Waited::Silence,
+            Err(RecvTimeoutError::Disconnected) => return Waited::Fault,
+        }
+    }
+}
+
+fn judged(dialect: Dialect, door: &Path, call: Call) -> Result<Said, String> {
     let unreached = |error: DoorError| unreached(dialect, &error);
     let open = || {
         let door = DoorClient::connect(door)?;
@@ -224,6 +264,22 @@ mod tests {
         assert_eq!(to("round"), None);
         symlink(top.join("to-come"), top.join("real/to-come")).expect("a link");
         assert_eq!(to("twice"), Some(top.join("real/none")));
+    }
+
+    /// Goal: silence is a No before a call and no word about one that is over. Method: both, and a
+    /// thread that ended without a word.
+    #[test]
+    fn silence_is_a_no_before_a_call_alone() {
+        let heard = |steps: Vec<Step>| {
+            let (tell, told) = channel();
+            steps.into_iter().for_each(|step| tell.send(step).expect("it is heard"));
+            drop(tell);
+            waited(&told)
+        };
+        assert!(matches!(heard(Vec::new()), Waited::Fault));
+        assert!(matches!(heard(vec![Step::Over]), Waited::Untold));
+        let said = vec![Step::Over, Step::Said(Ok(Said::Yes))];
+        assert!(matches!(heard(said), Waited::Said(Ok(Said::Yes))));
     }
 
     /// Goal: an order is told as an end, everything else as a No with rule and next step.
