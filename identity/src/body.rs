@@ -10,6 +10,7 @@ mod agent;
 mod audit;
 mod draft;
 mod enrol;
+mod inventory;
 mod manifest;
 mod order;
 mod release;
@@ -20,6 +21,7 @@ pub use agent::{Agent, Credential, Delegation, Generations};
 pub use audit::AuditHead;
 pub use draft::{Change, DocumentId, Draft, DraftName, Founding};
 pub use enrol::{DeviceKind, Enrol, Invite, Named, Presence, Witness};
+pub use inventory::{AgentHere, ConnectorHere, Inventory, Untold};
 pub use manifest::{Build, Manifest, ManifestFault, ProgramName};
 pub use order::{
     Drill, Hold, Lift, Pause, Proof, Reason, Restore, Revoke, Subject, SubjectError, Term,
@@ -182,6 +184,8 @@ kinds! {
     "receipt" Receipt Task Record STATEMENT_BYTES_MAX,
     /// Addresses, capabilities and load of a device.
     "presence" Presence Presence Record STATEMENT_BYTES_MAX,
+    /// Agents and connectors on a device, governed or not.
+    "inventory" Inventory Presence Record STATEMENT_BYTES_MAX,
     /// How far a device's audit log goes.
     "audit-head" AuditHead Audit Record URGENT_STATEMENT_BYTES_MAX,
     /// One change of policy that is edited together.
@@ -199,4 +203,4 @@ macro_rules! into_body {
 }
 into_body!(Root Pins Approve FurtherKey Release Hold Revoke Drill Lift Restore Proof Enrol Invite
     Witness Manifest Agent Credential Delegation Award Started Refused Cancel Receipt Presence
-    AuditHead Draft);
+    Inventory AuditHead Draft);

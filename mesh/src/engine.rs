@@ -12,6 +12,7 @@ use crate::fork::Forks;
 use crate::gate::GateView;
 use crate::hints::Hints;
 use crate::input::{AskId, Input, WriteId};
+use crate::inventory::Stock;
 use crate::known::{Folded, Known};
 use crate::lease::Holder;
 use crate::limits::WRITE_AGAIN_MS;
@@ -80,6 +81,7 @@ pub struct Engine {
     pub(crate) work: Work,
     pub(crate) stops: Stops,
     pub(crate) present: Present,
+    pub(crate) stock: Stock,
     pub(crate) neighbours: Neighbours,
     pub(crate) hints: Hints,
     pub(crate) relays: Relays,
@@ -164,7 +166,7 @@ impl Engine {
         let again = self.again.iter().map(|again| again.at).min();
         let (links, work) = (self.links.next_deadline(), self.work.next_deadline());
         let forks = self.forks.next_deadline();
-        let said = [self.next_presence(), self.next_audit()];
+        let said = [self.next_presence(), self.next_audit(), self.next_inventory()];
         let all = [self.next_draw(), links, work, again, forks].into_iter().chain(said);
         all.flatten().min()
     }
@@ -201,6 +203,7 @@ impl Engine {
             work: Work::default(),
             stops: Stops::default(),
             present: Present::default(),
+            stock: Stock::default(),
             neighbours: Neighbours::default(),
             hints: Hints::default(),
             relays: Relays::default(),
@@ -245,6 +248,7 @@ impl Engine {
             Input::Inspected { nonce, program } => self.on_inspected(nonce, program),
             Input::Fetched { award, result } => self.on_fetched(award, result),
             Input::Present { load, addresses } => self.on_present(load, addresses),
+            Input::Inventory(found) => self.on_inventory(found),
             Input::Audited { rows, hash } => self.on_audited(rows, hash),
             Input::ChooseNeighbours { own, dialled } => {
                 self.choose_neighbours(&own);
@@ -275,6 +279,7 @@ impl Engine {
         self.wind_down();
         self.tend_tasks();
         self.tend_presence();
+        self.tend_inventory();
         self.tend_audit();
         self.tend_forks();
     }

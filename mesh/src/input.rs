@@ -8,7 +8,7 @@ use crate::listing::TasksOf;
 use crate::programs::ProgramsOf;
 use crate::why::WhyOf;
 use crate::wire::{Checked, Frame, Lane, WireError};
-use belay_identity::body::{OnSilence, Payload, Seen, Subject, Wall};
+use belay_identity::body::{Inventory, OnSilence, Payload, Seen, Subject, Wall};
 use belay_identity::chain::Program;
 use belay_identity::principal::DeviceId;
 use belay_identity::{Class, PublicKey, Statement, StatementId, Verified};
@@ -105,6 +105,8 @@ pub enum Input {
         /// Where it can be reached.
         addresses: Vec<String>,
     },
+    /// What runs on this device was looked at; or it is not to be told.
+    Inventory(Inventory),
     /// Time to choose whom to dial, where that is left to this device.
     ChooseNeighbours {
         /// Where this device listens.

@@ -40,6 +40,7 @@ pub mod hints;
 mod in_force;
 pub mod input;
 mod invariant;
+mod inventory;
 mod judging;
 mod known;
 mod leaf;

@@ -122,6 +122,16 @@ pub const ADDRESSES_EVERY_MS: u64 = 10_000;
 /// one kilobyte a second on each link; what happened in it can be cut unseen.
 pub const AUDIT_HEAD_EVERY_MS: u64 = 300_000;
 
+/// The shortest pause between two words of a device about the agents on it, milliseconds: agents
+/// come and go with people's work, and a list that is a minute old still tells who is there.
+pub const INVENTORY_EVERY_MS: u64 = 60_000;
+
+/// Agents and connectors that a device says of itself, each: a statement of about 8 KiB at most.
+pub const INVENTORY_ITEMS_MAX: usize = 48;
+
+/// Characters of one text in it: as long as a name may be.
+pub const INVENTORY_CHARS_MAX: usize = 64;
+
 /// Addresses and capabilities that a device says of itself, each: a statement of about 1 KiB.
 pub const PRESENCE_ITEMS_MAX: usize = 16;
 

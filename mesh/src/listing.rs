@@ -13,7 +13,7 @@ use crate::status::LeaseReach;
 use crate::time::BootTime;
 use crate::why::Decided;
 use belay_crdt::registry::Device;
-use belay_identity::body::{DeviceKind, Outcome, Receipt, ReleaseVersion, Seen, Term};
+use belay_identity::body::{DeviceKind, Inventory, Outcome, Receipt, ReleaseVersion, Seen, Term};
 use belay_identity::principal::AgentId;
 use belay_identity::{Chain, StatementId};
 use std::collections::BTreeSet;
@@ -44,6 +44,8 @@ pub struct DeviceReport {
     pub release: Option<ReleaseVersion>,
     /// Orders against the device as a whole.
     pub orders: Vec<StandingOrder>,
+    /// What it said last of the agents on it; none where it has not yet.
+    pub inventory: Option<Inventory>,
 }
 
 /// Whether a device answers; the three populations of every list.
@@ -189,6 +191,7 @@ impl Engine {
             drew_ms_ago: self.holder.drew_at(&device.key).map(ago),
             release: if own { first(judging.all()) } else { self.holder.version_of(&device.key) },
             orders: against.map(|order| self.standing_order(order)).collect(),
+            inventory: self.inventory_of(device).cloned(),
         }
     }
 

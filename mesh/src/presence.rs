@@ -92,7 +92,12 @@ impl Engine {
     /// Of a register the greatest life counts: a word of this device from a life that its disk has
     /// forgotten would silence this one.
     pub(crate) fn outlive_own(&mut self, class: Class) {
-        let Some(held) = self.known.set.register(&self.key, class, &Scope::Fleet) else { return };
+        self.outlive_own_in(class, &Scope::Fleet);
+    }
+
+    /// The same of a register of one scope.
+    pub(crate) fn outlive_own_in(&mut self, class: Class, scope: &Scope) {
+        let Some(held) = self.known.set.register(&self.key, class, scope) else { return };
         let theirs = held.incarnation;
         if theirs != self.incarnation && theirs.counter >= self.incarnation.counter {
             self.incarnation.counter = theirs.counter;

@@ -241,9 +241,10 @@ impl Engine {
             return self.takes_draft(statement);
         }
         if is_register(statement.class) {
-            // One place for each device: what it says of itself, to everybody.
+            // One place for each device: what it says of itself, to everybody; and one for what it
+            // says of the agents on it, to its site.
             let own = is_members(&self.known, &statement.key(), &statement.author);
-            return own && statement.scope == Scope::Fleet;
+            return own && (statement.scope == Scope::Fleet || self.is_inventory(statement));
         }
         self.fits(statement) || {
             let again = self.shares.asked_after.plus_ms(REPAIR_EVERY_MS);

@@ -11,6 +11,7 @@ mod clocks;
 mod cloned;
 mod drafts;
 mod hints;
+mod inventory;
 mod lab;
 mod lending;
 mod links;

@@ -65,6 +65,7 @@ pub(super) fn required_role(body: &Body) -> Required {
         | Body::Cancel(_)
         | Body::Receipt(_)
         | Body::Presence(_)
+        | Body::Inventory(_)
         | Body::AuditHead(_)
         | Body::Unknown { .. } => Required::OfAnother,
     }

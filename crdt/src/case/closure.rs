@@ -82,6 +82,7 @@ pub(super) fn named_by(statement: &Statement) -> Vec<StatementId> {
         | Body::Manifest(_)
         | Body::Agent(_)
         | Body::Presence(_)
+        | Body::Inventory(_)
         | Body::AuditHead(_)
         | Body::Draft(_)
         | Body::Unknown { .. } => Vec::new(),

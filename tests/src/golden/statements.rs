@@ -2,11 +2,12 @@
 
 use super::{agent, class, device, domain, fleet, id, key, operator, project, public, root, user};
 use belay_identity::body::{
-    Agent, Approve, AuditHead, Autonomy, Award, Body, Build, Cancel, Cause, Change, Credential,
-    Delegation, DeviceKind, Draft, DraftName, Drill, Enrol, Founding, FurtherKey, Generations,
-    Hold, Invite, Lift, LogMark, Made, Manifest, Named, OnSilence, Operator, Outcome, Payload, Pin,
-    Pins, Presence, ProgramName, Proof, Reason, Receipt, Refused, Release, ReleaseVersion, Removal,
-    Restore, Revoke, RingFloor, Role, Root, Seen, Started, Subject, Term, Wall, Witness,
+    Agent, AgentHere, Approve, AuditHead, Autonomy, Award, Body, Build, Cancel, Cause, Change,
+    ConnectorHere, Credential, Delegation, DeviceKind, Draft, DraftName, Drill, Enrol, Founding,
+    FurtherKey, Generations, Hold, Inventory, Invite, Lift, LogMark, Made, Manifest, Named,
+    OnSilence, Operator, Outcome, Payload, Pin, Pins, Presence, ProgramName, Proof, Reason,
+    Receipt, Refused, Release, ReleaseVersion, Removal, Restore, Revoke, RingFloor, Role, Root,
+    Seen, Started, Subject, Term, Untold, Wall, Witness,
 };
 use belay_identity::codec::{Bytes, Field, Value};
 use belay_identity::principal::Principal;
@@ -88,6 +89,9 @@ fn signed_bare(body: Body) -> Verified<Statement> {
 
 fn scope(body: &Body) -> Scope {
     match body.class() {
+        Some(Class::Presence) if matches!(body, Body::Inventory(_)) => {
+            Scope::Site("north-1".into())
+        }
         Some(Class::Identity) => Scope::Site("north-1".into()),
         Some(Class::Task) => Scope::Tree(id(0x7e)),
         _ => Scope::Fleet,
@@ -272,6 +276,7 @@ fn members() -> Vec<Body> {
         Agent { agent: agent("scout") }.into(),
         credential(Some(id(0x7e))),
         presence(vec!["/ip4/192.0.2.1/udp/4433/quic-v1".into()], vec!["gpu".into(), "wasm".into()]),
+        inventory(),
         AuditHead { rows: 70_000, hash: [0xa5; 32] }.into(),
     ]
 }
@@ -324,6 +329,23 @@ fn manifest(stop_grace_ms: Option<u64>) -> Body {
         tools: if several { vec!["tool.call".into(), "local.*".into()] } else { Vec::new() },
         stop_grace_ms,
         rings: if several { vec!["main".into()] } else { Vec::new() },
+    }
+    .into()
+}
+
+fn inventory() -> Body {
+    let agent = |name: &str, governed_as: Option<&str>| AgentHere {
+        agent: name.into(),
+        version: governed_as.map(|_| "0.169.0".into()),
+        program: governed_as.map(|_| [0x3a; 32]),
+        governed_as: governed_as.map(str::to_owned),
+    };
+    let connector =
+        |name: &str, gateway| ConnectorHere { agent: "cursor".into(), name: name.into(), gateway };
+    Inventory {
+        agents: vec![agent("codex", Some("scout")), agent("goose", None)],
+        connectors: vec![connector("docs", true), connector("tracker", false)],
+        untold: None,
     }
     .into()
 }
@@ -406,6 +428,7 @@ fn bare_bodies() -> Vec<Body> {
         manifest(None),
         credential(None),
         presence(Vec::new(), Vec::new()),
+        Inventory { agents: vec![], connectors: vec![], untold: Some(Untold::Refused) }.into(),
         award(None, None),
         Receipt {
             award: None,
