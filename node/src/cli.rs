@@ -49,6 +49,9 @@ enum Command {
     /// Devices of the fleet.
     #[command(subcommand)]
     Device(Device),
+    /// What runs on every device of the fleet, and which devices did not say.
+    #[command(subcommand)]
+    Ask(AskFleet),
     /// Agents: run one here, list them, look at one.
     #[command(subcommand)]
     Agent(Agent),
@@ -159,6 +162,14 @@ pub(crate) struct Signing {
     pub(crate) key: Option<keys::KeySource>,
     #[command(flatten)]
     pub(crate) unlock: Unlocking,
+}
+
+#[derive(Subcommand)]
+enum AskFleet {
+    /// Agents that run, governed or not.
+    Agents,
+    /// Connectors that agents are configured with, through the gateway or past it.
+    Connectors,
 }
 
 #[derive(Subcommand)]
@@ -477,6 +488,8 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Event(events::Event::Query(query)) => command::event::query(context, &query),
         Command::Event(events::Event::Tell(tell)) => command::event::tell(context, &tell),
         Command::Audit(events::Audit::Verify) => command::event::verify(context),
+        Command::Ask(AskFleet::Agents) => command::ask::agents(context),
+        Command::Ask(AskFleet::Connectors) => command::ask::connectors(context),
         Command::Device(Device::List) => command::device::list(context),
         Command::Agent(Agent::Discover) => command::discover::run(context),
         Command::Agent(Agent::List) => command::agents::list(context),

@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub(crate) mod agent;
 pub(crate) mod agents;
 pub(crate) mod approve;
+pub(crate) mod ask;
 mod audit_log;
 pub(crate) mod authority;
 pub(crate) mod card;

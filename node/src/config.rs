@@ -94,11 +94,13 @@ pub struct DeviceFile {
     pub lends: bool,
     /// From this load on it takes no more: thousandths of one core, on average over its cores.
     pub busy_at: u64,
+    /// False where it tells the fleet nothing of the agents and connectors on it.
+    pub tells_agents: bool,
 }
 
 impl Default for DeviceFile {
     fn default() -> Self {
-        Self { capabilities: Vec::new(), lends: true, busy_at: LOAD_FULL }
+        Self { capabilities: Vec::new(), lends: true, busy_at: LOAD_FULL, tells_agents: true }
     }
 }
 
@@ -109,7 +111,7 @@ impl DeviceFile {
 
     /// What it lends, where every word is one that can be said of a device.
     fn lends(self) -> Result<Option<Lends>, String> {
-        let Self { capabilities, lends, busy_at } = self;
+        let Self { capabilities, lends, busy_at, tells_agents: _ } = self;
         let plain = |word: &String| {
             (1..=PRESENCE_CHARS_MAX).contains(&word.chars().count())
                 && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
@@ -155,6 +157,8 @@ pub(crate) struct NodeConfig {
     pub(crate) tighten: Option<Autonomy>,
     /// None where this device takes only work for which it was named.
     pub(crate) lends: Option<Lends>,
+    /// Whether the fleet is told of the agents on it.
+    pub(crate) tells_agents: bool,
 }
 
 const NAME: &str = "node.toml";
@@ -193,6 +197,7 @@ pub(crate) fn parse(name: &str, text: &str) -> Result<NodeConfig, Fault> {
         dials: file.mesh.dial,
         mdns: file.mesh.mdns,
         tighten: file.enforce.tighten().map_err(bad)?,
+        tells_agents: file.device.tells_agents,
         lends: file.device.lends().map_err(bad)?,
     })
 }
@@ -283,6 +288,8 @@ mod tests {
         let lends = lends.unwrap();
         assert_eq!((lends.capabilities, lends.busy_at), (vec!["camera".to_owned()], 900));
         assert_eq!(read("").unwrap().lends.unwrap().busy_at, LOAD_FULL);
+        let told = |text: &str| read(text).unwrap().tells_agents;
+        assert!(told("") && !told("[device]\ntells_agents = false"));
         assert!(read("[device]\nlends = false").unwrap().lends.is_none());
         let unknown = read("[device]\ncapability = [\"camera\"]").unwrap_err();
         assert!(unknown.contains("capability") && unknown.contains("capabilities"), "{unknown}");

@@ -22,6 +22,7 @@ mod present;
 mod programs;
 mod retention;
 mod said;
+mod stock;
 mod timer;
 mod wardens;
 
@@ -78,6 +79,8 @@ pub(crate) struct Shell {
     device: PublicKey,
     disk: disk::Disk,
     disk_retried: bool,
+    /// Agents on this device: whether they are told of, and what was hashed of them.
+    stock: stock::Stock,
     /// Looks left until finished work is swept again.
     looks_left: u32,
     log: log::Log,
@@ -103,6 +106,8 @@ pub(crate) enum News {
     Copied(StatementId, Result<(), String>),
     /// A program was looked at before it acts.
     LookedAgain(programs::LookedAgain),
+    /// The agents on this device were looked at.
+    Stock(Box<stock::Taken>),
     /// The disk was tried again.
     Retried(Result<(), String>),
     /// The operating system asks the node to end.
@@ -207,6 +212,7 @@ impl Shell {
             device: own,
             disk,
             disk_retried: false,
+            stock: stock::Stock::new(config.tells_agents),
             looks_left: 0,
             leaving: false,
         })
@@ -244,6 +250,7 @@ impl Shell {
             News::Sealed(asked, sealed) => self.on_sealed(*asked, sealed),
             News::Copied(award, result) => self.give(Input::Fetched { award, result }),
             News::LookedAgain(looked) => self.on_looked_again(looked),
+            News::Stock(taken) => self.on_stock(*taken),
             News::Retried(result) => self.on_retried(result),
             News::Terminate => self.leaving = true,
         }

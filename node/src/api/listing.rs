@@ -4,6 +4,7 @@ use super::programs::ProgramSaid;
 use super::standing::StandingOrderSaid;
 use super::why::DecidedSaid;
 use crate::shell::reach_said;
+use belay_identity::body::{AgentHere, ConnectorHere, Inventory};
 use belay_identity::key::hex;
 use belay_mesh::lineage::Lineage;
 use belay_mesh::listing::{AgentReport, DeviceReach, DeviceReport, TaskReport, TaskState};
@@ -26,6 +27,58 @@ pub(crate) struct DeviceReportSaid {
     pub(crate) drew_ms_ago: Option<u64>,
     pub(crate) release: Option<String>,
     pub(crate) orders: Vec<StandingOrderSaid>,
+    /// What it said last of the agents on it; absent where it has said nothing.
+    #[serde(default)]
+    pub(crate) inventory: Option<InventorySaid>,
+}
+
+/// What a device said of the agents on it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct InventorySaid {
+    /// False where it does not tell.
+    pub(crate) told: bool,
+    pub(crate) agents: Vec<AgentHereSaid>,
+    pub(crate) connectors: Vec<ConnectorHereSaid>,
+}
+
+/// An agent that runs on a device.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AgentHereSaid {
+    pub(crate) agent: String,
+    pub(crate) version: Option<String>,
+    pub(crate) sha256: Option<String>,
+    /// Its name in the fleet, where a warden holds it.
+    pub(crate) governed_as: Option<String>,
+}
+
+/// A connector that an agent is configured with on a device.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ConnectorHereSaid {
+    pub(crate) agent: String,
+    pub(crate) name: String,
+    /// Whether it goes through a gateway.
+    pub(crate) gateway: bool,
+}
+
+impl From<&Inventory> for InventorySaid {
+    fn from(said: &Inventory) -> Self {
+        let agent = |one: &AgentHere| AgentHereSaid {
+            agent: one.agent.clone(),
+            version: one.version.clone(),
+            sha256: one.program.map(|hash| hex(&hash)),
+            governed_as: one.governed_as.clone(),
+        };
+        let connector = |one: &ConnectorHere| ConnectorHereSaid {
+            agent: one.agent.clone(),
+            name: one.name.clone(),
+            gateway: one.gateway,
+        };
+        Self {
+            told: said.untold.is_none(),
+            agents: said.agents.iter().map(agent).collect(),
+            connectors: said.connectors.iter().map(connector).collect(),
+        }
+    }
 }
 
 /// One agent.
@@ -100,6 +153,7 @@ impl From<&DeviceReport> for DeviceReportSaid {
             drew_ms_ago: report.drew_ms_ago,
             release: report.release.as_ref().map(ToString::to_string),
             orders: report.orders.iter().map(Into::into).collect(),
+            inventory: report.inventory.as_ref().map(Into::into),
         }
     }
 }

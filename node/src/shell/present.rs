@@ -31,6 +31,7 @@ impl Shell {
     pub(super) fn look(&mut self) {
         self.present();
         self.tell_audited();
+        self.take_stock();
         self.sweep_payloads();
         self.looks_left = match self.looks_left.checked_sub(1) {
             Some(left) => left,

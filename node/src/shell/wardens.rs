@@ -103,6 +103,11 @@ impl Wardens {
         self.all.iter().find(|(_, warden)| below(warden)).map(|(award, _)| *award)
     }
 
+    /// Every warden's process, with its task.
+    pub(super) fn processes(&self) -> Vec<(Process, StatementId)> {
+        self.all.iter().map(|(award, warden)| (warden.process, *award)).collect()
+    }
+
     /// Every warden, for whoever asks which processes stand below one.
     pub(super) fn said(&self) -> Value {
         let said = |(award, warden): (&StatementId, &Warden)| WardenSaid {

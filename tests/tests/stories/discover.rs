@@ -1,11 +1,12 @@
 //! Who is here: agents of a device, whether anybody governs them or not.
 
 use super::exe;
-use belay_tests::story::{LAPTOP, Nodes, SOON, wait_for};
+use belay_tests::story::{LAPTOP, Nodes, ROBOT, SOON, wait_for};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::process::{Child, Command};
+use std::time::Duration;
 
 /// A process that ends with the story.
 struct Ends(Child);
@@ -92,4 +93,71 @@ fn agents_are_found_governed_or_not() {
     let none = none.wants(0);
     assert!(of(&none.data(), Some(pid), false).is_some(), "{none:#?}");
     assert!(none.stdout.contains("no node answers here"), "{none:#?}");
+}
+
+/// How long a device that went away may seem to be there: a cut link shows after ten seconds.
+const GONE: Duration = Duration::from_secs(40);
+
+/// The line of one device in what the fleet says.
+fn line(said: &Value, device: &str) -> Value {
+    let all = said["devices"].as_array().expect("a list of devices");
+    all.iter().find(|one| one["device"] == device).cloned().unwrap_or(Value::Null)
+}
+
+/// Goal: whoever asks hears of the agents on every device, in three populations: who answered, who
+/// is away, with what it said before, and who does not tell. Method: an agent runs that nobody
+/// governs; both devices tell; one is told not to tell by its file; the other is killed.
+#[test]
+fn the_fleet_says_who_is_here() {
+    let made = tempfile::tempdir().unwrap();
+    let program = made.path().join("node_modules/@openai/codex/bin/codex");
+    fs::create_dir_all(program.parent().unwrap()).unwrap();
+    fs::copy("/bin/sleep", &program).unwrap();
+    let said = json!({"name": "@openai/codex", "version": "0.169.0"});
+    fs::write(made.path().join("node_modules/@openai/codex/package.json"), said.to_string())
+        .unwrap();
+    let _outside = Ends(Command::new(&program).arg("600").spawn().unwrap());
+    let sha256: String =
+        Sha256::digest(fs::read(&program).unwrap()).iter().map(|b| format!("{b:02x}")).collect();
+    let mut fleet = Nodes::pair(exe());
+
+    let ask = |fleet: &Nodes, node: &str| fleet.json(node, &["ask", "agents"]).wants(0);
+    let both = wait_for("both devices have told", SOON, || {
+        let said = ask(&fleet, LAPTOP).data();
+        (said["answered"] == 2).then_some(said)
+    });
+    let of_robot = line(&both, ROBOT);
+    let agents = of_robot["found"].as_array().expect("agents").iter();
+    let codex = agents.clone().find(|one| one["sha256"] == json!(sha256)).expect("the agent");
+    assert_eq!((&codex["agent"], &codex["version"]), (&json!("codex"), &json!("0.169.0")));
+    assert_eq!(codex["governed_as"], Value::Null, "{codex:#}");
+    assert!(!both.to_string().contains(made.path().to_str().unwrap()), "no path travels: {both:#}");
+    let words = fleet.ask(LAPTOP, &["ask", "agents"]).wants(0).stdout;
+    assert!(words.contains("2 answered, 0 not reachable, 0 refused"), "{words}");
+    let connectors = fleet.json(LAPTOP, &["ask", "connectors"]).wants(0).data();
+    assert_eq!(connectors["answered"], 2, "{connectors:#}");
+
+    fleet.kill(ROBOT);
+    let file = fleet.path("robot/node.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{text}\n[device]\ntells_agents = false\n")).unwrap();
+    fleet.again(ROBOT);
+    let refused = wait_for("the robot does not tell any more", GONE, || {
+        let said = ask(&fleet, LAPTOP).data();
+        (said["refused"] == 1).then_some(said)
+    });
+    let of_robot = line(&refused, ROBOT);
+    assert_eq!((&of_robot["population"], &of_robot["found"]), (&json!("refused"), &json!([])));
+
+    fleet.wait_linked(LAPTOP, ROBOT);
+    fleet.kill(LAPTOP);
+    let away = wait_for("the laptop is away", GONE, || {
+        let said = ask(&fleet, ROBOT);
+        (said.data()["not_reachable"] == 1).then_some(said)
+    });
+    let envelope: Value = serde_json::from_str(away.stdout.trim()).unwrap();
+    assert_eq!(envelope["complete"], false, "{envelope:#}");
+    let of_laptop = line(&away.data(), LAPTOP);
+    assert!(of_laptop["from_before"] == true && of_laptop["silent_ms"].is_u64(), "{of_laptop:#}");
+    assert!(of_laptop["found"].to_string().contains(&sha256), "{of_laptop:#}");
 }
