@@ -455,11 +455,7 @@ impl Engine {
     }
 
     fn has_receipt_for(&self, order: &StatementId) -> bool {
-        self.known.set.of_kind("receipt").any(|r| {
-            r.key() == self.key
-                && r.refs.contains(order)
-                && matches!(&r.body, Body::Receipt(body) if body.award.is_none())
-        })
+        self.known.tasks.none_ran(order).any(|receipt| receipt.key() == self.key)
     }
 
     /// The trees begun here under matching credentials, and the awards made under them that no task
