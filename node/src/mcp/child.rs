@@ -261,6 +261,7 @@ pub(crate) fn begin(mut args: impl Iterator<Item = OsString>) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
     /// Goal: a line has its bound, and the one behind a line that was too long is read as it is.
     #[test]
@@ -286,14 +287,17 @@ mod tests {
     #[test]
     fn helpers_end_with_their_server() {
         let mut child = Command::new("sh")
-            .args(["-c", "sleep 600 & exit 3"])
+            .args(["-c", "sleep 60 & exit 3"])
             .process_group(0)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let (group, mut stdout) = (Group::of(&child), child.stdout.take().unwrap());
         assert_eq!(group.wait(child), "it ended with exit 3");
-        assert_eq!(stdout.read(&mut [0]).unwrap(), 0, "the helper holds its output no more");
+        let mut closed = [PollFd::new(&stdout, PollFlags::IN)];
+        let soon = Timespec { tv_sec: 20, tv_nsec: 0 };
+        assert_eq!(poll(&mut closed, Some(&soon)), Ok(1), "the helper holds its output still");
+        assert_eq!(stdout.read(&mut [0]).unwrap(), 0);
         assert_eq!(*group.held(), None);
     }
 }
