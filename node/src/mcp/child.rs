@@ -282,8 +282,8 @@ mod tests {
         assert_eq!(seen, [Some(3), Some(MESSAGE_BYTES_MAX), None, Some(4)]);
     }
 
-    /// Goal: what a server started ends with it, and its number is let go then. Method: a shell that
-    /// leaves a helper behind, which holds its output open.
+    /// Goal: what a server started ends with it, and its number is let go then. Method: a shell
+    /// that leaves a helper behind, which holds its output open.
     #[test]
     fn helpers_end_with_their_server() {
         let mut child = Command::new("sh")

@@ -12,8 +12,8 @@ fn cancels(id: u64) -> String {
     )
 }
 
-/// Goal: a permit that comes when nobody wants it any more was not tried. Method: a server takes its
-/// question back while the gate is asked; then while the roots are judged.
+/// Goal: a permit that comes when nobody wants it any more was not tried. Method: a server takes
+/// its question back while the gate is asked; then while the roots are judged.
 #[test]
 fn permits_that_come_too_late_are_not_tried() {
     let mut lab = Lab::ready(&[READ]);
