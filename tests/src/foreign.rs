@@ -32,6 +32,16 @@ pub fn run_agents(exe: &Path) -> Result<(), String> {
     in_a_folder(exe, agents::run)
 }
 
+/// Runs the scenes of one coding agent alone, by its word.
+///
+/// # Errors
+/// What could not be had, such as a registry that does not answer.
+pub fn run_agent(agent: &str, exe: &Path) -> Result<(), String> {
+    let folder = tempfile::Builder::new().prefix("belay-foreign-").tempdir();
+    let folder = folder.map_err(|error| format!("a temporary folder: {error}"))?;
+    agents::run_one(agent, exe, folder.path())
+}
+
 /// Prints the first hour of a developer with Claude Code and this executable.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: house check | bless | by-hand | real [TIMES] | real-here [TIMES] | bare | \
                      kills [TIMES] | offload [TIMES] | payload [TIMES] | half-open [TIMES] | \
                      blocked-udp [TIMES] | behind-nat [TIMES] | local-network [TIMES] | \
-                     roaming [TIMES] | fuzz [TARGET] [SECONDS] | foreign [first-hour | agents | gateway]";
+                     roaming [TIMES] | fuzz [TARGET] [SECONDS] | foreign [first-hour | agents [AGENT] | gateway]";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         ["local-network", times] => times.parse().map_or_else(|_no_number| usage(), local_network),
         ["foreign"] => foreign(foreign::run),
         ["foreign", "agents"] => foreign(foreign::run_agents),
+        ["foreign", "agents", agent] => foreign(|exe| foreign::run_agent(agent, exe)),
         ["foreign", "gateway"] => foreign(foreign::run_mcp),
         ["foreign", "first-hour"] => foreign(foreign::run_first_hour),
         _ => usage(),
@@ -231,7 +232,7 @@ fn needing(
 }
 
 /// Other people's programs, from the registries; says which versions it ran against.
-fn foreign(run: fn(&Path) -> Result<(), String>) -> ExitCode {
+fn foreign(run: impl Fn(&Path) -> Result<(), String> + std::panic::RefUnwindSafe) -> ExitCode {
     let missing = foreign::missing();
     if !missing.is_empty() {
         eprintln!("house foreign: nothing was run, this is missing: {}", missing.join("; "));

@@ -10,6 +10,8 @@ mod claude_code;
 mod codex;
 mod desk;
 mod first_hour;
+mod gemini;
+mod opencode;
 mod scenes;
 
 use std::path::Path;
@@ -28,7 +30,19 @@ pub(super) fn missing() -> Vec<String> {
 /// Plays every scene with every agent.
 pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     claude_code::run(exe, folder)?;
-    codex::run(exe, folder)
+    codex::run(exe, folder)?;
+    gemini::run(exe, folder)
+}
+
+/// The same with one agent.
+pub(super) fn run_one(agent: &str, exe: &Path, folder: &Path) -> Result<(), String> {
+    match agent {
+        "claude-code" => claude_code::run(exe, folder),
+        "codex" => codex::run(exe, folder),
+        "gemini" => gemini::run(exe, folder),
+        "opencode" => opencode::run(exe, folder),
+        other => Err(format!("an agent called {other}")),
+    }
 }
 
 /// Plays and prints the first hour of a developer.

@@ -25,6 +25,8 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     scenes::asks_at_every_call(&mut desk);
     scenes::observes(&mut desk);
     subagents_ask_and_end(&mut desk);
+    scenes::tells_what_came(&mut desk, true);
+    scenes::connectors_go_through_the_gateway(&mut desk, &CONNECTORS);
     scenes::stops_from_elsewhere(&mut desk);
     scenes::cannot_be_switched_off(&mut desk, OFF, &[&["--bare"], &["--settings", "{}"]]);
     scenes::asks_however_it_is_started(&mut desk, &WRAPPED);
@@ -32,7 +34,9 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     scenes::denies_when_the_hook_is_deleted(&mut desk);
     scenes::denies_when_the_node_hangs(&mut desk);
     scenes::holds_when_the_node_is_killed(&mut desk);
-    println!("Claude Code: allowed, denied, observed, stopped, sub-agents too, pinned");
+    println!(
+        "Claude Code: allowed, denied, observed, told, connectors gated, stopped, sub-agents too"
+    );
     Ok(())
 }
 
@@ -51,6 +55,21 @@ const WRAPPED: scenes::Wrapped = scenes::Wrapped {
     words_off: &[&[], &["--bare"], &["--safe-mode"], &["--settings", "{\"disableAllHooks\":true}"]],
 };
 
+/// Claude Code writes this file itself whenever it runs.
+const CONNECTORS: scenes::Connectors = scenes::Connectors {
+    word: "claude-code",
+    file: ".claude.json",
+    text: |server| {
+        let own = r#"{ "numStartups":3,
+          "mcpServers" : { "files":{"command" : "python3","args":["SERVER"], "env":{"TOKEN":"t0"}},
+          "far": {"type":"http","url":"https://far.example/mcp"}}}"#;
+        own.replace("SERVER", server)
+    },
+    call: |tool, input| json!({"tool": format!("mcp__files__{tool}"), "input": input}),
+    is_lent: true,
+    hears_failure: true,
+};
+
 fn driven(program: &Path) -> Driven {
     let env = [
         ("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{PORT}")),
@@ -65,6 +84,7 @@ fn driven(program: &Path) -> Driven {
         env: env.into(),
         words: |prompt| ["-p", prompt, "--dangerously-skip-permissions"].map(str::to_owned).into(),
         shell,
+        beside: Vec::new(),
         home: Vec::new(),
     }
 }

@@ -17,6 +17,8 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     let mut desk = Desk::new(exe, driven(node.file(PROGRAM)?.as_path()));
     scenes::asks_at_every_call(&mut desk);
     scenes::observes(&mut desk);
+    scenes::tells_what_came(&mut desk, false);
+    scenes::connectors_go_through_the_gateway(&mut desk, &CONNECTORS);
     scenes::stops_from_elsewhere(&mut desk);
     types_into_nothing(&mut desk);
     scenes::cannot_be_switched_off(&mut desk, WRAPPED.off, &WRAPPED.words_off[1..]);
@@ -25,7 +27,10 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     scenes::denies_when_the_hook_is_deleted(&mut desk);
     scenes::denies_when_the_node_hangs(&mut desk);
     scenes::holds_when_the_node_is_killed(&mut desk);
-    println!("Codex: {}; allowed, denied, observed, stopped", node.versions);
+    println!(
+        "Codex: {}; allowed, denied, observed, told, connectors gated, stopped",
+        node.versions
+    );
     Ok(())
 }
 
@@ -45,6 +50,21 @@ const WRAPPED: scenes::Wrapped = scenes::Wrapped {
     odd: config!("\n\n# mine,  kept as it is"),
     off: &[(".codex/config.toml", config!("[features]\nhooks = false\n"))],
     words_off: &[&[], &["--disable", "hooks"], &["-c", "hooks.PreToolUse=[]"]],
+};
+
+const CONNECTORS: scenes::Connectors = scenes::Connectors {
+    word: "codex",
+    file: ".codex/config.toml",
+    text: |server| {
+        let own = config!(
+            "\n[mcp_servers.files] # mine\ncommand = 'python3'\nargs = [ \"SERVER\", ]\n\
+             env = { TOKEN = \"t0\" }\n[mcp_servers.far]\nurl = \"https://far.example/mcp\"\n"
+        );
+        own.replace("SERVER", server)
+    },
+    call: |tool, input| json!({"tool": tool, "namespace": "mcp__files", "input": input}),
+    is_lent: true,
+    hears_failure: false,
 };
 
 /// What it types into a program that runs in a terminal asks no hook; under `agent run` it has no
@@ -74,6 +94,7 @@ fn driven(program: &Path) -> Driven {
             ["exec"].into_iter().chain(how).chain([prompt]).map(str::to_owned).collect()
         },
         shell,
+        beside: Vec::new(),
         home: vec![(".codex/config.toml", config!("").to_owned())],
     }
 }

@@ -14,6 +14,7 @@ pub(super) const PORT: &str = "9911";
 /// `sleep` by another name: some agents refuse that one by themselves.
 pub(super) const LINGER: &str = "linger";
 const MODEL: &str = include_str!("model.py");
+const CONNECTOR: &str = include_str!("connector.py");
 
 /// How one agent is driven.
 pub(super) struct Driven {
@@ -29,6 +30,8 @@ pub(super) struct Driven {
     pub(super) shell: fn(line: &str) -> Value,
     /// Files of its home, by path below it.
     pub(super) home: Vec<(&'static str, String)>,
+    /// Other programs that it finds, by name.
+    pub(super) beside: Vec<(&'static str, PathBuf)>,
 }
 
 /// The desk of one agent.
@@ -66,10 +69,13 @@ impl Desk {
         }
         let bin = PathBuf::from(fleet.path("bin"));
         let sleep = Path::new("/bin/sleep");
-        for (name, program) in [(driven.name, driven.program.as_path()), (LINGER, sleep)] {
+        let beside = driven.beside.iter().map(|(name, program)| (*name, program.as_path()));
+        let own = [(driven.name, driven.program.as_path()), (LINGER, sleep)];
+        for (name, program) in own.into_iter().chain(beside) {
             std::os::unix::fs::symlink(program, bin.join(name)).expect(name);
         }
         put(&fleet.path("model.py"), MODEL);
+        put(&fleet.path("connector.py"), CONNECTOR);
         let model = model(&fleet);
         let desk = Self { fleet, driven, beginning, model, scripts: Map::new(), names: 0 };
         desk.home_as(&[]);
@@ -111,6 +117,15 @@ impl Desk {
     /// True when a tool made this file.
     pub(super) fn made(&self, name: &str) -> bool {
         Path::new(&self.fleet.path(&format!("made/{name}"))).exists()
+    }
+
+    /// Waits until the agent has asked its model for the first time: some take long to begin.
+    pub(super) fn wait_until_begun(&self, script: &str) {
+        wait_for(&format!("{} begins", self.driven.name), LONG, || {
+            let kept = fs::read_to_string(self.fleet.path("results")).unwrap_or_default();
+            let asked = kept.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            asked.into_iter().any(|line| line["script"] == script).then_some(())
+        });
     }
 
     pub(super) fn wait_until_made(&self, name: &str) {

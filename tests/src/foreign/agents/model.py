@@ -96,6 +96,7 @@ class Responses(Dialect):
             item = {"type": "custom_tool_call", "name": call["tool"], "input": call["input"], "call_id": f"c{number}"}
         elif call:
             item = {"type": "function_call", "name": call["tool"], "arguments": json.dumps(call["input"]), "call_id": f"c{number}"}
+            item |= {"namespace": call["namespace"]} if "namespace" in call else {}
         yield "response.created", {"response": {"id": "r"}}
         yield "response.output_item.done", {"item": item}
         usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2, "input_tokens_details": None, "output_tokens_details": None}

@@ -5,6 +5,7 @@
 use super::desk::Desk;
 use crate::story::{LAPTOP, ROBOT, SOON, wait_for};
 use rustix::process::Signal;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
@@ -19,6 +20,7 @@ pub(super) fn asks_at_every_call(desk: &mut Desk) {
     ];
     let script = desk.script(calls);
     let session = desk.start(&script, &[]);
+    desk.wait_until_begun(&script);
     session.wait_until_lingering(1);
     let git = "\"git\",";
     desk.publish_with("policy.cedar", git, &format!("{git} \"sh\","));
@@ -34,6 +36,117 @@ pub(super) fn asks_at_every_call(desk: &mut Desk) {
     let why = desk.fleet.ask(LAPTOP, &["why", id.expect("the No names its id")]).wants(0).stdout;
     assert!(why.contains(&format!("Denied: work.run on sh by agent:{name}")), "{why}");
     desk.publish_with("policy.cedar", " \"sh\",", "");
+}
+
+/// What came of a permitted call is an event beside its permit: done, or failed with the agent's
+/// own words where it tells that.
+pub(super) fn tells_what_came(desk: &mut Desk, tells_failure: bool) {
+    let nowhere = (desk.driven.shell)("touch /nowhere/at/all");
+    let script = desk.script(vec![desk.touch("told"), nowhere, desk.touch_behind("told-not")]);
+    let said = desk.start(&script, &[]).end();
+    assert!(desk.made("told") && !desk.made("told-not"), "{said}");
+    let events = outcomes(desk, "touch");
+    let came: Vec<&str> = events.iter().filter_map(|event| event["outcome"].as_str()).collect();
+    let second = if tells_failure { "failed" } else { "done" };
+    assert!(came.ends_with(&["done", second]), "{events:#?}");
+    let last = events.last().expect("an outcome");
+    assert!(last["took_ms"].is_u64(), "{last}");
+    assert_eq!(last["note"].as_str().is_some_and(|note| !note.is_empty()), tells_failure, "{last}");
+}
+
+/// What came of the agent's acts on a target in the last minutes, oldest first.
+fn outcomes(desk: &Desk, target: &str) -> Vec<Value> {
+    let query = ["--json", "event", "query", "--last", "5m", "--limit", "10000"];
+    let said = desk.fleet.ask(LAPTOP, &query).wants(0);
+    let events = said.stdout.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+    let events: Vec<Value> = events.map(|mut event| event["data"].take()).collect();
+    let name = desk.driven.name;
+    let tried = events.iter().filter(|event| event["agent"] == name && event["target"] == target);
+    let ids: Vec<&Value> = tried.map(|event| &event["id"]).collect();
+    let came = events.iter().filter(|event| event["kind"] == "outcome");
+    came.filter(|event| ids.contains(&&event["id"])).cloned().collect()
+}
+
+/// Wrapped, an agent has its connectors through the gateway, by their own names and with their own
+/// variables: a permitted tool does what it does, a denied one nothing, and what cannot go through
+/// is said. Unwrapped, the file is what it was; where the agent wrote into it since, what started
+/// its servers is. Not wrapped, a run is lent what this device has.
+pub(super) fn connectors_go_through_the_gateway(desk: &mut Desk, own: &Connectors) {
+    let rule = "@id(\"scene.mark\") permit (principal, action == Belay::Action::\"tool.call\",\n\
+                resource == Belay::Target::\"files/mark\")\n\
+                unless { context.args.contains(\"path=/denied\") };\n";
+    let begin = "// No rule permits";
+    desk.publish_with("policy.cedar", begin, &format!("{rule}{begin}"));
+    let text = (own.text)(&desk.fleet.path("connector.py"));
+    desk.home_as(&[(own.file, &text)]);
+    let file = desk.fleet.path(&format!("agent/{}", own.file));
+    let wrap = ["agent", "wrap", own.word, "--yes"];
+    let unwrap = ["agent", "unwrap", own.word, "--yes"];
+    let shown = desk.belay(&[], &["agent", "wrap", own.word]);
+    shown.refuses(2, &["asks first"]);
+    for word in ["connector add files --env TOKEN -- python3", "far stays as it is", "+ "] {
+        assert!(shown.stderr.contains(word), "{word} is not in {shown:#?}");
+    }
+    assert_eq!(read(&file), text);
+    let done = desk.belay(&[], &wrap).wants(0);
+    assert!(done.stdout.contains("Through the gateway: files"), "{done:#?}");
+    desk.belay(&[], &wrap).wants(0);
+    desk.belay(&[], &unwrap).wants(0);
+    assert_eq!(read(&file), text);
+
+    desk.belay(&[], &wrap).wants(0);
+    calls_by_the_gateway(desk, own, "wrapped", "t0 ");
+    desk.belay(&[], &unwrap).wants(0);
+    let now = read(&file);
+    assert!(now.contains("connector.py") && !now.contains("\"mcp\""), "{now}");
+
+    fs::remove_file(&file).expect("the agent's file");
+    desk.home_as(&[]);
+    if own.is_lent {
+        calls_by_the_gateway(desk, own, "lent", " ");
+    }
+    desk.fleet.ask(LAPTOP, &["connector", "remove", "files"]).wants(0);
+    desk.publish_with("policy.cedar", rule, "");
+}
+
+/// Calls that are permitted, denied, and that fail.
+fn calls_by_the_gateway(desk: &mut Desk, own: &Connectors, name: &str, token: &str) {
+    let by = format!("{name}-by");
+    let calls = vec![
+        (own.call)("mark", json!({"path": desk.fleet.path(&format!("made/{by}"))})),
+        (own.call)("mark", json!({"path": "/denied"})),
+        (own.call)("mark", json!({"path": "nowhere"})),
+    ];
+    let script = desk.script(calls);
+    let said = desk.start(&script, &[]).end();
+    let told = desk.results(&script);
+    assert_eq!(told.len(), 3, "{told:?} {said}");
+    assert!(desk.made(&by) && !Path::new("/denied").exists(), "{told:?} {said}");
+    let by = read(&desk.fleet.path(&format!("made/{by}")));
+    assert!(by.starts_with(token) && by.contains(" mcp files"), "started by: {by}");
+    assert!(told[1].contains("Belay denied tool.call on files/mark"), "{told:?}");
+    assert!(told[2].contains("there is no such place"), "{told:?}");
+    let events = outcomes(desk, "files/mark");
+    let came = |word: &str| events.iter().filter(|event| event["outcome"] == word).count();
+    // The gateway tells each of them, the hook what its agent tells it.
+    let heard = if own.hears_failure { 2 } else { 1 };
+    assert!(came("done") >= 2 && came("failed") >= heard, "{events:#?}");
+}
+
+/// How an agent keeps its connectors.
+pub(super) struct Connectors {
+    /// Its word.
+    pub(super) word: &'static str,
+    /// The file, below its home.
+    pub(super) file: &'static str,
+    /// What that says: `files`, started by this script with a TOKEN, and `far` over the network.
+    pub(super) text: fn(server: &str) -> String,
+    /// A call of a tool of `files`.
+    pub(super) call: fn(tool: &str, input: Value) -> Value,
+    /// Whether a run is lent connectors by the words of its command line.
+    pub(super) is_lent: bool,
+    /// Whether its hook hears of a tool that failed.
+    pub(super) hears_failure: bool,
 }
 
 /// In observe mode the same call is let through, and what would have been said is kept.
@@ -55,6 +168,7 @@ pub(super) fn observes(desk: &mut Desk) {
 pub(super) fn stops_from_elsewhere(desk: &mut Desk) {
     let script = desk.script(vec![desk.touch("before"), desk.linger(600), desk.touch("after")]);
     let session = desk.start(&script, &[]);
+    desk.wait_until_begun(&script);
     desk.wait_until_made("before");
     session.wait_until_lingering(1);
     let task = desk.fleet.status(LAPTOP)["tasks"][0].take();
@@ -81,6 +195,7 @@ pub(super) fn stops_from_elsewhere(desk: &mut Desk) {
 pub(super) fn denies_when_the_node_hangs(desk: &mut Desk) {
     let script = desk.script(vec![desk.touch("hung-a"), desk.linger(5), desk.touch("hung-b")]);
     let session = desk.start(&script, &[]);
+    desk.wait_until_begun(&script);
     desk.wait_until_made("hung-a");
     session.wait_until_lingering(1);
     let node = desk.fleet.node(LAPTOP);
@@ -98,6 +213,7 @@ pub(super) fn denies_when_the_node_hangs(desk: &mut Desk) {
 pub(super) fn holds_when_the_node_is_killed(desk: &mut Desk) {
     let script = desk.script(vec![desk.touch("killed-a"), desk.linger(3), desk.touch("killed-b")]);
     let session = desk.start(&script, &[]);
+    desk.wait_until_begun(&script);
     desk.wait_until_made("killed-a");
     session.wait_until_lingering(1);
     desk.fleet.kill(LAPTOP);
@@ -114,6 +230,7 @@ pub(super) fn denies_when_the_hook_is_deleted(desk: &mut Desk) {
     fs::copy(desk.fleet.belay().exe(), &belay).expect("a copy of belay");
     let script = desk.script(vec![desk.touch("gone-a"), desk.linger(3), desk.touch("gone-b")]);
     let session = desk.start_with(Path::new(&belay), &script, &[]);
+    desk.wait_until_begun(&script);
     desk.wait_until_made("gone-a");
     session.wait_until_lingering(1);
     fs::remove_file(&belay).expect("the copy");

@@ -1,0 +1,35 @@
+"""A connector with one tool, `mark`: it makes the file that its `path` names.
+
+Into the file go the variable TOKEN and the words that started this server's parent. A `path` of
+`nowhere` is a call that fails. Spoken on standard input and output, one message a line.
+"""
+
+import json
+import os
+import sys
+
+for line in sys.stdin:
+    said = json.loads(line)
+    method, number = said.get("method"), said.get("id")
+    if number is None:
+        continue
+    answer = {"jsonrpc": "2.0", "id": number}
+    if method == "initialize":
+        server = {"name": "files", "version": "1"}
+        version = said["params"]["protocolVersion"]
+        answer["result"] = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": server}
+    elif method == "tools/list":
+        schema = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
+        tools = [{"name": name, "description": name, "inputSchema": schema} for name in ("mark",)]
+        answer["result"] = {"tools": tools}
+    elif method == "tools/call":
+        path = said["params"]["arguments"]["path"]
+        failed = path == "nowhere"
+        if not failed:
+            with open(f"/proc/{os.getppid()}/cmdline") as words, open(path, "w") as made:
+                made.write(os.environ.get("TOKEN", "") + " " + words.read().replace("\0", " "))
+        text = "there is no such place" if failed else "made"
+        answer["result"] = {"content": [{"type": "text", "text": text}], "isError": failed}
+    else:
+        answer["error"] = {"code": -32601, "message": "no such method"}
+    print(json.dumps(answer), flush=True)
