@@ -31,6 +31,7 @@ mod no_warden;
 mod operators;
 mod operators_policy;
 mod operators_resume;
+mod policy_words;
 mod programs;
 mod rotation;
 mod secrets;
