@@ -20,6 +20,7 @@ mod payloads;
 mod perform;
 mod present;
 mod programs;
+mod reach;
 mod retention;
 mod said;
 mod stock;
@@ -35,6 +36,7 @@ use crate::store::{Ack, AuditHead, Replay, StateDir, Store};
 use crate::transport::direct::direct_socket;
 use crate::transport::mdns::Announced;
 use crate::transport::{Net, NetConfig, NetEvent, NetEvents, NetHandle, circuit};
+use crate::vault::Held;
 use crate::{clock, os};
 use belay_identity::body::Payload;
 use belay_identity::chain::Program;
@@ -46,7 +48,7 @@ use libp2p::Multiaddr;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use zeroize::Zeroizing;
 
 /// Visits, acknowledgements and wardens' news waiting for the loop; beyond it the sender waits.
@@ -60,6 +62,10 @@ pub(crate) struct Shell {
     net: NetHandle,
     store: Arc<Store>,
     facts_root: Zeroizing<[u8; 32]>,
+    /// What opens the servers of connectors.
+    held: Held,
+    /// Seats of those that are reached for agents.
+    reaches: Arc<Semaphore>,
     audit: audit_chain::AuditChain,
     /// The head of the log that the engine was told of last.
     audited: AuditHead,
@@ -177,6 +183,7 @@ impl Shell {
         let disk = disk::Disk::of(store.condition());
         let restored = restore(&config.fleet, &store, replay)?;
         let (facts_root, own) = (facts_root(&device), device.public());
+        let held = Held::of(state.path(), &device);
         let engine = Config {
             fleet: config.fleet,
             device,
@@ -196,6 +203,8 @@ impl Shell {
             net,
             store: Arc::new(store),
             facts_root,
+            held,
+            reaches: reach::seats(),
             audited: audit,
             audit: audit_chain::AuditChain::new(audit),
             asks: doors::Asks::default(),

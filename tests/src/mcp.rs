@@ -2,11 +2,14 @@
 //!
 //! `client SCRIPT -- CMD…` starts a server and says each line of a file to it; after a request it
 //! waits for the answer. `http SCRIPT` says each request of a file to the endpoint that an agent
-//! finds in its environment. `server TOOLS SEEN` lists the tools of a file and does what a tool is
-//! called: `echo` answers with its arguments, `crash` ends, `endless` never ends its line, and so
-//! on. Refused here: belief; whatever comes is printed or kept for the story to look at.
+//! finds in its environment, `listen` is a server there, `reach` asks at the agents' door for a
+//! connector's line. A line behind the word `unheard` is not waited for. `server TOOLS SEEN` lists
+//! the tools of a file and does what a tool is called: `echo` answers with its arguments, `crash`
+//! ends, `endless` never ends its line, and so on. Refused here: belief; whatever comes is printed or kept for the story to look at.
 
 pub mod http;
+mod listen;
+mod reach;
 
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
@@ -23,8 +26,12 @@ pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
     let ended = match &words[..] {
         ["client", script, "--", command @ ..] => client(script, command),
         ["http", script] => http::client(script),
+        ["listen", era, tools, seen, port] => listen::listen(era, tools, seen, port),
+        ["reach", connector] => reach::reach(connector),
         ["server", tools, seen] => server(tools, seen),
-        _ => Err("client SCRIPT -- CMD…, http SCRIPT, or server TOOLS SEEN".to_owned()),
+        _ => Err("client SCRIPT -- CMD…, http SCRIPT, listen ERA TOOLS SEEN PORT, reach NAME, or \
+                  server TOOLS SEEN"
+            .to_owned()),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,9 +55,16 @@ fn client(script: &str, command: &[&str]) -> Result<(), String> {
     let mut heard = BufReader::new(child.stdout.take().ok_or("no pipe")?).lines();
     for line in lines.lines() {
         let said: Value = serde_json::from_str(line).unwrap_or_default();
+        let (unheard, line) = match line.strip_prefix("unheard ") {
+            Some(line) => (true, line),
+            None => (false, line),
+        };
         let told = writeln!(stdin, "{}", line.trim_start_matches("unread "));
         told.map_err(|error| format!("told: {error}"))?;
         let unread = line.starts_with("unread ");
+        if unheard {
+            continue;
+        }
         if unread || (said["method"].is_string() && !said["id"].is_null()) {
             wait_for(&mut heard, &said["id"], unread)?;
         }
@@ -111,10 +125,8 @@ fn answer(tools: &str, id: &Value, said: &Value) -> Result<(), String> {
 
 /// Does what the tool is called.
 fn call(id: &Value, params: &Value) -> Result<(), String> {
-    let text = |text: String| {
-        let result = json!({"content": [{"type": "text", "text": text}]});
-        json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string()
-    };
+    let text =
+        |text: String| json!({"jsonrpc": "2.0", "id": id, "result": call_text(text)}).to_string();
     let line = match params["name"].as_str() {
         Some("echo") => text(params["arguments"].to_string()),
         Some("pid") => text(std::process::id().to_string()),
@@ -131,6 +143,11 @@ fn call(id: &Value, params: &Value) -> Result<(), String> {
         ),
     };
     say(&line)
+}
+
+/// The result of a tool that says this.
+fn call_text(text: String) -> Value {
+    json!({"content": [{"type": "text", "text": text}]})
 }
 
 /// Ends when nobody reads any more.

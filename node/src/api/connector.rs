@@ -1,8 +1,10 @@
 //! Connectors at the doors: what agents reach through the gateway, and what was approved of it.
 //!
-//! Refused here: secrets. A connector names variables of the environment, never their values.
+//! Refused here: telling secrets. A connector names variables and headers, never their values;
+//! those of headers go one way, to the node.
 
 use crate::mcp::pin::{Change, Pins};
+use crate::vault::Headers;
 use serde::{Deserialize, Serialize};
 
 /// What is asked about connectors.
@@ -11,10 +13,18 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum ConnectorAsk {
     /// All of them; an agent's gateway asks this too.
     List,
-    /// Keep this one, in place of one of its name if `replace` says so.
-    Keep { connector: Box<ConnectorSaid>, replace: bool },
+    /// Keep this one, in place of one of its name if `replace` says so, and what opens its server
+    /// where something new does.
+    Keep {
+        connector: Box<ConnectorSaid>,
+        replace: bool,
+        #[serde(default)]
+        headers: Option<Headers>,
+    },
     /// Forget one.
     Remove { name: String },
+    /// A line to the server of one that has a URL; what follows on the stream is the gateway's.
+    Reach { name: String },
     /// What an agent's gateway saw of a server that differs from what was approved.
     Differs { name: String, changes: Vec<Change> },
 }
@@ -31,6 +41,9 @@ pub(crate) struct ConnectorSaid {
     /// Where its server listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
+    /// The names of the headers that open its server; what they say the node keeps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) headers: Vec<String>,
     /// Variables that its server is given of the gateway's environment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) env: Vec<String>,

@@ -1,6 +1,7 @@
 //! The words of the gateway: connectors, and the gateway itself.
 
 use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
 #[derive(Subcommand)]
 pub(crate) enum Connectors {
@@ -20,6 +21,9 @@ pub(crate) enum Connectors {
         /// Do not ask first.
         #[arg(long)]
         yes: bool,
+        /// A file of headers that open it, in place of those that the node keeps.
+        #[arg(long, value_name = "FILE")]
+        header_file: Option<PathBuf>,
     },
     /// Forget a connector; agents that have it keep it until their session ends.
     Remove {
@@ -39,8 +43,15 @@ pub(crate) struct Add {
     /// Do not ask first.
     #[arg(long)]
     pub(crate) yes: bool,
+    /// Where the server listens, instead of a command; `https`, or `http` on this machine.
+    #[arg(long, value_name = "URL", conflicts_with = "command")]
+    pub(crate) url: Option<String>,
+    /// A file of headers that open it, `Name: value` on a line; the node keeps them, agents never
+    /// see them.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) header_file: Option<PathBuf>,
     /// The command that starts the server.
-    #[arg(last = true, required = true)]
+    #[arg(last = true, required_unless_present = "url")]
     pub(crate) command: Vec<String>,
 }
 

@@ -3,6 +3,7 @@
 //! Adding and approving look at the server, show what it would tell a model, and ask; what was
 //! shown is what is approved. Refused here: approving what could not be looked at.
 
+mod headers;
 mod shown;
 
 use super::door;
@@ -17,24 +18,32 @@ use crate::mcp::connectors;
 use crate::mcp::pin::Pins;
 use crate::mcp::session;
 use crate::screen::{Shown, talk};
+use crate::vault::Headers;
 use serde::Serialize;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 pub(crate) fn run(context: &Context, words: Connectors) -> Result<ExitCode, Fault> {
     match words {
         Connectors::Add(add) => self::add(context, add),
         Connectors::List => list(context),
         Connectors::Show { name } => show(context, &name),
-        Connectors::Approve { name, yes } => approve(context, &name, yes),
+        Connectors::Approve { name, yes, header_file } => {
+            approve(context, &name, Look { yes, headers: read(header_file.as_deref())? })
+        }
         Connectors::Remove { name } => remove(context, name),
     }
 }
 
 fn add(context: &Context, add: Add) -> Result<ExitCode, Fault> {
+    let headers = read(add.header_file.as_deref())?;
+    let look_for = Look { yes: add.yes, headers: headers.clone() };
     let connector = ConnectorSaid {
         name: add.name,
         command: add.command,
-        url: None,
+        url: add.url,
+        headers: names(headers.as_ref()),
         env: add.env,
         approved_ms: clock::wall_ms(),
         approved: Pins::default(),
@@ -47,25 +56,60 @@ fn add(context: &Context, add: Add) -> Result<ExitCode, Fault> {
         let hint = format!("remove it first: `belay connector remove {name}`");
         return Err(Fault::wrong_use(format!("there is a connector {name} already"), hint));
     }
-    let looked = look(connector, add.yes)?;
-    send(context, "belay.connector.add/1", looked, false)
+    let looked = look(connector, look_for)?;
+    send(context, "belay.connector.add/1", Keep { connector: looked, replace: false, headers })
 }
 
-fn approve(context: &Context, name: &str, yes: bool) -> Result<ExitCode, Fault> {
+fn approve(context: &Context, name: &str, look_for: Look) -> Result<ExitCode, Fault> {
     let known = named(context, name)?;
-    let fresh = ConnectorSaid { approved_ms: clock::wall_ms(), differs: Vec::new(), ..known };
-    send(context, "belay.connector.approve/1", look(fresh, yes)?, true)
+    let headers = look_for.headers.clone();
+    if headers.is_none() && !known.headers.is_empty() {
+        let hint = format!("give them again: `belay connector approve {name} --header-file FILE`");
+        let what = format!("{name} is opened by headers, which the node tells nobody");
+        return Err(Fault::wrong_use(what, hint));
+    }
+    let approved_ms = clock::wall_ms();
+    let names = names(headers.as_ref());
+    let fresh = ConnectorSaid { approved_ms, headers: names, differs: Vec::new(), ..known };
+    let looked = look(fresh, look_for)?;
+    send(context, "belay.connector.approve/1", Keep { connector: looked, replace: true, headers })
+}
+
+/// How somebody looks: whether he is asked, and with what opens the server.
+struct Look {
+    yes: bool,
+    headers: Option<Headers>,
+}
+
+/// What the node is to keep.
+struct Keep {
+    connector: ConnectorSaid,
+    replace: bool,
+    headers: Option<Headers>,
+}
+
+fn read(file: Option<&Path>) -> Result<Option<Headers>, Fault> {
+    file.map(headers::read).transpose()
+}
+
+fn names(headers: Option<&Headers>) -> Vec<String> {
+    headers.into_iter().flatten().map(|(name, _)| name.clone()).collect()
 }
 
 /// Starts the server, shows what it says beyond what was approved of it, and takes that for
 /// approved once somebody said yes.
-fn look(connector: ConnectorSaid, yes: bool) -> Result<ConnectorSaid, Fault> {
+fn look(connector: ConnectorSaid, by: Look) -> Result<ConnectorSaid, Fault> {
+    let Look { yes, headers } = by;
+    let credential = Arc::new(move || Ok(headers.clone().unwrap_or_default()));
     let failed = |why: String| {
-        let command = connector.command.join(" ");
-        let hint = "run that command by itself and see what it says on stderr";
-        Fault::failed(format!("the server of {} (`{command}`): {why}", connector.name), hint)
+        let place = reached(&connector);
+        let hint = match connector.url {
+            None => "run that command by itself and see what it says on stderr",
+            Some(_) => "look whether it listens there, and at what opens it (--header-file)",
+        };
+        Fault::failed(format!("the server of {} (`{place}`): {why}", connector.name), hint)
     };
-    let seen = session::look(&connector).map_err(failed)?;
+    let seen = session::look(&connector, credential).map_err(failed)?;
     for (tool, why) in &seen.refused {
         talk(format_args!("belay: the tool {tool} is not passed on: {why}"));
     }
@@ -73,14 +117,10 @@ fn look(connector: ConnectorSaid, yes: bool) -> Result<ConnectorSaid, Fault> {
     Ok(ConnectorSaid { approved: seen.pins, ..connector })
 }
 
-fn send(
-    context: &Context,
-    schema: &str,
-    connector: ConnectorSaid,
-    replace: bool,
-) -> Result<ExitCode, Fault> {
-    let said = connector.clone();
-    let ask = ConnectorAsk::Keep { connector: Box::new(connector), replace };
+fn send(context: &Context, schema: &str, keep: Keep) -> Result<ExitCode, Fault> {
+    let Keep { connector: said, replace, headers } = keep;
+    let connector = Box::new(said.clone());
+    let ask = ConnectorAsk::Keep { connector, replace, headers };
     let () = door(context, DoorName::Operator)?.call(&Ask::Connector(ask))?;
     let line = Line::of(&said);
     Shown::whole(schema, &line, format!("approved:\n{}", whole(&said))).show(context.format)?;
@@ -153,10 +193,13 @@ fn whole(connector: &ConnectorSaid) -> String {
     let pins = &connector.approved;
     let mut lines = vec![
         format!("{}: {}", connector.name, pins.calls_itself),
-        format!("  command  {}", connector.command.join(" ")),
+        format!("  reached  {}", reached(connector)),
         format!("  approved {}", clock::rfc3339(connector.approved_ms)),
         format!("  server   {}", pins.server),
     ];
+    if !connector.headers.is_empty() {
+        lines.push(format!("  opened by {} (kept by the node)", connector.headers.join(", ")));
+    }
     if !connector.env.is_empty() {
         lines.push(format!("  given    {}", connector.env.join(" ")));
     }
@@ -168,4 +211,9 @@ fn whole(connector: &ConnectorSaid) -> String {
         lines.push(format!("next: `belay connector approve {name}`, or remove it"));
     }
     lines.join("\n")
+}
+
+/// Its command or its URL.
+fn reached(connector: &ConnectorSaid) -> String {
+    connector.url.clone().unwrap_or_else(|| connector.command.join(" "))
 }

@@ -104,6 +104,7 @@ mod tests {
             name: name.into(),
             command: vec!["x".into()],
             url: None,
+            headers: Vec::new(),
             env: Vec::new(),
             approved_ms: 0,
             approved: Pins::default(),

@@ -6,13 +6,17 @@
 
 use super::limits::{
     COMMAND_WORD_BYTES_MAX, COMMAND_WORDS_MAX, CONNECTOR_NAME_BYTES_MAX, CONNECTORS_MAX,
+    HEADERS_MAX,
 };
 use super::name;
+use super::remote;
 use crate::api::connector::ConnectorSaid;
 use crate::fault::{Fault, io};
+use crate::vault::{Headers, fits};
 use serde::{Deserialize, Serialize};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use url::Url;
 
 const NAME: &str = "connectors.toml";
 const HEAD: &str = "# What agents reach through `belay mcp`. Written by `belay connector`.\n";
@@ -86,6 +90,19 @@ pub(crate) fn check(connector: &ConnectorSaid) -> Result<(), Fault> {
         let what = format!("{} has neither a command nor a URL, or both", connector.name);
         return bad(what, "name a command after --, or give --url");
     }
+    if let Some(url) = &connector.url {
+        let parsed = Url::parse(url).map_err(|error| error.to_string());
+        if let Err(why) = parsed.and_then(|url| remote::check(&url)) {
+            return bad(
+                format!("{url}: {why}"),
+                "name an https URL, or an http one of this machine",
+            );
+        }
+    }
+    if connector.url.is_some() && !connector.env.is_empty() {
+        let what = format!("{} is no program, and is given no variables", connector.name);
+        return bad(what, "leave --env out");
+    }
     let plain = |name: &String| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
@@ -93,6 +110,21 @@ pub(crate) fn check(connector: &ConnectorSaid) -> Result<(), Fault> {
         Some(name) => bad(format!("“{name}” is no name of a variable"), "give names, not values"),
         None => Ok(()),
     }
+}
+
+/// Whether headers can be kept and sent.
+pub(crate) fn check_headers(headers: &Headers) -> Result<(), Fault> {
+    let bad = |what: String| {
+        let hint = "write `Name: value`, one on a line, at most 3 KiB together";
+        Fault::wrong_use(what, hint)
+    };
+    if headers.is_empty() || headers.len() > HEADERS_MAX || !fits(headers) {
+        return Err(bad("there are no headers, or too many, or they are too long".to_owned()));
+    }
+    for (name, value) in headers {
+        remote::header(name, value).map_err(bad)?;
+    }
+    Ok(())
 }
 
 fn path(state: &Path) -> PathBuf {
@@ -110,6 +142,7 @@ mod tests {
             name: name.into(),
             command: vec!["node".into(), "x y.js".into()],
             url: None,
+            headers: Vec::new(),
             env: vec!["HOME".into()],
             approved_ms: 7,
             approved: Pins { calls_itself: "x 1".into(), server: "cd".into(), tools },

@@ -10,6 +10,7 @@ use super::limits::{ASKERS_MAX, GATE_MS_MAX, IDLE_MS_MAX, PROSPECTS_MAX};
 use crate::api::{Ask, OutlookSaid};
 use crate::door::{DoorClient, DoorError};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,10 +22,22 @@ const TELLERS_MAX: usize = 2;
 
 /// The way to the gate.
 #[derive(Clone)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     asks: Arc<Lane<Asked>>,
     tells: Arc<Lane<Ask>>,
 }
+
+/// Who asks a node: one question at a time.
+pub(crate) trait Caller {
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// What the door says, or that nobody answers.
+    fn call(&mut self, ask: Ask) -> Result<Value, DoorError>;
+}
+
+/// Makes callers.
+pub(crate) type Callers = Arc<dyn Fn() -> Box<dyn Caller> + Send + Sync>;
 
 /// A question, and who wants to hear the answer.
 struct Asked {
@@ -34,9 +47,16 @@ struct Asked {
 
 impl Gate {
     /// The gate behind this door.
-    pub(super) fn behind(door: &Path) -> Self {
-        let lane = |most| (door.to_owned(), most);
-        Self { asks: Lane::new(lane(ASKERS_MAX), ask), tells: Lane::new(lane(TELLERS_MAX), tell) }
+    pub(crate) fn behind(door: &Path) -> Self {
+        let door = door.to_owned();
+        Self::by(Arc::new(move || Box::new(Line { door: door.clone(), open: None })))
+    }
+
+    /// The gate that callers made so reach.
+    pub(crate) fn by(caller: Callers) -> Self {
+        let (asks, tells) =
+            (Lane::new(&caller, ASKERS_MAX, ask), Lane::new(&caller, TELLERS_MAX, tell));
+        Self { asks, tells }
     }
 
     /// Asks; `hear` is called from another thread.
@@ -60,25 +80,51 @@ impl Gate {
     }
 }
 
-fn ask(line: &mut Line, asked: Asked) {
-    let said = line.ask(asked.question).unwrap_or_else(|error| Said::Nothing {
+fn ask(caller: &mut dyn Caller, asked: Asked) {
+    let said = answered(caller, asked.question).unwrap_or_else(|error| Said::Nothing {
         what: format!("the gate did not answer: {error}"),
         hint: error.hint(),
     });
     (asked.hear)(said);
 }
 
-fn tell(line: &mut Line, said: Ask) {
-    if let Err(error) = line.call::<serde_json::Value>(&said) {
+fn tell(caller: &mut dyn Caller, said: Ask) {
+    if let Err(error) = caller.call(said) {
         crate::screen::talk(format_args!("belay: the node was not told: {error}"));
     }
 }
 
+fn answered(caller: &mut dyn Caller, question: Question) -> Result<Said, DoorError> {
+    match question {
+        Question::Act(act) => {
+            let (action, target, args) = (act.action, act.target, act.args);
+            read(caller.call(Ask::Act { action, target, args })?)
+                .map(|said| Said::Act(Box::new(said)))
+        }
+        Question::Outlook(acts) if acts.is_empty() => {
+            read(caller.call(Ask::Outlook { acts })?).map(|said| Said::Outlook(Box::new(said)))
+        }
+        Question::Outlook(acts) => {
+            let mut all = OutlookSaid { standing: None, open: Vec::with_capacity(acts.len()) };
+            for acts in acts.chunks(PROSPECTS_MAX) {
+                let some: OutlookSaid = read(caller.call(Ask::Outlook { acts: acts.to_vec() })?)?;
+                all.open.extend(some.open);
+                all.standing = all.standing.or(some.standing);
+            }
+            Ok(Said::Outlook(Box::new(all)))
+        }
+    }
+}
+
+fn read<A: DeserializeOwned>(value: Value) -> Result<A, DoorError> {
+    serde_json::from_value(value).map_err(|error| DoorError::NotUnderstood(error.to_string()))
+}
+
 /// What waits to be said at the door, and who says it.
 struct Lane<J> {
-    door: PathBuf,
+    callers: Callers,
     most: usize,
-    say: fn(&mut Line, J),
+    say: fn(&mut dyn Caller, J),
     queue: Mutex<Queue<J>>,
     more: Condvar,
     /// A worker has nothing to do.
@@ -92,9 +138,16 @@ struct Queue<J> {
 }
 
 impl<J: Send + 'static> Lane<J> {
-    fn new((door, most): (PathBuf, usize), say: fn(&mut Line, J)) -> Arc<Self> {
+    fn new(callers: &Callers, most: usize, say: fn(&mut dyn Caller, J)) -> Arc<Self> {
         let queue = Mutex::new(Queue { jobs: VecDeque::new(), workers: 0, idle: 0 });
-        Arc::new(Self { door, most, say, queue, more: Condvar::new(), done: Condvar::new() })
+        Arc::new(Self {
+            callers: Arc::clone(callers),
+            most,
+            say,
+            queue,
+            more: Condvar::new(),
+            done: Condvar::new(),
+        })
     }
 
     fn add(lane: &Arc<Self>, job: J) {
@@ -109,9 +162,9 @@ impl<J: Send + 'static> Lane<J> {
     }
 
     fn work(&self) {
-        let mut line = Line { door: self.door.clone(), open: None };
+        let mut caller = (self.callers)();
         while let Some(job) = self.next() {
-            (self.say)(&mut line, job);
+            (self.say)(&mut *caller, job);
         }
     }
 
@@ -143,29 +196,8 @@ struct Line {
 }
 
 impl Line {
-    fn ask(&mut self, question: Question) -> Result<Said, DoorError> {
-        match question {
-            Question::Act(act) => {
-                let (action, target, args) = (act.action, act.target, act.args);
-                self.call(&Ask::Act { action, target, args }).map(|said| Said::Act(Box::new(said)))
-            }
-            Question::Outlook(acts) if acts.is_empty() => {
-                self.call(&Ask::Outlook { acts }).map(|said| Said::Outlook(Box::new(said)))
-            }
-            Question::Outlook(acts) => {
-                let mut all = OutlookSaid { standing: None, open: Vec::with_capacity(acts.len()) };
-                for acts in acts.chunks(PROSPECTS_MAX) {
-                    let some: OutlookSaid = self.call(&Ask::Outlook { acts: acts.to_vec() })?;
-                    all.open.extend(some.open);
-                    all.standing = all.standing.or(some.standing);
-                }
-                Ok(Said::Outlook(Box::new(all)))
-            }
-        }
-    }
-
     /// A node closes a line on which nothing was said for long, so one that was open is tried anew.
-    fn call<A: DeserializeOwned>(&mut self, ask: &Ask) -> Result<A, DoorError> {
+    fn at_door(&mut self, ask: &Ask) -> Result<Value, DoorError> {
         if let Some(mut open) = self.open.take() {
             match open.call(ask) {
                 Err(DoorError::HungUp | DoorError::Io(_)) => {}
@@ -185,6 +217,12 @@ impl Line {
             self.open = Some(fresh);
         }
         answered
+    }
+}
+
+impl Caller for Line {
+    fn call(&mut self, ask: Ask) -> Result<Value, DoorError> {
+        self.at_door(&ask)
     }
 }
 
@@ -217,7 +255,7 @@ mod tests {
     fn ask(line: &mut Line, target: &str) -> Result<String, DoorError> {
         let (action, target) = ("tool.call".to_owned(), target.to_owned());
         let act = OutlookAsk { action, target, args: Vec::new() };
-        match line.ask(Question::Act(act))? {
+        match answered(line, Question::Act(act))? {
             Said::Act(verdict) => Ok(verdict.rule),
             said @ (Said::Outlook(_) | Said::Nothing { .. }) => panic!("{said:?}"),
         }

@@ -11,6 +11,7 @@
 //! handshake). Refused here: sending anything that was not judged.
 
 mod backward;
+mod greeted;
 mod lists;
 mod looked_at;
 mod notified;
@@ -50,8 +51,19 @@ pub(crate) struct Approved {
     pub(crate) name: String,
     /// How it is reached, as far as that is part of what was approved.
     pub(crate) reached: Json,
+    /// Who judges what is asked of it.
+    pub(crate) judged: Judged,
     /// What was approved; none while somebody looks at it in order to approve it.
     pub(crate) pins: Option<Pins>,
+}
+
+/// Who judges what is asked of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Judged {
+    /// This gateway asks.
+    Here,
+    /// The one that the node hosts for it does, and is the only way to it.
+    Elsewhere,
 }
 
 /// One thing that happened.
@@ -367,6 +379,7 @@ impl Gateway {
         };
         match planned {
             Ok((question, then)) => {
+                let question = self.unless_judged_elsewhere(question, &then);
                 let number = self.next();
                 self.calls.insert(number, Call { phase: Phase::Judging(then), ..call });
                 self.ask(question, Asking::Call(number));
@@ -375,6 +388,22 @@ impl Gateway {
                 self.answer_at(via, message::error(Some(&call.id), code.0, &what, None));
             }
             Err(Unplanned::No(no)) => self.deny(&call, &no),
+        }
+    }
+
+    /// What another gateway judges is not judged twice, only whether the agent stands.
+    fn unless_judged_elsewhere(&self, question: Question, then: &Then) -> Question {
+        match then {
+            Then::Forward { at, .. } if self.servers[*at].is_judged_elsewhere() => {
+                Question::Outlook(Vec::new())
+            }
+            Then::Forward { .. }
+            | Then::Greet(_)
+            | Then::Discover
+            | Then::Listen(_)
+            | Then::Answer(_)
+            | Then::Gather(_)
+            | Then::Everyone { .. } => question,
         }
     }
 

@@ -106,3 +106,27 @@ pub(crate) const ASKERS_MAX: usize = 12;
 
 /// Time after which whoever has nothing to ask gives its seat at the door back.
 pub(crate) const IDLE_MS_MAX: u64 = 5_000;
+
+/// Times that a server may ask something before it answers one call.
+pub(crate) const ROUNDS_MAX: usize = 16;
+
+/// Questions that it may ask at a time.
+pub(crate) const ASKED_MAX: usize = 16;
+
+/// Time for a server's connection, its TLS included.
+pub(crate) const CONNECT_MS_MAX: u64 = 10_000;
+
+/// Connections to one server that wait for the next request.
+pub(crate) const IDLE_CONNECTIONS_MAX: usize = 8;
+
+/// Servers that a node reaches for its agents at once: each is some threads.
+pub(crate) const REACHES_MAX: usize = 64;
+
+/// Headers that open one server.
+pub(crate) const HEADERS_MAX: usize = 16;
+
+/// Bytes that may follow the message that answers until its connection is given up.
+pub(crate) const REST_BYTES_MAX: usize = 64 * 1024;
+
+/// Letters of a server's own words that are told on: a sentence or two.
+pub(crate) const REASON_CHARS_MAX: usize = 300;

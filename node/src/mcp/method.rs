@@ -124,10 +124,23 @@ methods! {
     ResourceUpdated = sdk::ResourceUpdatedNotificationMethod::VALUE, Server, Standing;
 }
 
+/// Methods that name something, and the parameter in which they do.
+const NAMING: [(&[Method], &str); 3] = [
+    (&[Method::CallTool, Method::GetPrompt], "name"),
+    (&[Method::ReadResource, Method::Subscribe, Method::Unsubscribe], "uri"),
+    (&[Method::GetTask, Method::UpdateTask, Method::CancelTask], "taskId"),
+];
+
 impl Method {
     /// The method of that name.
     pub(crate) fn named(text: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|method| method.text() == text)
+    }
+
+    /// The parameter in which it names what it is about, where it does (MCP 2026-07-28, Streamable
+    /// HTTP, "Request Headers").
+    pub(crate) fn names(self) -> Option<&'static str> {
+        NAMING.iter().find(|(methods, _)| methods.contains(&self)).map(|(_, member)| *member)
     }
 
     /// True where the client says it.

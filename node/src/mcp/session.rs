@@ -6,15 +6,19 @@
 
 use super::child::{self, Heard, Line};
 use super::gate::Gate;
-use super::gateway::{Approved, Came, Gateway, Input, MAIN, Output, Question};
+use super::gateway::{Approved, Came, Gateway, Input, Judged, MAIN, Output, Question};
 use super::json::Json;
-use super::limits::{END_GRACE_MS, QUEUE_MAX, TICK_MS};
+use super::limits::{BODY_MS_MAX, END_GRACE_MS, QUEUE_MAX, TICK_MS};
 use super::pin::{Change, Pins};
+use super::reached::{Reached, Stand, Told};
+use super::remote::Credential;
 use crate::api::Ask;
 use crate::api::connector::{ConnectorAsk, ConnectorSaid};
 use crate::api::event::ToldAsk;
 use std::collections::BTreeMap;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
@@ -43,11 +47,40 @@ pub(crate) fn on_stdio(connectors: Vec<ConnectorSaid>, door: &Path) -> io::Resul
     let say = |_via: u64, message: Json, _last: bool| {
         writeln!(out, "{message}").and_then(|()| out.flush())
     };
-    Session::new(connectors, Gate::behind(door), news).serve(&heard, say)
+    let stand = Stand::Below(door.to_owned());
+    Session::new(connectors, stand, Gate::behind(door), news).serve(&heard, say)
+}
+
+/// Serves a client on a stream until it leaves, with one connector.
+///
+/// # Errors
+/// What the stream says.
+pub(crate) fn on_stream(
+    connector: ConnectorSaid,
+    stand: Stand,
+    gate: Gate,
+    stream: UnixStream,
+) -> io::Result<()> {
+    let (news, heard) = sync_channel(QUEUE_MAX);
+    stream.set_write_timeout(Some(Duration::from_millis(BODY_MS_MAX)))?;
+    let (client, reading, mut out) = (news.clone(), stream.try_clone()?, stream.try_clone()?);
+    thread::Builder::new().spawn(move || read_lines(reading, &client))?;
+    let say = |_via: u64, message: Json, _last: bool| {
+        let line = format!("{message}\n");
+        out.write_all(line.as_bytes())
+    };
+    let served = Session::new(vec![connector], stand, gate, news).serve(&heard, say);
+    // Whoever reads it knows by that; it may be closed already.
+    let _ = stream.shutdown(Shutdown::Both);
+    served
 }
 
 fn read_client(news: &SyncSender<News>) {
-    child::lines(BufReader::new(io::stdin()), |line| {
+    read_lines(io::stdin(), news);
+}
+
+fn read_lines(client: impl Read, news: &SyncSender<News>) {
+    child::lines(BufReader::new(client), |line| {
         let input = match line {
             Line::Whole(bytes) => Input::Client { via: MAIN, bytes },
             Line::TooLong => Input::ClientTooLong { via: MAIN },
@@ -62,17 +95,24 @@ fn read_client(news: &SyncSender<News>) {
 pub(super) struct Session {
     gateway: Gateway,
     connectors: Vec<ConnectorSaid>,
-    running: BTreeMap<usize, child::Server>,
+    stand: Stand,
+    running: BTreeMap<usize, Reached>,
     gate: Gate,
     news: SyncSender<News>,
     begun: Instant,
 }
 
 impl Session {
-    pub(super) fn new(connectors: Vec<ConnectorSaid>, gate: Gate, news: SyncSender<News>) -> Self {
-        let gateway = Gateway::new(connectors.iter().map(approved).collect());
+    pub(super) fn new(
+        connectors: Vec<ConnectorSaid>,
+        stand: Stand,
+        gate: Gate,
+        news: SyncSender<News>,
+    ) -> Self {
+        let known = |connector| approved(connector, &stand);
+        let gateway = Gateway::new(connectors.iter().map(known).collect());
         let running = BTreeMap::new();
-        Self { gateway, connectors, running, gate, news, begun: Instant::now() }
+        Self { gateway, connectors, stand, running, gate, news, begun: Instant::now() }
     }
 
     /// Carries on until the client leaves or cannot be told anything.
@@ -100,7 +140,7 @@ impl Session {
         input: Input,
         say: &mut impl FnMut(u64, Json, bool) -> io::Result<()>,
     ) -> io::Result<()> {
-        self.gateway.handle(self.now_ms(), input);
+        self.take(input);
         while let Some(output) = self.gateway.poll() {
             self.perform(output, say)?;
         }
@@ -133,7 +173,7 @@ impl Session {
         match output {
             Output::Client { via, message, last } => return say(via, message, last),
             Output::Start { at } => self.start(at),
-            Output::Server { at, message } => self.say_to(at, &message),
+            Output::Server { at, message } => self.say_to(at, message),
             Output::End { at } => {
                 if let Some(server) = self.running.remove(&at) {
                     server.end(0);
@@ -154,9 +194,23 @@ impl Session {
         });
     }
 
+    /// Something happened; what a server says goes over its bridge first.
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Server { at, bytes } => {
+                let told = match self.running.get_mut(&at) {
+                    Some(server) => server.hear(bytes),
+                    None => Some(vec![bytes]),
+                };
+                self.told(at, told);
+            }
+            other => self.gateway.handle(self.now_ms(), other),
+        }
+    }
+
     fn start(&mut self, at: usize) {
         let Some(connector) = self.connectors.get(at) else { return };
-        match start(connector, at, self.news.clone()) {
+        match start(connector, at, &self.stand, self.news.clone()) {
             Ok(server) => drop(self.running.insert(at, server)),
             Err(error) => {
                 let why = format!("it could not be started: {error}");
@@ -165,12 +219,21 @@ impl Session {
         }
     }
 
-    fn say_to(&mut self, at: usize, message: &Json) {
-        let heard = self.running.get(&at).is_none_or(|server| server.say(message.to_string()));
-        if !heard {
+    fn say_to(&mut self, at: usize, message: Json) {
+        if let Some(server) = self.running.get_mut(&at) {
+            let told = server.say(message);
+            self.told(at, told);
+        }
+    }
+
+    fn told(&mut self, at: usize, told: Told) {
+        let Some(heard) = told else {
             drop(self.running.remove(&at));
             let why = "it does not read what it is told".to_owned();
-            self.gateway.handle(self.now_ms(), Input::Gone { at, why });
+            return self.gateway.handle(self.now_ms(), Input::Gone { at, why });
+        };
+        for bytes in heard {
+            self.gateway.handle(self.now_ms(), Input::Server { at, bytes });
         }
     }
 
@@ -208,8 +271,12 @@ fn outcome(of: String, came: Came, took_ms: u64) -> Ask {
     Ask::Outcome(ToldAsk { of, came: came.to_owned(), took_ms, ..ToldAsk::default() })
 }
 
-fn approved(connector: &ConnectorSaid) -> Approved {
+fn approved(connector: &ConnectorSaid, stand: &Stand) -> Approved {
     Approved {
+        judged: match (&connector.url, stand) {
+            (Some(_), Stand::Below(_)) => Judged::Elsewhere,
+            (None, _) | (Some(_), Stand::Keeper(_)) => Judged::Here,
+        },
         name: connector.name.clone(),
         reached: reached(connector),
         pins: Some(connector.approved.clone()),
@@ -229,8 +296,9 @@ fn reached(connector: &ConnectorSaid) -> Json {
 fn start(
     connector: &ConnectorSaid,
     at: usize,
+    stand: &Stand,
     news: SyncSender<News>,
-) -> io::Result<child::Server> {
+) -> io::Result<Reached> {
     let hear = move |heard| {
         let input = match heard {
             Heard::Line(bytes) => Input::Server { at, bytes },
@@ -243,7 +311,7 @@ fn start(
         // The loop may have ended already.
         let _ = news.send(News::Input(input));
     };
-    child::Server::start(&connector.command, &connector.env, hear)
+    Reached::start(connector, stand, hear)
 }
 
 /// What a server shows, to be approved: its pins, what a model would read, and names that are not
@@ -263,9 +331,10 @@ pub(crate) struct Shown {
 ///
 /// # Errors
 /// Why it could not be looked at.
-pub(crate) fn look(connector: &ConnectorSaid) -> Result<Shown, String> {
+pub(crate) fn look(connector: &ConnectorSaid, credential: Credential) -> Result<Shown, String> {
     let (news, heard) = sync_channel(QUEUE_MAX);
-    let unjudged = Approved { pins: None, ..approved(connector) };
+    let stand = Stand::Keeper(credential);
+    let unjudged = Approved { pins: None, ..approved(connector, &stand) };
     let mut gateway = Gateway::new(vec![unjudged]);
     let begun = Instant::now();
     let now_ms = || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -274,13 +343,14 @@ pub(crate) fn look(connector: &ConnectorSaid) -> Result<Shown, String> {
     loop {
         while let Some(output) = gateway.poll() {
             match output {
-                Output::Start { at } => match start(connector, at, news.clone()) {
+                Output::Start { at } => match start(connector, at, &stand, news.clone()) {
                     Ok(started) => server = Some(started),
                     Err(error) => return Err(format!("it could not be started: {error}")),
                 },
-                Output::Server { message, .. } => {
-                    if let Some(server) = &server {
-                        server.say(message.to_string());
+                Output::Server { at, message } => {
+                    let told = server.as_mut().and_then(|server| server.say(message));
+                    for bytes in told.unwrap_or_default() {
+                        gateway.handle(now_ms(), Input::Server { at, bytes });
                     }
                 }
                 Output::End { .. } => drop(server.take()),
@@ -303,6 +373,15 @@ pub(crate) fn look(connector: &ConnectorSaid) -> Result<Shown, String> {
             Ok(News::Input(input)) => input,
             Ok(News::Left) | Err(_) => Input::Tick,
         };
-        gateway.handle(now_ms(), input);
+        let told = match (input, server.as_mut()) {
+            (Input::Server { bytes, .. }, Some(server)) => server.hear(bytes),
+            (input, _) => {
+                gateway.handle(now_ms(), input);
+                None
+            }
+        };
+        for bytes in told.unwrap_or_default() {
+            gateway.handle(now_ms(), Input::Server { at: 0, bytes });
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::api::connector::{ConnectorAsk, ConnectorSaid};
 use crate::fault::Fault;
 use crate::mcp::connectors;
 use crate::mcp::pin::Change;
+use crate::vault::{Headers, SealError};
 use belay_mesh::output::{Refusal, RefusalKind};
 use serde_json::Value;
 
@@ -18,6 +19,8 @@ impl Shell {
         match ask {
             ConnectorAsk::List => self.connectors(),
             ConnectorAsk::Differs { name, changes } => self.keep_differences(&name, changes),
+            // Where a line is handed over, it is so before this.
+            ConnectorAsk::Reach { name } => Err(unknown(&name)),
             ConnectorAsk::Keep { .. } | ConnectorAsk::Remove { .. } => {
                 let why = "agents add, approve and remove no connectors";
                 let hint = "whoever answers for this device does, in a terminal of his own";
@@ -30,9 +33,11 @@ impl Shell {
     pub(super) fn operators_connectors(&self, ask: ConnectorAsk) -> Result<Value, Refusal> {
         match ask {
             ConnectorAsk::List => self.connectors(),
-            ConnectorAsk::Keep { connector, replace } => self.keep_connector(*connector, replace),
+            ConnectorAsk::Keep { connector, replace, headers } => {
+                self.keep_connector(*connector, replace, headers)
+            }
             ConnectorAsk::Remove { name } => self.remove_connector(&name),
-            ConnectorAsk::Differs { .. } => {
+            ConnectorAsk::Differs { .. } | ConnectorAsk::Reach { .. } => {
                 let hint = "use `belay` of the version that runs the node";
                 Err(Refusal::new(RefusalKind::WrongUse, "asked at the wrong door", hint))
             }
@@ -49,20 +54,38 @@ impl Shell {
         Ok(serde_json::to_value(all).unwrap_or(Value::Null))
     }
 
-    fn keep_connector(&self, connector: ConnectorSaid, replace: bool) -> Result<Value, Refusal> {
+    /// One that is reached by a URL.
+    pub(super) fn connector_with_url(&self, name: &str) -> Result<ConnectorSaid, Refusal> {
+        let all = self.connectors.all().map_err(said)?;
+        let found = all.into_iter().find(|known| known.name == name && known.url.is_some());
+        found.ok_or_else(|| unknown(name))
+    }
+
+    fn keep_connector(
+        &self,
+        connector: ConnectorSaid,
+        replace: bool,
+        headers: Option<Headers>,
+    ) -> Result<Value, Refusal> {
         connectors::check(&connector).map_err(said)?;
+        if let Some(headers) = &headers {
+            connectors::check_headers(headers).map_err(said)?;
+        }
         let mut all = self.connectors.all().map_err(said)?;
-        let known = all.iter().position(|own| own.name == connector.name);
+        let name = connector.name.clone();
+        let known = all.iter().position(|own| own.name == name);
         match (known, replace) {
             (Some(at), true) => all[at] = connector,
             (None, false) => all.push(connector),
             (Some(_), false) => {
-                let name = &connector.name;
                 let why = format!("there is a connector {name} already");
                 let hint = format!("remove it first: `belay connector remove {name}`");
                 return Err(Refusal::new(RefusalKind::WrongUse, why, hint));
             }
-            (None, true) => return Err(unknown(&connector.name)),
+            (None, true) => return Err(unknown(&name)),
+        }
+        if let Some(headers) = headers {
+            self.held.keep(&name, &headers).map_err(|error| sealing(&error))?;
         }
         self.connectors.write(all).map_err(said)?;
         Ok(Value::Null)
@@ -75,6 +98,7 @@ impl Shell {
         if all.len() == before {
             return Err(unknown(name));
         }
+        self.held.forget(name).map_err(|error| sealing(&error))?;
         self.connectors.write(all).map_err(said)?;
         Ok(Value::Null)
     }
@@ -92,6 +116,10 @@ impl Shell {
 fn unknown(name: &str) -> Refusal {
     let why = format!("there is no connector {name}");
     Refusal::new(RefusalKind::WrongUse, why, "`belay connector list` names them")
+}
+
+fn sealing(error: &SealError) -> Refusal {
+    Refusal::new(RefusalKind::Failed, error.to_string(), error.hint())
 }
 
 fn said(fault: Fault) -> Refusal {

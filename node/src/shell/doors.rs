@@ -5,10 +5,12 @@
 
 use super::programs::look_for;
 use super::{News, Shell, said};
+use crate::api::connector::ConnectorAsk;
 use crate::api::{self, Ask, OffloadAsk, OutlookAsk, RunAsk};
 use crate::clock;
-use crate::door::{Caller, Door, DoorName, Refusal as DoorRefusal, Visit};
+use crate::door::{Caller, Door, DoorError, DoorName, Refusal as DoorRefusal, Visit};
 use crate::fault::Fault;
+use crate::mcp::gate::{Caller as GateCaller, Gate};
 use crate::os;
 use crate::program::Remembered;
 use crate::subject;
@@ -26,6 +28,7 @@ use belay_mesh::{Input, Request};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,6 +47,17 @@ impl Asked {
             ask.payload = Some(sealed);
         }
         self
+    }
+
+    /// Where the caller stands.
+    pub(super) fn ancestry(&self) -> &[(u32, u64)] {
+        &self.caller.ancestry
+    }
+
+    /// The gate as it is for this caller, asked from within.
+    pub(super) fn gate(&self, news: mpsc::Sender<News>) -> Gate {
+        let caller = self.caller.clone();
+        Gate::by(Arc::new(move || Box::new(Within { caller: caller.clone(), news: news.clone() })))
     }
 
     /// Says No to whoever asked.
@@ -65,7 +79,27 @@ enum Asking {
     Run(Box<RunAsk>, Box<Remembered>),
 }
 
+/// Asks at the loop itself, as one who stands at the agents' door.
+struct Within {
+    caller: Standing,
+    news: mpsc::Sender<News>,
+}
+
+impl GateCaller for Within {
+    fn call(&mut self, ask: Ask) -> Result<Value, DoorError> {
+        let (reply, answered) = oneshot::channel();
+        let (caller, ask) = (self.caller.clone(), Asking::Plain(ask));
+        let asked = Asked { door: DoorName::Agent, caller, ask, reply };
+        self.news.blocking_send(News::Visit(Box::new(asked))).map_err(|_| DoorError::HungUp)?;
+        match answered.blocking_recv() {
+            Ok(Reply::Said(said)) => said.map_err(DoorError::Refused),
+            Ok(Reply::Given(..) | Reply::Handed(..)) | Err(_) => Err(DoorError::HungUp),
+        }
+    }
+}
+
 /// Where a caller stands: his own process, and every parent of it.
+#[derive(Clone)]
 struct Standing {
     ancestry: Vec<(u32, u64)>,
 }
@@ -74,6 +108,8 @@ struct Standing {
 pub(super) enum Reply {
     /// One line.
     Said(Result<Value, DoorRefusal>),
+    /// One line, and then the stream is whoever's asked for it.
+    Given(Value, oneshot::Sender<UnixStream>),
     /// One line, and then the stream belongs to a warden of this award.
     Handed(Value, oneshot::Sender<UnixStream>),
 }
@@ -110,6 +146,12 @@ impl Shell {
         {
             let from = *from;
             return self.tell_rows(*asked, from);
+        }
+        if let (DoorName::Agent, Asking::Plain(Ask::Connector(ConnectorAsk::Reach { name }))) =
+            (asked.door, &asked.ask)
+        {
+            let name = name.clone();
+            return self.reach(*asked, &name);
         }
         if let Some(file) = self.to_seal(&mut asked) {
             return self.seal(*asked, file);
@@ -476,6 +518,13 @@ async fn attend(mut visit: Visit, door: DoorName, news: mpsc::Sender<News>) {
         let told = match answered.await {
             Ok(Reply::Said(Ok(value))) => visit.answer(&value).await,
             Ok(Reply::Said(Err(refusal))) => visit.refuse(&refusal).await,
+            Ok(Reply::Given(value, take)) => {
+                if visit.answer(&value).await.is_ok() {
+                    // Whoever was to have it may have gone.
+                    drop(take.send(visit.into_stream().0));
+                }
+                return;
+            }
             Ok(Reply::Handed(value, take)) => {
                 if visit.answer(&value).await.is_ok() {
                     let (stream, caller, seat) = visit.into_stream();

@@ -26,3 +26,10 @@ pub(super) const AGENT_LIST_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// An agent signs within this; it may ask its user to confirm first.
 pub(super) const AGENT_SIGN_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Headers of one connector as they are kept, in bytes: a token of 2 KiB and its name; sealed they
+/// stay below [`SEALED_BYTES_MAX`].
+pub(super) const HELD_BYTES_MAX: usize = 3072;
+
+/// Work to open them, as a power of two: what opens them is a key of 256 bits.
+pub(super) const HELD_WORK_LOG2: u8 = 1;

@@ -15,6 +15,7 @@
 //! the place of one that was not set aside.
 
 mod error;
+mod held;
 mod kept;
 mod keys;
 mod limits;
@@ -25,6 +26,7 @@ mod tests;
 mod unlock;
 
 pub use error::{OpenError, SealError, UnlockError};
+pub(crate) use held::{Headers, Held, fits};
 pub use kept::KeptError;
 pub use keys::{KeyName, Sealed, Seed32, Vault, open_sealed};
 pub use limits::{PASSPHRASE_CHARS_MIN, SEALED_BYTES_MAX, UNLOCK_FILE_BYTES_MAX};

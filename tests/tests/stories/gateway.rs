@@ -50,15 +50,15 @@ pub(super) fn add_story(fleet: &Nodes, tools: &[Value]) -> Answer {
     fleet.json(LAPTOP, &[&["connector", "add", "story", "--yes", "--"], &command[..]].concat())
 }
 
-fn request(id: u64, method: &str, params: Value) -> String {
+pub(super) fn request(id: u64, method: &str, params: Value) -> String {
     json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string()
 }
 
-fn call(id: u64, name: &str, arguments: Value) -> String {
+pub(super) fn call(id: u64, name: &str, arguments: Value) -> String {
     request(id, "tools/call", json!({"name": name, "arguments": arguments}))
 }
 
-fn hello() -> Vec<String> {
+pub(super) fn hello() -> Vec<String> {
     let params = json!({"protocolVersion": "2025-11-25", "capabilities": {},
         "clientInfo": {"name": "story", "version": "1"}});
     let ready = json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string();
@@ -77,12 +77,12 @@ fn agent(fleet: &Nodes, name: &str, lines: &[String]) -> Vec<Value> {
     said.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn answer(told: &[Value], id: u64) -> &Value {
+pub(super) fn answer(told: &[Value], id: u64) -> &Value {
     let found = told.iter().find(|message| message["id"] == id && message["method"].is_null());
     found.unwrap_or_else(|| panic!("no answer to {id} in {told:#?}"))
 }
 
-fn text(answer: &Value) -> &str {
+pub(super) fn text(answer: &Value) -> &str {
     answer["result"]["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text in {answer}"))
 }
 

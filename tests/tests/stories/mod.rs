@@ -19,6 +19,7 @@ mod events;
 mod full_disk;
 mod gateway;
 mod gateway_http;
+mod gateway_remote;
 mod impact;
 mod invite_members;
 mod keys_kept;

@@ -95,7 +95,7 @@ impl Gateway {
         message: &Message,
     ) -> Result<Question, Box<No>> {
         // The roots themselves are judged, once they are known.
-        if known == Some(Method::ListRoots) {
+        if known == Some(Method::ListRoots) || self.servers[at].is_judged_elsewhere() {
             return Ok(Question::Outlook(Vec::new()));
         }
         let target = format!("{}:{method}", self.servers[at].name());
@@ -156,7 +156,8 @@ impl Gateway {
     pub(super) fn answered(&mut self, number: u64, answer: Json) {
         let waits = |backward: &&Backward| backward.asked && backward.roots.is_none();
         let Some(backward) = self.backward.get(&number).filter(waits) else { return };
-        let roots = Method::named(&backward.method) == Some(Method::ListRoots);
+        let roots = Method::named(&backward.method) == Some(Method::ListRoots)
+            && !self.servers[backward.at].is_judged_elsewhere();
         match answer.get("result") {
             Some(result) if roots => match roots_of(result) {
                 Ok(found) => self.judge_roots(number, found, answer),

@@ -12,9 +12,10 @@ use super::super::message::{self, Id, Kind, Message};
 use super::super::method::Method;
 use super::super::name;
 use super::super::pin::{Change, Pins};
+use super::greeted::{greeting_params, reason};
 use super::lists::Listing;
 use super::pages::{Paged, Pages};
-use super::{Approved, Came, Gateway, MAIN, Output, Phase};
+use super::{Approved, Came, Gateway, Judged, MAIN, Output, Phase};
 use rmcp::model::{ErrorCode, ProtocolVersion};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,6 +84,11 @@ impl Server {
         &self.approved.name
     }
 
+    /// Whether another gateway judges what is asked of it.
+    pub(super) fn is_judged_elsewhere(&self) -> bool {
+        self.approved.judged == Judged::Elsewhere
+    }
+
     /// Whether it can do this, by its own word.
     pub(super) fn has(&self, capability: &str) -> bool {
         self.greeting.at(&["capabilities", capability]).is_some()
@@ -140,6 +146,8 @@ impl Server {
         }
         match self.tool(tool) {
             Some(_) => Ok(()),
+            // Whoever judges there shows what may be called, and says why not.
+            None if self.is_judged_elsewhere() => Ok(()),
             None => {
                 let why = format!("{connector} has no tool {tool} any more");
                 Err(No::own("server", why, "list the tools again"))
@@ -321,7 +329,7 @@ impl Gateway {
             known.iter().any(|known| known.as_str() == version)
         };
         let fault = match version {
-            None if failed => Some("it refused the handshake".to_owned()),
+            None if failed => Some(format!("it refused the handshake: {}", reason(message))),
             None => Some("its handshake names no version".to_owned()),
             Some(version) if !known(version) => Some("it names an unknown version".to_owned()),
             Some(_) => None,
@@ -544,24 +552,4 @@ impl Gateway {
 pub(super) fn came_of(failed: bool, whole: &Json) -> Came {
     let says_so = whole.at(&["result", "isError"]) == Some(&Json::Bool(true));
     if failed || says_so { Came::Failed } else { Came::Done }
-}
-
-/// The handshake with a server, as the client's own.
-fn greeting_params(client: Option<&Json>) -> Json {
-    let or = |name: &str, other: Json| {
-        client.and_then(|params| params.get(name)).cloned().unwrap_or(other)
-    };
-    let newest = ProtocolVersion::LATEST_WITH_INITIALIZE;
-    let own = Json::object([
-        ("name", Json::text("belay")),
-        ("version", Json::text(env!("CARGO_PKG_VERSION"))),
-    ]);
-    let mut params = client.cloned().unwrap_or(Json::object([]));
-    params.take("_meta");
-    let version = or("protocolVersion", Json::text(newest.as_str()));
-    let known = version.as_text().is_some_and(|version| version <= newest.as_str());
-    params.set("protocolVersion", if known { version } else { Json::text(newest.as_str()) });
-    params.set("capabilities", or("capabilities", Json::object([])));
-    params.set("clientInfo", or("clientInfo", own));
-    params
 }

@@ -53,7 +53,7 @@ fn approved(name: &str, tools: &[&str]) -> Approved {
     let reached = Json::text(name);
     let tools: Vec<Json> = tools.iter().map(|tool| json(tool)).collect();
     let pins = Pins::of(&reached, &greeting_of(name), &tools);
-    Approved { name: name.into(), reached, pins: Some(pins) }
+    Approved { name: name.into(), reached, judged: Judged::Here, pins: Some(pins) }
 }
 
 fn greeting_of(name: &str) -> Json {

@@ -23,13 +23,6 @@ const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 const META_VERSION: [&str; 2] = ["_meta", "io.modelcontextprotocol/protocolVersion"];
 
-/// Methods that name something, and the parameter in which they do.
-const NAMING: [(&[Method], &str); 3] = [
-    (&[Method::CallTool, Method::GetPrompt], "name"),
-    (&[Method::ReadResource, Method::Subscribe, Method::Unsubscribe], "uri"),
-    (&[Method::GetTask, Method::UpdateTask, Method::CancelTask], "taskId"),
-];
-
 /// How clients and servers speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Era {
@@ -134,8 +127,7 @@ fn same(
 /// What the body names, where its method names something.
 pub(super) fn named(message: &Message) -> Option<&str> {
     let method = message.whole.get("method").and_then(Json::as_text).and_then(Method::named)?;
-    let (_, member) = NAMING.iter().find(|(methods, _)| methods.contains(&method))?;
-    message.params()?.get(member)?.as_text()
+    message.params()?.get(method.names()?)?.as_text()
 }
 
 /// A name that cannot stand in a header is written `=?base64?…?=`.

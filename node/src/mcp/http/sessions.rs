@@ -10,6 +10,7 @@ use super::super::gate::Gate;
 use super::super::gateway::{Input, MAIN};
 use super::super::json::Json;
 use super::super::limits::{QUEUE_MAX, SESSIONS_MAX};
+use super::super::reached::Stand;
 use super::super::session::{News, Session};
 use super::headers::Era;
 use super::refused::Refused;
@@ -52,6 +53,13 @@ pub(super) struct Live {
     streams: Mutex<Streams>,
     used: Mutex<Instant>,
     ended: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+/// What a session begins with.
+struct Begin {
+    connectors: Vec<ConnectorSaid>,
+    door: PathBuf,
+    gate: Gate,
 }
 
 /// Where its words go.
@@ -149,7 +157,8 @@ impl Sessions {
             Key::Handshake(_) => Era::Handshake,
             Key::Stateless(_) => Era::Stateless,
         };
-        let live = Live::start(connector, era, connectors, self.gate.clone());
+        let session = Begin { connectors, door: self.door.clone(), gate: self.gate.clone() };
+        let live = Live::start(connector, era, session);
         all.insert(key, Arc::clone(&live));
         Ok(live)
     }
@@ -196,12 +205,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Live {
-    fn start(
-        connector: Option<String>,
-        era: Era,
-        connectors: Vec<ConnectorSaid>,
-        gate: Gate,
-    ) -> Arc<Self> {
+    fn start(connector: Option<String>, era: Era, begin: Begin) -> Arc<Self> {
         let (news, heard) = sync_channel(QUEUE_MAX);
         let live = Arc::new(Self {
             connector,
@@ -212,7 +216,8 @@ impl Live {
             ended: Mutex::default(),
         });
         let own = Arc::clone(&live);
-        let session = Session::new(connectors, gate, news);
+        let Begin { connectors, door, gate } = begin;
+        let session = Session::new(connectors, Stand::Below(door), gate, news);
         *lock(&live.ended) = Some(thread::spawn(move || own.carry_on(session, &heard)));
         live
     }
