@@ -5,7 +5,8 @@
 //! finds in its environment, `listen` is a server there, `reach` asks at the agents' door for a
 //! connector's line. A line behind the word `unheard` is not waited for. `server TOOLS SEEN` lists
 //! the tools of a file and does what a tool is called: `echo` answers with its arguments, `crash`
-//! ends, `endless` never ends its line, and so on. Refused here: belief; whatever comes is printed or kept for the story to look at.
+//! ends, `endless` never ends its line, and so on. Refused here: belief; whatever comes is printed
+//! or kept for the story to look at.
 
 pub mod http;
 mod listen;
