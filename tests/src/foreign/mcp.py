@@ -1,7 +1,8 @@
 """Talks to MCP servers with the official client: once directly, once through the gateway.
 
-Usage: mcp.py SPEC. SPEC names servers, each with its direct command, its command through the
-gateway, and what is asked of it. Prints one JSON object: what each way answered, by server.
+Usage: mcp.py SPEC. SPEC names servers, each with its direct way, its way through the gateway, and
+what is asked of it. A way is a command, a URL, or `gateway:NAME`: the endpoint that an agent finds
+in its environment. Prints one JSON object: what each way answered, by server.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import os
 import sys
 import time
 
+import httpx2
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.client import Client
 from mcp.client.stdio import stdio_client
@@ -37,9 +39,25 @@ def session_of(streams, roots):
     return ClientSession(streams[0], streams[1], **more)
 
 
-async def look(command, asks, roots):
-    parameters = StdioServerParameters(command=command[0], args=command[1:], env=dict(os.environ))
-    async with stdio_client(parameters) as streams, session_of(streams, roots) as session:
+def program(way):
+    return StdioServerParameters(command=way[0], args=way[1:], env=dict(os.environ))
+
+
+def over_http(url):
+    headers = {}
+    if url.startswith("gateway:"):
+        headers["Authorization"] = "Bearer " + os.environ["BELAY_MCP_TOKEN"]
+        url = os.environ["BELAY_MCP_URL"] + "/" + url.removeprefix("gateway:")
+    client = httpx2.AsyncClient(headers=headers, timeout=60)
+    return streamable_http_client(url, http_client=client)
+
+
+def opened(way):
+    return over_http(way) if isinstance(way, str) else stdio_client(program(way))
+
+
+async def look(way, asks, roots):
+    async with opened(way) as streams, session_of(streams, roots) as session:
         said = {"initialize": plain(await session.initialize())}
         said["tools"] = plain(await session.list_tools())["tools"]
         said["asked"] = []
@@ -56,11 +74,9 @@ async def by_mode(spec):
     """What the client of both eras gets in each of its modes."""
     said = {}
     for mode in spec["modes"]:
-        command = spec["command"]
-        parameters = StdioServerParameters(
-            command=command[0], args=command[1:], env=dict(os.environ)
-        )
-        async with Client(parameters, mode=mode) as client:
+        way = spec["command"]
+        server = over_http(way) if isinstance(way, str) else program(way)
+        async with Client(server, mode=mode) as client:
             tools = plain(await client.list_tools())["tools"]
             result = plain(await client.call_tool(spec["tool"], spec["arguments"]))
             version = str(client.session.protocol_version)
@@ -104,18 +120,10 @@ async def figures(spec, at_once):
     tool, arguments, calls = spec["tool"], spec["arguments"], spec["calls"]
     found = {}
     for name, way in spec["ways"].items():
-        if isinstance(way, str):
-            async with streamable_http_client(way) as streams:
-                async with session_of(streams, []) as session:
-                    found[name] = await timed(session, tool, arguments, calls, at_once)
-        else:
-            parameters = StdioServerParameters(
-                command=way[0], args=way[1:], env=dict(os.environ)
-            )
-            async with stdio_client(parameters) as streams:
-                async with session_of(streams, []) as session:
-                    found[name] = await timed(session, tool, arguments, calls, at_once)
-                    found[name]["rss_kib"] = memory(way[0])
+        async with opened(way) as streams, session_of(streams, []) as session:
+            found[name] = await timed(session, tool, arguments, calls, at_once)
+            if not isinstance(way, str):
+                found[name]["rss_kib"] = memory(way[0])
     return found
 
 

@@ -48,6 +48,32 @@ struct Desk {
     script: PathBuf,
 }
 
+/// How a client reaches the gateway.
+#[derive(Clone, Copy)]
+enum Door {
+    Pipe,
+    Http,
+}
+
+impl Door {
+    const BOTH: [Self; 2] = [Self::Pipe, Self::Http];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pipe => "pipe",
+            Self::Http => "http",
+        }
+    }
+
+    /// The way to one connector, as the script takes it.
+    fn way(self, belay: &str, connector: &str) -> Value {
+        match self {
+            Self::Pipe => json!([belay, "mcp", connector]),
+            Self::Http => json!(format!("gateway:{connector}")),
+        }
+    }
+}
+
 /// One server: its connector, command, and what is asked of it.
 struct Asked {
     name: &'static str,
@@ -70,6 +96,7 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     desk.roots_are_held();
     desk.both_eras_are_served();
     desk.the_inspector_sees_the_same();
+    desk.a_server_behind_a_url_is_the_same();
     desk.a_changed_descriptor_is_blocked();
     desk.figures();
     Ok(())
@@ -170,12 +197,12 @@ impl Desk {
     }
 
     /// What a server says directly, and through the gateway, to the Python client.
-    fn both(&self, zone: &str, servers: &[Asked]) -> Value {
+    fn both(&self, zone: &str, servers: &[Asked], door: Door) -> Value {
         let belay = self.fleet.belay().exe().display().to_string();
         let of = |server: &Asked| {
             json!({
                 "name": server.name, "direct": server.command, "asks": server.asks,
-                "roots": server.roots, "gateway": [belay, "mcp", server.name],
+                "roots": server.roots, "gateway": door.way(&belay, server.name),
             })
         };
         let spec = json!({"servers": servers.iter().map(of).collect::<Vec<_>>()});
@@ -220,8 +247,14 @@ impl Desk {
 
     /// Goal: handshake, tools and results are those of the server, whatever it is written in.
     fn results_are_equal(&self) {
+        for door in Door::BOTH {
+            self.results_are_equal_by(door);
+        }
+    }
+
+    fn results_are_equal_by(&self, door: Door) {
         let servers = self.servers();
-        let said = self.both("UTC", &servers);
+        let said = self.both("UTC", &servers, door);
         for server in &servers {
             let (direct, gateway) = (&said[server.name]["direct"], &said[server.name]["gateway"]);
             assert_eq!(direct["initialize"], gateway["initialize"], "{}", server.name);
@@ -239,7 +272,8 @@ impl Desk {
             for at in 0..count {
                 assert_eq!(one[at], other[at], "{}: {}", server.name, server.asks[at]);
             }
-            println!("mcp: {}: {} tools, {count} answers equal", server.name, shown.len());
+            let (name, by) = (server.name, door.name());
+            println!("mcp: {name} by {by}: {} tools, {count} answers equal", shown.len());
         }
     }
 
@@ -247,14 +281,16 @@ impl Desk {
     /// real client hands to its model; directly both go through.
     fn forbidden_things_are_refused(&self) {
         let servers = self.servers();
-        let said = self.both("UTC", &servers[..1]);
-        let (direct, gateway) = (&said["filesystem"]["direct"], &said["filesystem"]["gateway"]);
-        assert_eq!(direct["asked"][3]["content"][0]["text"], "two\n", "{direct}");
-        for (at, rule) in [(3, "no-secret"), (4, "no-move")] {
-            let denied = &gateway["asked"][at];
-            assert_eq!(denied["isError"], true, "{denied}");
-            let text = denied["content"][0]["text"].as_str().unwrap_or_default();
-            assert!(text.contains(rule) && text.contains("release 1.1"), "{text}");
+        for door in Door::BOTH {
+            let said = self.both("UTC", &servers[..1], door);
+            let (direct, gateway) = (&said["filesystem"]["direct"], &said["filesystem"]["gateway"]);
+            assert_eq!(direct["asked"][3]["content"][0]["text"], "two\n", "{direct}");
+            for (at, rule) in [(3, "no-secret"), (4, "no-move")] {
+                let denied = &gateway["asked"][at];
+                assert_eq!(denied["isError"], true, "{denied}");
+                let text = denied["content"][0]["text"].as_str().unwrap_or_default();
+                assert!(text.contains(rule) && text.contains("release 1.1"), "{text}");
+            }
         }
     }
 
@@ -269,7 +305,7 @@ impl Desk {
             ["call_tool", "list_allowed_directories", {}],
             ["call_tool", "read_text_file", {"path": self.path("closed/b.txt")}],
         ]);
-        let said = self.both("UTC", &[server]);
+        let said = self.both("UTC", &[server], Door::Pipe);
         let folders = |way: &str| said["filesystem"][way]["asked"][0].to_string();
         assert!(folders("direct").contains(&closed), "{}", folders("direct"));
         assert!(!folders("gateway").contains(&closed), "{}", folders("gateway"));
@@ -279,21 +315,28 @@ impl Desk {
     }
 
     /// Goal: a client of both eras gets the same in each of its modes, from a server of the older
-    /// one. Method: it probes, shakes hands, and goes without.
+    /// one. Method: it probes, shakes hands, and goes without; clients without a handshake share a
+    /// session, so the server is one that counts nothing.
     fn both_eras_are_served(&self) {
         let belay = self.fleet.belay().exe().display().to_string();
         let modes = ["auto", "legacy", "2026-07-28"];
-        let spec = json!({
-            "modes": modes, "command": [belay, "mcp", "thinking"], "tool": "sequentialthinking",
-            "arguments": self.servers()[3].asks[0][2],
-        });
-        let said = self.scripted("UTC", &spec);
-        let versions: Vec<&Value> = modes.iter().map(|mode| &said[mode]["version"]).collect();
-        assert_eq!(versions, ["2026-07-28", "2025-11-25", "2026-07-28"], "{said}");
-        for part in ["tools", "result"] {
-            assert!(modes.iter().all(|mode| said[mode][part] == said["legacy"][part]), "{said}");
+        for door in Door::BOTH {
+            let spec = json!({
+                "modes": modes, "command": door.way(&belay, "memory"),
+                "tool": "read_graph", "arguments": {},
+            });
+            let said = self.scripted("UTC", &spec);
+            let versions: Vec<&Value> = modes.iter().map(|mode| &said[mode]["version"]).collect();
+            assert_eq!(versions, ["2026-07-28", "2025-11-25", "2026-07-28"], "{said}");
+            for part in ["tools", "result"] {
+                assert!(
+                    modes.iter().all(|mode| said[mode][part] == said["legacy"][part]),
+                    "{said}"
+                );
+            }
+            let by = door.name();
+            println!("mcp: one server by {by}, three modes of the Python client, both eras: equal");
         }
-        println!("mcp: one server, three modes of the Python client, both eras: equal");
     }
 
     /// Goal: the second client prints the same through the gateway as directly.
@@ -316,9 +359,75 @@ impl Desk {
                 let value: Result<Value, _> = serde_json::from_str(&said[begin..]);
                 value.unwrap_or_else(|error| panic!("{error}: {said}"))
             };
-            assert_eq!(by(&server.command), by(&gateway), "{ask:?}");
+            let direct = by(&server.command);
+            assert_eq!(direct, by(&gateway), "{ask:?}");
+            let script = format!(
+                "exec node {inspector} --cli \"$BELAY_MCP_URL/{}\" --transport http --header \
+                 \"Authorization: Bearer $BELAY_MCP_TOKEN\" {}",
+                server.name,
+                ask.join(" ")
+            );
+            let said = self.agent("UTC", &["/bin/sh", "-c", &script]);
+            let begin = said.find('{').unwrap_or_default();
+            assert_eq!(serde_json::from_str(&said[begin..]).ok(), Some(direct), "{ask:?}: {said}");
         }
-        println!("mcp: mcp-inspector --cli prints the same for {} methods", asks.len());
+        let count = asks.len();
+        println!("mcp: mcp-inspector --cli prints the same for {count} methods, by pipe and http");
+    }
+
+    /// Goal: a server that listens says the same directly as through the node that reaches it, by
+    /// either door. Method: server-everything over streamable HTTP on this machine's loopback, the
+    /// node's own; so client and agent are not put into a network of their own.
+    fn a_server_behind_a_url_is_the_same(&self) {
+        let mut asked = self.servers().swap_remove(1);
+        let url = "http://127.0.0.1:8732/mcp";
+        let path = self.wrapped("UTC").swap_remove(3);
+        let server = std::process::Command::new("env")
+            .args([&path, "PORT=8732"])
+            .args(&asked.command)
+            .arg("streamableHttp")
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn();
+        let _server = Ends(server.unwrap_or_else(|error| panic!("server-everything: {error}")));
+        crate::story::wait_for("server-everything listens", TALK, || {
+            std::net::TcpStream::connect("127.0.0.1:8732").ok()
+        });
+        let add = ["connector", "add", "remote", "--yes", "--url", url];
+        let added = self.fleet.json(LAPTOP, &add).wants(0).data();
+        let tools = added["approved"]["tools"].as_object().map_or(0, serde_json::Map::len);
+        asked.name = "remote";
+        let belay = self.fleet.belay().exe().display().to_string();
+        for door in Door::BOTH {
+            let one = json!({
+                "name": asked.name, "direct": url, "asks": asked.asks, "roots": [],
+                "gateway": door.way(&belay, asked.name),
+            });
+            let said = self.scripted_here(&json!({"servers": [one]}));
+            let (direct, gateway) = (&said["remote"]["direct"], &said["remote"]["gateway"]);
+            assert_eq!(direct, gateway);
+            let answers = direct["asked"].as_array().map_or(0, Vec::len);
+            assert!(answers > 0 && tools > 0, "{direct}");
+            let by = door.name();
+            println!(
+                "mcp: server-everything over HTTP by {by}: {tools} tools, {answers} answers equal"
+            );
+        }
+    }
+
+    /// Runs the script as an agent in the network of this machine.
+    fn scripted_here(&self, spec: &Value) -> Value {
+        let file = self.path("spec.json");
+        put(&file, &spec.to_string());
+        let state = self.fleet.path(LAPTOP);
+        let python = self.python.display().to_string();
+        let script = self.script.display().to_string();
+        let client = ["--state", &state, "agent", "run", "--name", "client", "--"];
+        let run = [&client[..], &[&python, &script, &file]].concat();
+        let said = self.fleet.belay().start_by(&["setsid"], &run).end(TALK).wants(0).stdout;
+        let line = said.lines().rfind(|line| line.starts_with('{'));
+        let value = line.and_then(|line| serde_json::from_str(line).ok());
+        value.unwrap_or_else(|| panic!("no line of JSON in {said}"))
     }
 
     /// Goal: a descriptor that differs from what was approved is blocked. Method: server-time names
@@ -326,7 +435,7 @@ impl Desk {
     fn a_changed_descriptor_is_blocked(&self) {
         let mut servers = self.servers();
         servers.retain(|server| server.name == "time");
-        let said = self.both("Asia/Tokyo", &servers);
+        let said = self.both("Asia/Tokyo", &servers, Door::Pipe);
         let (direct, gateway) = (&said["time"]["direct"], &said["time"]["gateway"]);
         assert_eq!(direct["asked"][0]["isError"], false, "{direct}");
         assert_eq!(gateway["tools"], json!([]), "{gateway}");
@@ -354,6 +463,7 @@ impl Desk {
             "ways": {
                 "direct": server.command,
                 "belay": [belay, "mcp", server.name],
+                "belay_http": format!("gateway:{}", server.name),
                 "supergateway": format!("http://127.0.0.1:{port}/mcp"),
             },
         });
@@ -371,6 +481,16 @@ impl Desk {
         );
         let said = self.agent("UTC", &["/bin/sh", "-c", &shell]);
         println!("mcp: figures, {CALLS} calls of echo each, one and sixteen at once: {said}");
+    }
+}
+
+/// A program that is ended with its owner.
+struct Ends(std::process::Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill().and_then(|()| self.0.wait());
     }
 }
 
