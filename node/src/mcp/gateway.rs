@@ -5,10 +5,10 @@
 //! written anew. The official SDK's types would drop members that they do not know, so messages
 //! stay [`Json`]; its names and codes are used throughout.
 //!
-//! Read in this order: this file (requests of the client), `plan` (where each goes and what the
-//! gate is asked), `server` (what servers say), `lists` (what a client is shown), `backward` (what
-//! servers ask of the client), `notified` (what clients only say), `stateless` (the era without a
-//! handshake). Refused here: sending anything that was not judged.
+//! Read in this order: `words` (what goes in and out), this file (requests of the client), `plan`
+//! (where each goes and what the gate is asked), `server` (what servers say), `lists` (what a client
+//! is shown), `backward` (what servers ask of the client), `notified` (what clients only say),
+//! `stateless` (the era without a handshake). Refused here: sending anything that was not judged.
 
 mod backward;
 mod greeted;
@@ -21,15 +21,14 @@ mod server;
 mod stateless;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use super::denial::No;
 use super::json::Json;
 use super::limits::{OPEN_MAX, QUEUE_MAX, SILENT_MS_MAX, TICK_MS};
 use super::message::{self, Id, Kind, Message};
 use super::method::Method;
-use super::pin::{Change, Pins};
 use super::posing;
-use crate::api::{OutlookAsk, OutlookSaid, VerdictSaid};
 use backward::Backward;
 use lists::{Gather, Listing};
 use plan::Unplanned;
@@ -37,110 +36,13 @@ use rmcp::model::ErrorCode;
 use server::{Sent, Server};
 use stateless::Parked;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+pub(crate) use words::{Approved, Came, Input, Judged, Output, Question, Said};
 
 /// The action under which all of this is judged.
 pub(crate) const TOOL_CALL: &str = "tool.call";
 
 /// The one channel of a client that has one.
 pub(crate) const MAIN: u64 = 0;
-
-/// A server that may be used, and what was approved of it.
-#[derive(Debug, Clone)]
-pub(crate) struct Approved {
-    /// The connector's name.
-    pub(crate) name: String,
-    /// How it is reached, as far as that is part of what was approved.
-    pub(crate) reached: Json,
-    /// Who judges what is asked of it.
-    pub(crate) judged: Judged,
-    /// What was approved; none while somebody looks at it in order to approve it.
-    pub(crate) pins: Option<Pins>,
-}
-
-/// Who judges what is asked of a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Judged {
-    /// This gateway asks.
-    Here,
-    /// The one that the node hosts for it does, and is the only way to it.
-    Elsewhere,
-}
-
-/// One thing that happened.
-#[derive(Debug)]
-pub(crate) enum Input {
-    /// The client says something, on a channel of its own.
-    Client { via: u64, bytes: Vec<u8> },
-    /// The client says something that was read already.
-    Said { via: u64, message: Box<Message> },
-    /// The client does not listen on this channel any more, which is how its era takes back what it
-    /// asked there.
-    Hangup { via: u64 },
-    /// The client's message was longer than any may be, and is forgotten.
-    ClientTooLong { via: u64 },
-    /// A server says something.
-    Server { at: usize, bytes: Vec<u8> },
-    /// A server is gone.
-    Gone { at: usize, why: String },
-    /// The gate has answered.
-    Judged { ask: u64, said: Said },
-    /// Time has passed.
-    Tick,
-    /// The client is gone, and nothing more is said to it.
-    Left,
-}
-
-/// What the gate said.
-#[derive(Debug)]
-pub(crate) enum Said {
-    /// To an act.
-    Act(Box<VerdictSaid>),
-    /// What may be expected.
-    Outlook(Box<OutlookSaid>),
-    /// Nothing; what went wrong, and what to do next.
-    Nothing { what: String, hint: String },
-}
-
-/// What to do about it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Output {
-    /// Say this to the client; `last` where it answers what was asked on that channel.
-    Client { via: u64, message: Json, last: bool },
-    /// Start a server.
-    Start { at: usize },
-    /// Say this to a server.
-    Server { at: usize, message: Json },
-    /// End a server.
-    End { at: usize },
-    /// Ask the gate.
-    Ask { ask: u64, question: Question },
-    /// Tell the node what came of a permit.
-    Outcome { of: String, came: Came, took_ms: u64 },
-    /// Tell the node how a server differs from what was approved.
-    Differs { at: usize, changes: Vec<Change> },
-}
-
-/// What came of a permit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Came {
-    /// It was done.
-    Done,
-    /// It was tried and failed.
-    Failed,
-    /// It was taken back while it was being done.
-    Cancelled,
-    /// It was never sent.
-    NotTried,
-}
-
-/// What the gate is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Question {
-    /// For a permit.
-    Act(OutlookAsk),
-    /// What may be expected for these, and whether the agent may act at all.
-    Outlook(Vec<OutlookAsk>),
-}
 
 /// See the head of this file.
 #[derive(Debug)]

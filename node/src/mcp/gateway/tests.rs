@@ -8,7 +8,9 @@ mod stateless;
 mod time;
 
 use super::*;
+use crate::api::{OutlookSaid, VerdictSaid};
 use crate::mcp::limits::{LISTED_MAX, START_MS_MAX};
+use crate::mcp::pin::{Change, Pins};
 
 const READ: &str = r#"{"name":"read","description":"Reads.","inputSchema":{"type":"object"}}"#;
 const LOG: &str = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"hi"}}"#;
