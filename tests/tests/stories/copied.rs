@@ -91,7 +91,9 @@ fn rows_said(fleet: &Nodes, at: &str) -> Option<u64> {
         one["author"].as_str().is_some_and(|author| author.ends_with("laptop"))
     };
     let id = all.as_array()?.iter().find(of_laptop)?["id"].as_str()?.to_owned();
-    let shown = fleet.json(at, &["statement", "show", &id]).wants(0).data();
+    // A newer head may have taken its place since.
+    let shown = fleet.json(at, &["statement", "show", &id]);
+    let shown = (shown.exit == Some(0)).then(|| shown.data())?;
     let body = shown["payload"].as_str()?.split("11: {1: ").nth(1)?.to_owned();
     body.split(',').next()?.parse().ok()
 }
