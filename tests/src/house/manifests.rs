@@ -51,7 +51,7 @@ const HANDS: &[&str] = &[
 const PURE: &[(&str, &[&str])] = &[
     ("identity", &["ciborium", "ed25519-dalek", "sha2", "thiserror", "zeroize"]),
     ("crdt", &["automerge", "sha2", "thiserror"]),
-    ("mesh", &["cedar-policy", "cedar-policy-formatter", "sha2", "thiserror"]),
+    ("mesh", &["cedar-policy", "cedar-policy-core", "cedar-policy-formatter", "sha2", "thiserror"]),
 ];
 
 /// The rules on one room's manifest.
