@@ -5,10 +5,12 @@
 //! written anew. The official SDK's types would drop members that they do not know, so messages
 //! stay [`Json`]; its names and codes are used throughout.
 //!
-//! Read in this order: `words` (what goes in and out), this file (requests of the client), `plan`
-//! (where each goes and what the gate is asked), `server` (what servers say), `lists` (what a client
-//! is shown), `backward` (what servers ask of the client), `notified` (what clients only say),
-//! `stateless` (the era without a handshake). Refused here: sending anything that was not judged.
+//! Read in this order: `words` (what goes in and out), this file (what the client asks), `plan`
+//! (where each goes and what the gate is asked), `server` (what servers say), `lists` (what a
+//! client is shown), `backward` (what servers ask of the client), `notified` (what clients only
+//! say), `stateless` (the era without a handshake).
+//!
+//! Refused here: sending anything that was not judged.
 
 mod backward;
 mod greeted;
