@@ -169,21 +169,23 @@ pub(super) fn add(context: &Context, plan: &mut [Planned]) -> Result<(), Fault> 
     Ok(())
 }
 
-/// Adds one in a process of its own, because its server is to have its variables.
+/// Adds one in a process of its own, because its server is to have its variables. Whoever wraps has
+/// said yes to it already; what the server says of its tools is shown all the same.
 fn added(state: &Path, moved: &Move) -> Result<(), String> {
     let Move { connector, command, env, .. } = moved;
     let mut add = Command::new(crate::warden::THIS_PROGRAM);
-    add.arg("--state").arg(state).args(["connector", "add", connector]);
+    add.arg("--state").arg(state).args(["connector", "add", connector, "--yes"]);
     env.keys().for_each(|name| {
         add.args(["--env", name]);
     });
     let added =
         add.arg("--").args(command).envs(env).output().map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&added.stderr).trim_end().to_owned();
     if added.status.success() {
+        talk(format_args!("{said}"));
         talk(format_args!("{}", String::from_utf8_lossy(&added.stdout).trim_end()));
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&added.stderr).trim_end().to_owned();
     Err(format!("it could not be added:\n{said}"))
 }
 
