@@ -3,18 +3,23 @@
 use super::door;
 use crate::api::{Ask, ProgressSaid, StatusSaid, from_text};
 use crate::cli::{Context, Prove};
-use crate::door::{DoorClient, DoorName};
+use crate::door::{DoorClient, DoorError, DoorName};
 use crate::fault::{Fault, io};
 use crate::screen::Shown;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// How long a receipt that is being written is waited for: a slow disk under load.
+const WRITING_MAX: Duration = Duration::from_secs(5);
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(context: &Context, prove: &Prove) -> Result<ExitCode, Fault> {
     let mut door = door(context, DoorName::Operator)?;
     let order = order_named(&mut door, &prove.order)?;
     let progress: ProgressSaid = door.call(&Ask::Progress { order: order.clone() })?;
-    let text: String = door.call(&Ask::Case { order: order.clone() })?;
+    let text = case_of(&mut door, &order)?;
     let odd = |_| Fault::failed("the node's case is not hex", "use one version of belay");
     let bytes = from_text(&text).map_err(odd)?;
     let short = order.get(..12).unwrap_or(&order);
@@ -33,6 +38,19 @@ pub(crate) fn run(context: &Context, prove: &Prove) -> Result<ExitCode, Fault> {
     Shown { schema: "belay.prove.run/1", missing, data: &data, words }.show(context.format)?;
     let done = progress.complete && progress.proven;
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::from(6) })
+}
+
+/// The case of an order; the last receipt may still be on its way to the disk.
+fn case_of(door: &mut DoorClient, order: &str) -> Result<String, Fault> {
+    let until = Instant::now() + WRITING_MAX;
+    loop {
+        match door.call(&Ask::Case { order: order.to_owned() }) {
+            Err(DoorError::Refused(no)) if no.code == "failed" && Instant::now() < until => {
+                std::thread::sleep(ASKED_AGAIN_AFTER);
+            }
+            said => return Ok(said?),
+        }
+    }
 }
 
 /// The order of that id, or the only one that stands against a subject such as `agent:planner`.
