@@ -318,11 +318,6 @@ impl Orders {
         self.lines.get(term).map_or(1, Line::current)
     }
 
-    /// True when some standing order ends by its time.
-    pub fn any_ends(&self) -> bool {
-        !self.ends.is_empty()
-    }
-
     /// How many standing orders have ended by themselves when it is surely this late.
     pub fn ended_by(&self, early_ms: u64) -> usize {
         self.ends.partition_point(|end| *end <= early_ms)
