@@ -57,13 +57,14 @@ pub(crate) const QUEUE_MAX: usize = 256;
 pub(crate) const ARGUMENT_BYTES_MAX: usize = 96 * 1024;
 
 /// Single values in the arguments of one call.
-pub(crate) const ARGUMENTS_MAX: usize = 1024;
+pub(crate) const ARGUMENTS_MAX: usize = belay_mesh::limits::ACT_ARGS_MAX;
 
 /// Roots that a client may announce.
 pub(crate) const ROOTS_MAX: usize = 64;
 
-/// Questions of prospects on one line of the door: 64 names of the longest kind fit many times.
-pub(crate) const PROSPECTS_MAX: usize = 256;
+/// Questions of prospects on one line of the door: 64 names of the longest kind fit many times, and
+/// the engine weighs no more at once.
+pub(crate) const PROSPECTS_MAX: usize = belay_mesh::limits::OUTLOOK_ACTS_MAX;
 
 /// Time for a server to start, shake hands and list its tools: `npx` may fetch a package first.
 pub(crate) const START_MS_MAX: u64 = 60_000;
