@@ -17,6 +17,7 @@ mod short;
 pub(crate) mod tests;
 mod view;
 
+use policy::is_of_the_request;
 pub use policy::{
     Action as Verb, Advice, Again, Asking, Flip, LANGUAGE, Lost, NearMiss, Origin, Question,
     RuleChanges, RuleLine, RuleValue, Rules, RulesAgain, RulesError, Ruling, SCHEMA, SOMEBODY,
@@ -415,9 +416,15 @@ fn ask_rules(
             Err(forbidden(rule, near, act))
         }
         Ruling::Error { rule, why } => Err(No {
-            why: format!("rule {rule} could not be evaluated: {why}"),
+            why: match is_of_the_request(&rule) {
+                true => format!("the rules could not be asked: {why}"),
+                false => format!("rule {rule} could not be evaluated: {why}"),
+            },
+            hint: match is_of_the_request(&rule) {
+                true => "ask for less at a time, with shorter texts".into(),
+                false => "an operator mends the rule in the next release".into(),
+            },
             rule,
-            hint: "an operator mends the rule in the next release".into(),
             binds: Binds::ByMode,
             near: None,
         }),

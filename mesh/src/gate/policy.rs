@@ -74,6 +74,11 @@ pub(crate) const TOO_LONG: &str = "belay:too-long";
 /// Names the denial of a question with too many values for one argument.
 pub(crate) const TOO_MANY: &str = "belay:too-many";
 
+/// True where what could not be judged is the request's fault and no rule's.
+pub(crate) fn is_of_the_request(rule: &str) -> bool {
+    [UNASKED, TOO_LONG, TOO_MANY].contains(&rule)
+}
+
 /// Most steps that comparing a question's longest text with every pattern of the rules for its
 /// action may take, a character of the one against a character of the other: an order that comes
 /// meanwhile waits a tenth of a second.
