@@ -276,12 +276,17 @@ impl Words {
             action_entity.clone(),
         ];
         let device = needs.has(Needs::DEVICE).then(|| self.uid(Kind::Device, question.device));
-        if let Some(device) = device.as_ref().filter(|device| **device != target) {
+        let apart = device.as_ref().filter(|device| **device != target);
+        if let Some(device) = apart {
             let name = [("name".to_owned(), string(question.device))];
             let parent = short(question.device).and_then(|name| self.known(Kind::Device, name));
             entities.push(entity(device.clone(), name, parent, [])?);
         }
-        let entities = closed(&entities)?;
+        let entities = match apart {
+            // It may be in what the act is about, and by that in more.
+            Some(_) => Entities::from_entities(entities, None).map_err(|e| e.to_string())?,
+            None => closed(&entities)?,
+        };
         let context = self.context(asked, needs, device)?;
         let request = Request::new(agent, action.clone(), target, context, None);
         Ok((request.map_err(|e| e.to_string())?, entities))

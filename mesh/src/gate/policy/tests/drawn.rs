@@ -286,3 +286,28 @@ fn the_order_of_rules_changes_nothing() {
         }
     }
 }
+
+/// Goal: a device that is in what an act is about is in all that holds that. Method: work given to
+/// this very device by its short name, and rules that look at either.
+#[test]
+fn a_device_is_in_what_holds_its_target() {
+    let cedar = r#"
+        @id("a") permit (principal, action == Belay::Action::"work.offload", resource)
+            when { context.device in Belay::Target::"laptop" };
+        @id("b") forbid (principal, action, resource == Belay::Target::"laptop")
+            unless { context.device in Belay::Device::"laptop" };
+    "#;
+    let (rules, mut whole) = (loaded(cedar), Whole::new(cedar));
+    for device in ["spiffe://acme.belay/device/laptop", "spiffe://acme.belay/device/robot"] {
+        for target in ["laptop", "spiffe://acme.belay/device/laptop", "robot"] {
+            let asked = Question { device, target, ..question(Action::Offload) };
+            assert_eq!(told(&rules.judge(&asked)), whole.judge(&asked), "{device} {target}");
+        }
+    }
+    let asked = Question {
+        device: "spiffe://acme.belay/device/laptop",
+        target: "laptop",
+        ..question(Action::Offload)
+    };
+    assert_eq!(told(&rules.judge(&asked)), ("permit", Some("a".into())));
+}
