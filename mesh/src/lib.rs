@@ -70,6 +70,7 @@ pub mod statements;
 pub mod status;
 mod stop;
 mod task;
+mod tend;
 pub mod time;
 mod wants;
 pub mod why;
