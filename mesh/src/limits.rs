@@ -164,6 +164,10 @@ pub const OUTLOOK_ACTS_MAX: usize = 256;
 /// How often a paused task is looked at again, for a hold that ends by its time, milliseconds.
 pub const PAUSE_LOOK_MS: u64 = 1_000;
 
+/// How long a task that nothing moved may go untended, milliseconds: only its time can have come,
+/// which the fleet's clock tells, and minutes of credentials and leases hang on it.
+pub const TEND_EVERY_MS: u64 = 100;
+
 /// How often one link's list of heads is answered, milliseconds: a small question costs a long
 /// answer.
 pub const HEADS_EVERY_MS: u64 = 200;

@@ -18,6 +18,7 @@ use crate::limits::TASKS_MAX;
 use crate::lineage::Lineage;
 use crate::output::{Answer, Output, Refusal, RefusalKind, RunGrant};
 use crate::papers::Papers;
+use crate::tend::Tended;
 use crate::time::BootTime;
 use belay_identity::body::{Award, Cause, Made, OnSilence, Started, Wall};
 use belay_identity::chain::Link;
@@ -31,6 +32,7 @@ pub(crate) struct Work {
     tasks: BTreeMap<StatementId, Task>,
     /// Those that may have changed since the gate's picture was made.
     touched: BTreeSet<StatementId>,
+    pub(crate) tended: Option<Tended>,
     /// Awards of an earlier process whose end nobody has told yet.
     pub(crate) orphans: BTreeMap<StatementId, Orphan>,
     pub(crate) offers: Offers,
@@ -168,8 +170,12 @@ impl Work {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<BootTime> {
-        let feeds = self.tasks.values().filter(|t| t.is_fed()).map(|task| task.feed_at).min();
-        [feeds, self.offers.next_deadline()].into_iter().flatten().min()
+        [self.next_feed(), self.offers.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// When the first of those that go on is fed again, or looked at whether it still stands still.
+    pub(crate) fn next_feed(&self) -> Option<BootTime> {
+        self.tasks.values().filter(|task| task.goes_on()).map(|task| task.feed_at).min()
     }
 
     pub(crate) fn count(&mut self, act: &Act, decision: Decision) {
@@ -198,11 +204,10 @@ impl Task {
         }
     }
 
-    pub(crate) fn is_fed(&self) -> bool {
+    /// True for what was begun and not told to end, also while it stands still.
+    pub(crate) fn goes_on(&self) -> bool {
         match self.phase {
-            Phase::Starting | Phase::Running | Phase::Frozen => {
-                self.ending.is_none() && self.paused.is_none()
-            }
+            Phase::Starting | Phase::Running | Phase::Frozen => self.ending.is_none(),
             Phase::Arranged | Phase::Fetching | Phase::Ending => false,
         }
     }

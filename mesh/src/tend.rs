@@ -4,31 +4,59 @@
 //! A warden runs a tree only as far as it is fed. INV-LEASE-1: no tree is fed beyond its leases.
 //! Refused here: what an order ends (`stop`), and beginning anything (`task`).
 
+use crate::act::Pictured;
 use crate::author::Words;
 use crate::engine::Engine;
 use crate::lease::Lease;
 use crate::limits::{
-    CREDENTIAL_MS, CREDENTIAL_RENEW_MS, FEED_AHEAD_MS, PAUSE_LOOK_MS, STOP_GRACE_MS,
+    CREDENTIAL_MS, CREDENTIAL_RENEW_MS, FEED_AHEAD_MS, PAUSE_LOOK_MS, STOP_GRACE_MS, TEND_EVERY_MS,
 };
 use crate::output::Output;
 use crate::task::Task;
 use crate::time::{BootTime, Interval, Now};
 use belay_identity::body::{Body, Cause, Credential};
 use belay_identity::{Scope, StatementId};
+use std::collections::BTreeSet;
 
 impl Engine {
     /// Feeds what may go on, ends what may not, renews credentials, forgets old offers.
+    ///
+    /// Hundreds may run and an act moves one: the others are tended again once something counts
+    /// that did not, the time of one has come, or some time has passed.
     pub(crate) fn tend_tasks(&mut self) {
         self.tend_offers();
-        let awards: Vec<StatementId> = self.work.live().map(|(award, _)| *award).collect();
-        let span = self.span();
-        for award in awards {
-            self.renew_credential(&award, &span);
-            let due = |task: &Task| task.paused.is_some() && task.feed_at <= self.now.boot;
-            if self.work.task(&award).is_some_and(due) {
-                self.sweep_task(award);
+        let now = Tended { at: self.now.boot, pictured: self.now_pictured() };
+        let is_time = || self.work.next_feed().is_some_and(|next| next <= now.at);
+        let awards = match self.work.tended.is_some_and(|last| now.is_still(last)) && !is_time() {
+            true => self.touched_now(),
+            false => {
+                self.work.tended = Some(now);
+                self.work.live().map(|(award, _)| *award).collect()
             }
-            self.feed(&award, &span);
+        };
+        if !awards.is_empty() {
+            let span = self.span();
+            awards.iter().for_each(|award| self.tend_task(award, &span));
+        }
+    }
+
+    /// The tasks that may have changed in this call.
+    fn touched_now(&self) -> BTreeSet<StatementId> {
+        self.unproven.iter().copied().chain(self.work.touched()).collect()
+    }
+
+    fn tend_task(&mut self, award: &StatementId, span: &Span) {
+        self.renew_credential(award, span);
+        let now = self.now.boot;
+        match self.work.task_to_feed(award) {
+            Some(task) if task.paused.is_some() => {
+                if task.feed_at <= now {
+                    task.feed_at = now.plus_ms(PAUSE_LOOK_MS);
+                    self.sweep_task(*award);
+                }
+            }
+            Some(_) => self.feed(award, span),
+            None => {}
         }
     }
 
@@ -37,11 +65,7 @@ impl Engine {
         let late = span.interval.map(|interval| interval.late_ms);
         let now = self.now.boot;
         let Some(task) = self.work.task_to_feed(award) else { return };
-        if !task.is_fed() {
-            return;
-        }
-        if task.paused.is_some() {
-            task.feed_at = now.plus_ms(PAUSE_LOOK_MS);
+        if !task.goes_on() {
             return;
         }
         if task.deadline_ms.is_some_and(|deadline| late.is_some_and(|late| late >= deadline)) {
@@ -96,6 +120,20 @@ impl Engine {
         if let (Some(task), Some(id)) = (self.work.task_mut(award), id) {
             task.credential = id;
         }
+    }
+}
+
+/// When every task was tended last, and by what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tended {
+    at: BootTime,
+    pictured: Pictured,
+}
+
+impl Tended {
+    /// True a moment later, while the same counts.
+    fn is_still(self, last: Self) -> bool {
+        self.pictured == last.pictured && self.at.since_ms(last.at) < TEND_EVERY_MS
     }
 }
 
