@@ -13,6 +13,7 @@ use crate::known::Body;
 use crate::limits::{ACT_ARGS_MAX, OUTLOOK_ACTS_MAX, WRITES_OPEN_MAX};
 use crate::output::{Answer, Record, Refusal, RefusalKind};
 use crate::task::Task;
+use belay_crdt::orders::Cut;
 use belay_crdt::releases::ReleaseInForce;
 use belay_identity::StatementId;
 use std::sync::Arc;
@@ -162,7 +163,14 @@ impl Engine {
 
     /// Draws one task again in the picture that stands.
     fn draw_again(&mut self, award: &StatementId) {
-        let task = self.work.task(award).map(|_| self.gate_task(award));
+        let drawn = self.view.tasks.get(award);
+        let task = self.work.task(award).map(|task| match drawn {
+            // What counts stands, so what cuts it hangs on its program alone.
+            Some(drawn) if drawn.on_disk == task.on_disk => {
+                self.gate_task_cut_by(task, drawn.cut.clone())
+            }
+            Some(_) | None => self.gate_task(task),
+        });
         if self.view.tasks.get(award) == task.as_ref() {
             return;
         }
@@ -185,7 +193,7 @@ impl Engine {
         GateView {
             generation: self.view.generation,
             device: self.own_id().map(|id| id.as_str().to_owned()).unwrap_or_default(),
-            tasks: self.work.live().map(|(award, _)| (*award, self.gate_task(award))).collect(),
+            tasks: self.work.live().map(|(award, task)| (*award, self.gate_task(task))).collect(),
             leases: self.class_leases(),
             releases,
             half_from_ms,
@@ -194,15 +202,18 @@ impl Engine {
         }
     }
 
-    fn gate_task(&self, award: &StatementId) -> GateTask {
-        let task = self.work.task(award).expect("asked for live tasks only");
+    fn gate_task(&self, task: &Task) -> GateTask {
+        self.gate_task_cut_by(task, self.cut_of_task(task))
+    }
+
+    fn gate_task_cut_by(&self, task: &Task, cut: Option<Cut>) -> GateTask {
         let chain = task.chain.clone();
         let credential = self.known.get(&task.credential).and_then(|c| c.expiry_ms).unwrap_or(0);
         let (tasks, registry) = (&self.known.tasks, &self.known.registry);
         let delegation = tasks.acting_delegation(registry, &task.credential);
         let deadline = delegation.map_or(u64::MAX, |said| said.body.deadline_ms);
         GateTask {
-            cut: self.cut_of_task(task),
+            cut,
             on_disk: task.on_disk.clone(),
             lineage: task.lineage,
             credential_until_ms: credential.min(deadline),
