@@ -37,7 +37,9 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
 macro_rules! config {
     ($more:literal) => {
         concat!(
-            r#"{"model":"m/m","provider":{"m":{"npm":"@ai-sdk/openai-compatible","name":"m","#,
+            // It asks its user about folders beside its own, and takes nobody there for a No.
+            r#"{"permission":{"external_directory":"allow"},"model":"m/m","#,
+            r#""provider":{"m":{"npm":"@ai-sdk/openai-compatible","name":"m","#,
             r#""options":{"baseURL":"http://127.0.0.1:9911/v1","apiKey":"x"},"#,
             r#""models":{"m":{"name":"m","tool_call":true}}}}"#,
             $more,
