@@ -11,6 +11,7 @@ mod codex;
 mod desk;
 mod first_hour;
 mod gemini;
+mod mcp_alone;
 mod opencode;
 mod scenes;
 
@@ -31,7 +32,9 @@ pub(super) fn missing() -> Vec<String> {
 pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     claude_code::run(exe, folder)?;
     codex::run(exe, folder)?;
-    gemini::run(exe, folder)
+    gemini::run(exe, folder)?;
+    opencode::run(exe, folder)?;
+    mcp_alone::run(exe, folder)
 }
 
 /// The same with one agent.
@@ -41,6 +44,7 @@ pub(super) fn run_one(agent: &str, exe: &Path, folder: &Path) -> Result<(), Stri
         "codex" => codex::run(exe, folder),
         "gemini" => gemini::run(exe, folder),
         "opencode" => opencode::run(exe, folder),
+        "mcp" => mcp_alone::run(exe, folder),
         other => Err(format!("an agent called {other}")),
     }
 }

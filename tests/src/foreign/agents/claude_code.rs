@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// The version whose behaviour was measured.
-const PACKAGE: &str = "@anthropic-ai/claude-code@2.1.330";
-const PROGRAM: &str = "@anthropic-ai/claude-code-linux-x64/claude";
+pub(super) const PACKAGE: &str = "@anthropic-ai/claude-code@2.1.330";
+/// Its program in that.
+pub(super) const PROGRAM: &str = "@anthropic-ai/claude-code-linux-x64/claude";
 
 /// A desk with it.
 pub(super) fn desk(exe: &Path, folder: &Path) -> Result<Desk, String> {
@@ -70,7 +71,7 @@ const CONNECTORS: scenes::Connectors = scenes::Connectors {
     hears_failure: true,
 };
 
-fn driven(program: &Path) -> Driven {
+pub(super) fn driven(program: &Path) -> Driven {
     let env = [
         ("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{PORT}")),
         ("ANTHROPIC_API_KEY", "x".to_owned()),

@@ -202,11 +202,20 @@ impl Desk {
 
     /// What the agent told the model of its calls so far, in a script.
     pub(super) fn results(&self, script: &str) -> Vec<String> {
+        self.last_of(script, "results")
+    }
+
+    /// The tools that the agent offered its model last, in a script.
+    pub(super) fn offered(&self, script: &str) -> Vec<String> {
+        self.last_of(script, "offered")
+    }
+
+    fn last_of(&self, script: &str, field: &str) -> Vec<String> {
         let kept = fs::read_to_string(self.fleet.path("results")).unwrap_or_default();
         let mut lines = kept.lines().rev().filter_map(|l| serde_json::from_str::<Value>(l).ok());
         let last = lines.find(|line| line["script"] == script).unwrap_or_default();
-        let results = last["results"].as_array().into_iter().flatten();
-        results.map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+        let texts = last[field].as_array().into_iter().flatten();
+        texts.map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// Publishes the policy with this in its rules or settings changed.

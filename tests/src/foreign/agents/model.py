@@ -33,6 +33,10 @@ class Dialect:
     def __init__(self, body):
         self.body = body
 
+    def offered(self):
+        tools = [t.get("function", t) for t in self.body.get("tools", [])]
+        return [t.get("name") for t in tools]
+
     def next(self):
         name = script_of(json.dumps(self.said()))
         results = self.results()
@@ -172,7 +176,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         talk = dialect(body)
         name, results, call = talk.next()
         with open(RESULTS, "a") as kept:
-            kept.write(json.dumps({"script": name, "results": results, "asks": call}) + "\n")
+            kept.write(json.dumps({"script": name, "results": results, "asks": call, "offered": talk.offered()}) + "\n")
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
