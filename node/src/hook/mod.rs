@@ -23,6 +23,7 @@ mod lend;
 mod lent_connectors;
 mod lent_files;
 mod limits;
+mod open_ways;
 mod opencode;
 mod places;
 mod rewire;
@@ -37,9 +38,9 @@ pub(crate) use connector_files::{ConnectorFile, connector_files};
 pub(crate) use dialect::Dialect;
 pub(crate) use lend::{HookCommand, Lending, Lent, lend};
 pub(crate) use lent_connectors::{LentConnector, configured, for_a_run};
+pub(crate) use open_ways::open_ways;
 pub(crate) use places::{
     Place, companion, hook_change, hook_file, managed_connectors, managed_connectors_file,
-    open_ways,
 };
 pub(crate) use trust::holds as codex_calls;
 pub(crate) use wrap::{Base, Stands, Undone, Wrap};

@@ -1,8 +1,7 @@
-//! Where each agent's hook stands in files, and what that does not hold.
+//! Where each agent's hook stands in files.
 //!
 //! A user's file is the user's: he may switch hooks off in it. A managed file stands above it where
-//! the system has one. What was seen not to hold is said for each, with what pins it. Refused here:
-//! a promise that nobody measured.
+//! the system has one. Refused here: writing any of them.
 
 use super::change::Change;
 use super::dialect::Dialect;
@@ -182,41 +181,3 @@ fn claude_code_changes(hook: &HookCommand) -> Vec<Change> {
     let told = CLAUDE_CODE_TOLD.map(|event| entry(event, claude_code_told(hook)));
     [entry("PreToolUse", claude_code_entry(hook))].into_iter().chain(told).collect()
 }
-
-/// What this place does not hold, each with what does.
-pub(crate) fn open_ways(dialect: Dialect, place: Place) -> &'static [&'static str] {
-    match (dialect, place) {
-        (Dialect::ClaudeCode, Place::User) => {
-            &["started by itself, its user or a project may switch hooks off (disableAllHooks, \
-             --bare, --safe-mode, CLAUDE_CODE_SIMPLE); `belay agent run -- claude` pins them for \
-             a run, `belay agent wrap claude-code --managed` for every run"]
-        }
-        (Dialect::ClaudeCode, Place::Managed) => &[],
-        (Dialect::Codex, Place::User) => &[
-            "started by itself, its user may switch hooks off ([features] hooks = false, \
-             --disable hooks); `belay agent run -- codex` pins them for a run, `belay agent wrap \
-             codex --managed` for every run",
-            CODEX_TYPES,
-            CODEX_KILLS,
-        ],
-        (Dialect::Codex, Place::Managed) => &[CODEX_TYPES, CODEX_KILLS],
-        (Dialect::Gemini, Place::User) => {
-            &["its user or a project may switch hooks off (hooksConfig in its settings); `belay \
-             agent run -- gemini` starts it only where none does"]
-        }
-        (Dialect::Gemini, Place::Managed) => {
-            &["its user may name this hook in hooksConfig.disabled of his own settings, or other \
-             system settings of root's in GEMINI_CLI_SYSTEM_SETTINGS_PATH; `belay agent run -- \
-             gemini` starts it only where none does"]
-        }
-        (Dialect::OpenCode, Place::User | Place::Managed) => {
-            &["started by itself, its user may leave plugins out (--pure, OPENCODE_PURE); `belay \
-             agent run -- opencode` pins them for a run"]
-        }
-    }
-}
-
-const CODEX_TYPES: &str = "what it types into a program that runs in a terminal of its own \
-     (write_stdin) asks nobody; `belay agent run -- codex` takes such terminals away";
-const CODEX_KILLS: &str = "a hook that is killed together with its shell lets the call through; \
-     only a wall keeps an agent from killing it";
