@@ -112,6 +112,9 @@ pub(crate) struct RunAsk {
     /// Its own hooks ask the gate at each of its calls.
     #[serde(default)]
     pub(crate) hooked: bool,
+    /// What asks nobody, for people.
+    #[serde(default)]
+    pub(crate) open: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
 }
 
@@ -383,6 +386,9 @@ pub(crate) struct TaskSaid {
     pub(crate) depth: u64,
     pub(crate) wall: String,
     pub(crate) warden: String,
+    /// What it may do without being asked, for people.
+    #[serde(default)]
+    pub(crate) open: Vec<String>,
     #[serde(default)]
     pub(crate) programs: Vec<programs::ProgramSaid>,
 }

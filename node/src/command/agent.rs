@@ -9,6 +9,7 @@ use crate::door::DoorName;
 use crate::fault::{Fault, io};
 use crate::hook::{
     Dialect, Gateway, HookCommand, Left, Lending, Lent, LentConnector, configured, for_a_run, lend,
+    open_ways_of_a_run,
 };
 use crate::program::find;
 use crate::screen::talk;
@@ -27,6 +28,7 @@ pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| !hooked.without.contains(&name.as_str()));
     let lent = hooked.with.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let open = open_ways_of_a_run(hooked.dialect);
     let ask = Ask::Run(RunAsk {
         agent: run.name.clone().unwrap_or_else(|| name_of(&path)),
         project: run.project.clone(),
@@ -34,7 +36,8 @@ pub(crate) fn run(context: &Context, run: &Run) -> Result<ExitCode, Fault> {
         argv: hooked.argv,
         program: path.display().to_string(),
         cwd: cwd.display().to_string(),
-        hooked: hooked.hooked,
+        hooked: hooked.dialect.is_some(),
+        open: open.into_iter().map(str::to_owned).collect(),
         env: env.chain(lent).collect(),
     });
     let mut door = door(context, DoorName::Run)?;
@@ -50,7 +53,7 @@ struct Hooked {
     argv: Vec<String>,
     without: &'static [&'static str],
     with: Vec<(&'static str, String)>,
-    hooked: bool,
+    dialect: Option<Dialect>,
     level: String,
 }
 
@@ -60,7 +63,7 @@ fn hooked(context: &Context, run: &Run, path: &Path) -> Result<Hooked, Fault> {
     let Some(dialect) = Dialect::ALL.into_iter().find(|known| name == known.program()) else {
         let argv = run.argv.clone();
         let level = "hooks: none".to_owned();
-        return Ok(Hooked { argv, without: &[], with: Vec::new(), hooked: false, level });
+        return Ok(Hooked { argv, without: &[], with: Vec::new(), dialect: None, level });
     };
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
     let state = std::path::absolute(context.state()?).map_err(io("the state directory"))?;
@@ -71,7 +74,7 @@ fn hooked(context: &Context, run: &Run, path: &Path) -> Result<Hooked, Fault> {
     let lent = lend(&Lending { dialect, argv, program, hook, connectors, state })?;
     let level = format!("hooks only: {} asks at every tool call", dialect.title());
     let Lent { argv, without, with } = lent;
-    Ok(Hooked { argv, without, with, hooked: true, level })
+    Ok(Hooked { argv, without, with, dialect: Some(dialect), level })
 }
 
 /// The connectors of this device that the agent starts through the gateway for this run.

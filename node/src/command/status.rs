@@ -281,7 +281,13 @@ fn tasks(status: &StatusSaid) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = status.tasks.iter().map(row).collect();
-    format!("\n{}", table(&["AGENT", "STATE", "LINKS", "PROGRAM", "ENCLOSURE", "AWARD"], &rows))
+    let open = status
+        .tasks
+        .iter()
+        .flat_map(|task| task.open.iter().map(|way| format!("open     {}: {way}\n", task.agent)));
+    let open: BTreeSet<String> = open.collect();
+    let table = table(&["AGENT", "STATE", "LINKS", "PROGRAM", "ENCLOSURE", "AWARD"], &rows);
+    format!("\n{table}{}", open.into_iter().collect::<String>())
 }
 
 /// What runs, and the strictest verdict on any of its files.

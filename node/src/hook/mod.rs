@@ -38,7 +38,7 @@ pub(crate) use connector_files::{ConnectorFile, connector_files};
 pub(crate) use dialect::Dialect;
 pub(crate) use lend::{HookCommand, Lending, Lent, lend};
 pub(crate) use lent_connectors::{LentConnector, configured, for_a_run};
-pub(crate) use open_ways::open_ways;
+pub(crate) use open_ways::{open_ways, open_ways_of_a_run};
 pub(crate) use places::{
     Place, companion, hook_change, hook_file, managed_connectors, managed_connectors_file,
 };

@@ -38,7 +38,33 @@ pub(crate) fn open_ways(dialect: Dialect, place: Place) -> &'static [&'static st
     }
 }
 
+/// What a run under `agent run` does not hold; without a dialect it has no hook at all.
+pub(crate) fn open_ways_of_a_run(dialect: Option<Dialect>) -> Vec<&'static str> {
+    let own: &[&str] = match dialect {
+        None => &[NO_HOOK],
+        Some(Dialect::Codex) => &[PROGRAMS, CODEX_KILLS],
+        Some(Dialect::ClaudeCode | Dialect::Gemini | Dialect::OpenCode) => &[PROGRAMS],
+    };
+    own.to_vec()
+}
+
+const NO_HOOK: &str = "no hook asks for it: only its tools by `belay mcp` ask the gate, whatever \
+     else it does asks nobody";
+const PROGRAMS: &str = "what a permitted program does by itself asks nobody";
 const CODEX_TYPES: &str = "what it types into a program that runs in a terminal of its own \
      (write_stdin) asks nobody; `belay agent run -- codex` takes such terminals away";
 const CODEX_KILLS: &str = "a hook that is killed together with its shell lets the call through; \
      only a wall keeps an agent from killing it";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: a run never reads as closed where there is no wall. Method: every agent, and none.
+    #[test]
+    fn every_run_names_an_open_way() {
+        let all = Dialect::ALL.into_iter().map(Some).chain([None]);
+        assert!(all.into_iter().all(|dialect| !open_ways_of_a_run(dialect).is_empty()));
+        assert!(open_ways_of_a_run(Some(Dialect::Codex)).contains(&CODEX_KILLS));
+    }
+}

@@ -154,6 +154,7 @@ mod tests {
                 program: at("script"),
                 cwd: at(""),
                 hooked: false,
+                open: Vec::new(),
                 env: paths.iter().map(|path| ("PATH".to_owned(), (*path).to_owned())).collect(),
             })
         };

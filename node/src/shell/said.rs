@@ -95,6 +95,7 @@ fn status_said(shell: &Shell, status: &Status) -> StatusSaid {
                 depth: task.depth,
                 wall: task.wall.as_str().to_owned(),
                 warden: shell.wardens.kind(&task.award).to_owned(),
+                open: shell.wardens.open_ways(&task.award).to_vec(),
                 programs: task.programs.iter().map(ProgramSaid::from).collect(),
             })
             .collect(),

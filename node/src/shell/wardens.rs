@@ -54,6 +54,8 @@ struct Warden {
     process: Process,
     place: Place,
     to: mpsc::Sender<ToWarden>,
+    /// What its task may do without being asked, as whoever started it says.
+    open: Vec<String>,
 }
 
 /// A task that is to begin in the background.
@@ -159,6 +161,11 @@ impl Wardens {
             Some(Place::Foreground) => "foreground warden",
             None => "no warden",
         }
+    }
+
+    /// What a task may do without being asked.
+    pub(super) fn open_ways(&self, award: &StatementId) -> &[String] {
+        self.all.get(award).map(|warden| warden.open.as_slice()).unwrap_or_default()
     }
 
     fn send(&self, award: &StatementId, message: ToWarden) {
@@ -284,6 +291,9 @@ impl Shell {
         if let Err(why) = kept {
             return refuse(why);
         }
+        if let Some(warden) = self.wardens.all.get_mut(&grant.award) {
+            warden.open = ask.open;
+        }
         self.programs.begin(grant.award, seen);
         let said = RunSaid { award: grant.award.to_hex() };
         Reply::Handed(serde_json::to_value(said).unwrap_or_default(), take)
@@ -310,7 +320,7 @@ impl Shell {
         for message in first {
             to.try_send(message).map_err(|error| error.to_string())?;
         }
-        self.wardens.all.insert(award, Warden { process, place, to });
+        self.wardens.all.insert(award, Warden { process, place, to, open: Vec::new() });
         tokio::spawn(converse((award, process), stream, messages, self.news.clone()));
         Ok(())
     }

@@ -1,10 +1,14 @@
 //! Codex, its shell and its own words against a hook.
 
 use super::super::tools::Node;
-use super::desk::{Desk, Driven};
+use super::desk::{Desk, Driven, Session};
 use super::scenes;
+use crate::story::{LAPTOP, Process, SOON, wait_for};
+use rustix::process::Signal;
 use serde_json::{Value, json};
+use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// The version whose behaviour was measured.
 const PACKAGE: &str = "@openai/codex@0.169.0";
@@ -26,6 +30,8 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     scenes::is_pinned_by_the_managed_file(&mut desk, &WRAPPED);
     scenes::denies_when_the_hook_is_deleted(&mut desk);
     scenes::denies_when_the_node_hangs(&mut desk);
+    waits_for_a_hook_that_hangs(&mut desk);
+    goes_on_without_a_hook_that_is_killed(&mut desk);
     scenes::holds_when_the_node_is_killed(&mut desk);
     println!(
         "Codex: {}; allowed, denied, observed, told, connectors gated, stopped",
@@ -33,6 +39,66 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     );
     Ok(())
 }
+
+/// While its hook hangs a call does not happen, however long that takes, and an order ends all
+/// three: the agent, the call that waits, the hook.
+fn waits_for_a_hook_that_hangs(desk: &mut Desk) {
+    let (session, hook) = with_a_hook_that_waits(desk, "hung-hook");
+    hook.signal(Signal::STOP);
+    desk.fleet.node(LAPTOP).signal(Signal::CONT);
+    let until = Instant::now() + LONGER_THAN_A_HOOK_WAITS;
+    while Instant::now() < until {
+        assert!(!desk.made("hung-hook") && hook.lives(), "the call went on without its hook");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let unlock = desk.fleet.unlock();
+    let stop = ["stop", "agent:codex", "--timeout", "20s", "--unlock-file", &unlock];
+    desk.fleet.ask(LAPTOP, &stop).wants(0);
+    session.wait_until_gone();
+    assert!(!desk.made("hung-hook") && !hook.lives());
+    desk.fleet.ask(LAPTOP, &["resume", "agent:codex", "--unlock-file", &unlock]).wants(0);
+}
+
+/// A hook that is killed with its shell lets the call through; nobody was told otherwise: `status`
+/// said it before.
+fn goes_on_without_a_hook_that_is_killed(desk: &mut Desk) {
+    let (session, hook) = with_a_hook_that_waits(desk, "killed-hook");
+    if let Some(shell) = Process::read(hook.parent) {
+        shell.kill();
+    }
+    hook.kill();
+    desk.fleet.node(LAPTOP).signal(Signal::CONT);
+    desk.wait_until_made("killed-hook");
+    session.end();
+}
+
+/// A session whose hook, called before this file is made, waits for a node that hangs; `status`
+/// said what holds no such agent.
+fn with_a_hook_that_waits(desk: &mut Desk, file: &str) -> (Session, Process) {
+    let script = desk.script(vec![desk.linger(3), desk.touch(file)]);
+    let session = desk.start(&script, &[]);
+    desk.wait_until_begun(&script);
+    session.wait_until_lingering(1);
+    let status = desk.fleet.ask(LAPTOP, &["status"]).wants(0).stdout;
+    let said = "open     codex: a hook that is killed together with its shell lets the call";
+    assert!(status.contains(said), "{status}");
+    desk.fleet.node(LAPTOP).signal(Signal::STOP);
+    let hook = wait_for("the hook waits for the node", SOON, || {
+        let marked = Process::marked(&session.mark);
+        let words = |pid: u32| fs::read_to_string(format!("/proc/{pid}/cmdline"));
+        let asks = |process: &Process| {
+            let own = words(process.pid).unwrap_or_default();
+            // The shell of the one that is told afterwards has other words.
+            let shell = words(process.parent).unwrap_or_default();
+            own.contains("hook\0codex") && shell.contains("exit 2")
+        };
+        marked.into_iter().find(asks)
+    });
+    (session, hook)
+}
+
+/// A hook says No by itself sooner.
+const LONGER_THAN_A_HOOK_WAITS: Duration = Duration::from_secs(15);
 
 macro_rules! config {
     ($more:literal) => {
