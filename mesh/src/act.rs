@@ -8,7 +8,7 @@ use crate::engine::{Effect, Engine};
 use crate::gate::{
     self, Act, Decision, GateRelease, GateTask, GateView, Origin, Outlook, Programs, Said, Verdict,
 };
-use crate::input::AskId;
+use crate::input::{AskId, Posture};
 use crate::known::Body;
 use crate::limits::{ACT_ARGS_MAX, OUTLOOK_ACTS_MAX, WRITES_OPEN_MAX};
 use crate::output::{Answer, Record, Refusal, RefusalKind};
@@ -34,6 +34,7 @@ pub(crate) struct Pictured {
     older: usize,
     /// How many orders had ended by their time.
     ended_orders: usize,
+    posture: Posture,
 }
 
 impl Waiting {
@@ -185,14 +186,18 @@ impl Engine {
     pub(crate) fn now_pictured(&self) -> Pictured {
         let (known, leases) = (self.known.changes(), self.holder.changes());
         let (older, ended_orders) = (self.not_yet_succeeded().len(), self.ended_orders());
-        Pictured { known, leases, older, ended_orders }
+        Pictured { known, leases, older, ended_orders, posture: self.posture }
     }
 
     pub(crate) fn picture(&self) -> GateView {
         let (releases, half_from_ms) = self.gate_releases();
+        let own = self.known.registry.device_by_key(&self.key);
         GateView {
             generation: self.view.generation,
             device: self.own_id().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            site: own.and_then(|device| device.site.clone()).unwrap_or_default(),
+            kind: own.map(|device| device.kind),
+            posture: self.posture,
             tasks: self.work.live().map(|(award, task)| (*award, self.gate_task(task))).collect(),
             leases: self.class_leases(),
             releases,

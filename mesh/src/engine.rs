@@ -11,7 +11,7 @@ use crate::drafts::Rooms;
 use crate::fork::Forks;
 use crate::gate::GateView;
 use crate::hints::Hints;
-use crate::input::{AskId, Input, WriteId};
+use crate::input::{AskId, Input, Posture, WriteId};
 use crate::inventory::Stock;
 use crate::known::{Folded, Known};
 use crate::lease::Holder;
@@ -82,6 +82,8 @@ pub struct Engine {
     pub(crate) stops: Stops,
     pub(crate) present: Present,
     pub(crate) stock: Stock,
+    /// What this device saw last of how it is kept.
+    pub(crate) posture: Posture,
     pub(crate) neighbours: Neighbours,
     pub(crate) hints: Hints,
     pub(crate) relays: Relays,
@@ -204,6 +206,7 @@ impl Engine {
             stops: Stops::default(),
             present: Present::default(),
             stock: Stock::default(),
+            posture: Posture::default(),
             neighbours: Neighbours::default(),
             hints: Hints::default(),
             relays: Relays::default(),
@@ -249,6 +252,7 @@ impl Engine {
             Input::Fetched { award, result } => self.on_fetched(award, result),
             Input::Present { load, addresses } => self.on_present(load, addresses),
             Input::Inventory(found) => self.on_inventory(found),
+            Input::Posture(seen) => self.posture = seen,
             Input::Audited { rows, hash } => self.on_audited(rows, hash),
             Input::ChooseNeighbours { own, dialled } => {
                 self.choose_neighbours(&own);

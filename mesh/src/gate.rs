@@ -19,7 +19,7 @@ mod view;
 
 use policy::is_of_the_request;
 pub use policy::{
-    Action as Verb, Advice, Again, Asking, Flip, LANGUAGE, Lost, NearMiss, Origin, Question,
+    Action as Verb, Advice, Again, Asking, Flip, Here, LANGUAGE, Lost, NearMiss, Origin, Question,
     RuleChanges, RuleLine, RuleValue, Rules, RulesAgain, RulesError, Ruling, SCHEMA, SOMEBODY,
     Value, advice, faults, in_shape, rule_changes, rule_lines,
 };
@@ -449,6 +449,7 @@ fn put<T>(
         class: link.class.as_str(),
         manifest: &manifest,
         device: sight.view.device.as_str(),
+        here: sight.view.here(sight.now),
         action: verb,
         target: &act.target,
         args: &act.args,

@@ -22,6 +22,16 @@ pub struct AskId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WriteId(pub u64);
 
+/// What a device saw of how it is kept, with no more rights than its node has; `false` stands also
+/// where it could not be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Posture {
+    /// The node's state lies on a disk that the kernel encrypts.
+    pub disk_encrypted: bool,
+    /// The firmware says that it started with Secure Boot.
+    pub secure_boot: bool,
+}
+
 /// One thing that happened.
 #[derive(Debug)]
 pub enum Input {
@@ -107,6 +117,8 @@ pub enum Input {
     },
     /// What runs on this device was looked at; or it is not to be told.
     Inventory(Inventory),
+    /// What this device saw of how it is kept.
+    Posture(Posture),
     /// Time to choose whom to dial, where that is left to this device.
     ChooseNeighbours {
         /// Where this device listens.

@@ -5,7 +5,7 @@
 //! not kept, so an answer that hangs on one is no answer. Refused here: guessing, and acting.
 
 use crate::gate::{
-    Act, Again, Decision, Lost, NO_RULE, Origin, Question, RulesAgain, RulesError, Verb,
+    Act, Again, Decision, Here, Lost, NO_RULE, Origin, Question, RulesAgain, RulesError, Verb,
 };
 use crate::limits::{DECISION_ARGS_KEPT, DECISION_TEXT_CHARS_MAX, INTENT_ARG};
 use crate::why::Decided;
@@ -277,7 +277,7 @@ impl Kept {
             manifest: hex(&program.unwrap_or_default()),
             chain: agents.filter_map(|name| whole_id(AgentId::KIND, name).ok()).collect(),
             args: act.args,
-            lost: Lost { wall: decided.wall.is_none(), lease: true, ..args_lost },
+            lost: Lost { wall: decided.wall.is_none(), lease: true, here: true, ..args_lost },
             stranger: decided.stranger.or(program.filter(|_| is_stranger)),
         })
     }
@@ -296,6 +296,7 @@ impl Kept {
             class: &self.class,
             manifest: &self.manifest,
             device: &self.device,
+            here: Here::default(),
             action,
             target: &decided.target,
             args: &self.args,

@@ -231,6 +231,7 @@ impl Shell {
     fn begin(&mut self) {
         self.begin_disk();
         self.drain();
+        self.give(Input::Posture(os::posture(self.state.path())));
         self.settle_orphans();
     }
 

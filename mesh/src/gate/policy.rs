@@ -43,7 +43,7 @@ pub use asking::{Asking, SOMEBODY};
 use belay_identity::body::Action as ActionClass;
 pub use error::RulesError;
 pub use near::{Flip, NearMiss};
-pub use question::{Action, Origin, Question};
+pub use question::{Action, Here, Origin, Question};
 pub use studied::{RuleValue, Value};
 pub use text::{RuleChanges, RuleLine, faults, rule_changes, rule_lines};
 
@@ -66,7 +66,7 @@ pub(crate) const UNASKED: &str = "belay:unasked";
 pub const SCHEMA: &str = include_str!("../../../configs/policies/belay.cedarschema");
 
 /// The version of the policy language: that of the schema. A release of a later one is not read.
-pub const LANGUAGE: u64 = 2;
+pub const LANGUAGE: u64 = 3;
 
 /// Names the denial of a question too long for the patterns of the rules.
 pub(crate) const TOO_LONG: &str = "belay:too-long";

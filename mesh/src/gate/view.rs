@@ -4,14 +4,14 @@
 //! shortcut for "nothing changed", never a reason to refuse.
 
 use super::Programs;
-use super::policy::Origin;
-use crate::input::OnDisk;
+use super::policy::{Here, Origin};
+use crate::input::{OnDisk, Posture};
 use crate::known::Body;
 use crate::lease::Lease;
 use crate::lineage::Lineage;
 use crate::time::{Clock, Interval, Now};
 use belay_crdt::orders::Cut;
-use belay_identity::body::{Action, Modes, ReleaseVersion, Wall};
+use belay_identity::body::{Action, DeviceKind, Modes, ReleaseVersion, Wall};
 use belay_identity::{Chain, StatementId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +23,11 @@ pub struct GateView {
     pub generation: u64,
     /// This device's id.
     pub device: String,
+    /// Its site, where it was enrolled into one.
+    pub(crate) site: String,
+    /// Its kind; none before it is enrolled.
+    pub(crate) kind: Option<DeviceKind>,
+    pub(crate) posture: Posture,
     pub(crate) tasks: BTreeMap<StatementId, GateTask>,
     pub(crate) leases: BTreeMap<Action, Lease>,
     pub(crate) releases: Vec<GateRelease>,
@@ -79,6 +84,9 @@ impl GateView {
         Self {
             generation: 0,
             device: String::new(),
+            site: String::new(),
+            kind: None,
+            posture: Posture::default(),
             tasks: BTreeMap::new(),
             leases: BTreeMap::new(),
             releases: Vec::new(),
@@ -114,12 +122,25 @@ impl GateView {
         self.time.interval(now)
     }
 
+    /// What a rule may know of this device.
+    pub(crate) fn here(&self, now: Now) -> Here<'_> {
+        Here {
+            site: &self.site,
+            kind: self.kind.map_or("", |kind| kind.as_str()),
+            posture: self.posture,
+            time_known: self.interval(now).is_some(),
+        }
+    }
+
     /// True when nothing but the generation tells the two apart.
     pub(crate) fn same(&self, other: &Self) -> bool {
         let releases = |view: &'_ Self| {
             view.releases.iter().map(|r| (r.id, r.programs.clone())).collect::<Vec<_>>()
         };
         self.device == other.device
+            && self.site == other.site
+            && self.kind == other.kind
+            && self.posture == other.posture
             && self.tasks == other.tasks
             && self.leases == other.leases
             && self.time == other.time

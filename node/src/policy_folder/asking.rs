@@ -3,12 +3,14 @@
 //! Refused here: guessing. A word that means nothing is named with what is nearest to it.
 
 use crate::fault::Fault;
+use belay_identity::body::DeviceKind;
 use belay_mesh::gate::{Asking, Verb};
 use std::collections::VecDeque;
 
 /// How a question reads.
 pub(crate) const FORM: &str = "[agent:NAME] [user:NAME] [project:NAME] [class:NAME] [device:NAME] \
-    ACTION TARGET [with KEY=VALUE …] [when wall=sealed depth=2 data=CLASS arriving]";
+    ACTION TARGET [with KEY=VALUE …] [when wall=sealed depth=2 data=CLASS \
+    arriving site=NAME kind=laptop saw=diskEncrypted,secureBoot,timeKnown]";
 
 /// Levels of enforcement as rules read them.
 const WALLS: [&str; 4] = ["none", "hooks only", "partial", "sealed"];
@@ -102,10 +104,14 @@ pub(crate) fn circumstance(asking: &mut Asking, key: &str, value: &str) -> Resul
         "wall" => return Err(odd("a wall is none, “hooks only”, partial or sealed")),
         "depth" => asking.depth = value.parse().map_err(|_| odd("depth is a number"))?,
         "data" => asking.data_class = value.to_owned(),
+        "site" => asking.site = value.to_owned(),
+        "kind" if DeviceKind::from_word(value).is_some() => asking.kind = value.to_owned(),
+        "kind" => return Err(odd("a device is a laptop, phone, robot, gateway or server")),
+        "saw" => saw(asking, value).map_err(|word| odd(&unknown_posture(word)))?,
         "arriving" => asking.arriving = value.parse().map_err(|_| odd("say true or false"))?,
         "lease_ms" => asking.lease_ms = value.parse().map_err(|_| odd("a number"))?,
         other => {
-            let known = ["wall", "depth", "data", "arriving", "lease_ms"];
+            let known = ["wall", "depth", "data", "site", "kind", "saw", "arriving", "lease_ms"];
             let meant = nearest(other, known).map(|key| format!("; did you mean {key}?"));
             return Err(wrong(format!(
                 "“{other}” is no circumstance{}",
@@ -114,6 +120,35 @@ pub(crate) fn circumstance(asking: &mut Asking, key: &str, value: &str) -> Resul
         }
     }
     Ok(())
+}
+
+/// What a device sees of itself, by the names that rules have for it.
+const POSTURE: [&str; 3] = ["diskEncrypted", "secureBoot", "timeKnown"];
+
+/// Puts what the device saw of itself into a question, names with commas between; of a word that is
+/// no such name, that word.
+fn saw<'v>(asking: &mut Asking, value: &'v str) -> Result<(), &'v str> {
+    for name in value.split(',').filter(|name| !name.is_empty()) {
+        match name {
+            "diskEncrypted" => asking.posture.disk_encrypted = true,
+            "secureBoot" => asking.posture.secure_boot = true,
+            "timeKnown" => asking.time_known = true,
+            other => return Err(other),
+        }
+    }
+    Ok(())
+}
+
+fn unknown_posture(word: &str) -> String {
+    match nearest(word, POSTURE) {
+        Some(meant) => format!("“{word}” is nothing a device sees; did you mean {meant}?"),
+        None => format!("“{word}” is nothing a device sees; it sees {}", POSTURE.join(", ")),
+    }
+}
+
+fn seen(asking: &Asking) -> Vec<&'static str> {
+    let seen = [asking.posture.disk_encrypted, asking.posture.secure_boot, asking.time_known];
+    POSTURE.into_iter().zip(seen).filter_map(|(name, seen)| seen.then_some(name)).collect()
 }
 
 /// Words as a shell would read them; quotes hold blanks together.
@@ -179,6 +214,15 @@ pub(crate) fn words(asking: &Asking) -> String {
     if !asking.data_class.is_empty() {
         when.push(format!("data={}", asking.data_class));
     }
+    if !asking.site.is_empty() {
+        when.push(format!("site={}", asking.site));
+    }
+    if !asking.kind.is_empty() {
+        when.push(format!("kind={}", asking.kind));
+    }
+    if !seen(asking).is_empty() {
+        when.push(format!("saw={}", seen(asking).join(",")));
+    }
     if !when.is_empty() {
         text += &format!(" when {}", when.join(" "));
     }
@@ -198,7 +242,8 @@ mod tests {
     #[test]
     fn questions_read_as_people_write_them() {
         let whole = "agent:crawler project:docs device:press-07 tool.call shell/exec with \
-                     command=\"git push\" path=/x when wall=\"sealed\" depth=2 arriving data=secret";
+                     command=\"git push\" path=/x when wall=\"sealed\" depth=2 arriving data=secret site=plant \
+                     kind=robot saw=diskEncrypted,timeKnown";
         assert_eq!(read(whole).as_deref(), Ok(whole));
         let short = read("agent:crawler call shell/exec on device:d command=ls");
         let same = "agent:crawler device:d tool.call shell/exec with command=ls";
@@ -210,6 +255,8 @@ mod tests {
             ("agnet:a call x", "did you mean agent:a?"),
             ("call x when wal=none", "did you mean wall?"),
             ("call x when wall=high", "a wall is"),
+            ("call x when kind=toaster", "a device is"),
+            ("call x when saw=diskEncripted", "did you mean diskEncrypted?"),
             ("call x when depth=deep", "a number"),
             ("call x \"y", "not closed"),
             ("call x y", "means nothing"),

@@ -52,6 +52,10 @@ struct CaseFile {
     #[serde(default)]
     arriving: bool,
     data: Option<String>,
+    site: Option<String>,
+    kind: Option<String>,
+    #[serde(default)]
+    saw: Vec<String>,
     expect: String,
     rule: Option<String>,
 }
@@ -107,7 +111,15 @@ impl CaseFile {
         for (kind, name) in parties {
             name.map_or(Ok(()), |name| party(&mut asking, kind, name)).map_err(placed)?;
         }
-        for (key, value) in [("wall", self.wall), ("data", self.data)] {
+        let saw = (!self.saw.is_empty()).then(|| self.saw.join(","));
+        let circumstances = [
+            ("wall", self.wall),
+            ("data", self.data),
+            ("site", self.site),
+            ("kind", self.kind),
+            ("saw", saw),
+        ];
+        for (key, value) in circumstances {
             let set = |value: String| circumstance(&mut asking, key, &value);
             value.map_or(Ok(()), set).map_err(placed)?;
         }

@@ -27,6 +27,8 @@ pub struct Lost {
     pub wall: bool,
     /// True where it is not known how long the lease still held.
     pub lease: bool,
+    /// True where site, kind and posture of the device are not known.
+    pub here: bool,
 }
 
 /// What rules say to such a question.
@@ -125,6 +127,7 @@ struct Looks {
     keys: bool,
     wall: bool,
     lease: bool,
+    here: bool,
     /// It reckons, so it may fail.
     reckons: bool,
 }
@@ -141,7 +144,15 @@ impl Looks {
 
     fn everywhere() -> Self {
         let values = BTreeSet::new();
-        Self { values, any_value: true, keys: true, wall: true, lease: true, reckons: true }
+        Self {
+            values,
+            any_value: true,
+            keys: true,
+            wall: true,
+            lease: true,
+            here: true,
+            reckons: true,
+        }
     }
 
     fn at(expr: &Expr) -> Self {
@@ -197,6 +208,7 @@ impl Looks {
             "argKeys" => Self { keys: true, ..none },
             "wall" => Self { wall: true, ..none },
             "leaseMs" => Self { lease: true, ..none },
+            "site" | "kind" | "posture" => Self { here: true, ..none },
             _ => none,
         }
     }
@@ -212,6 +224,7 @@ impl Looks {
             keys: self.keys | other.keys,
             wall: self.wall | other.wall,
             lease: self.lease | other.lease,
+            here: self.here | other.here,
             reckons: self.reckons | other.reckons,
             values: self.values,
         }
@@ -226,6 +239,7 @@ impl Looks {
             || (self.keys && lost.more)
             || (self.wall && lost.wall)
             || (self.lease && lost.lease)
+            || (self.here && lost.here)
     }
 
     /// What of it is lost, in words.
@@ -240,6 +254,9 @@ impl Looks {
         }
         if self.lease && lost.lease {
             lacks.push("how long the lease still held".into());
+        }
+        if self.here && lost.here {
+            lacks.push("the device's site, kind or posture then".into());
         }
         lacks
     }
@@ -262,6 +279,7 @@ impl Guard {
             }
             Self::Fact(Kind::ArgKey, key) => lost.more && asked.arg(&raw_key(key)).is_none(),
             Self::Fact(Kind::Wall, _) => lost.wall,
+            Self::Fact(Kind::Site, _) => lost.here,
             Self::Like(Text::Arg(key), _) => lost.loses(asked, key),
             Self::Not(guard) => guard.is_lost(asked, lost),
             Self::Fact(..) | Self::Is(_) | Self::Arriving | Self::Deep(_) | Self::Like(..) => false,

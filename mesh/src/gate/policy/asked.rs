@@ -133,6 +133,7 @@ impl<'q> Asked<'q> {
         }
         self.resource.each(found);
         found(Kind::Here, question.device);
+        found(Kind::Site, question.here.site);
         found(Kind::Wall, question.wall);
         found(Kind::DataClass, question.data_class);
     }
@@ -155,6 +156,7 @@ impl<'q> Asked<'q> {
                 question.parties().into_iter().any(|(of, known)| of == kind && is(known))
             }
             Kind::Here => question.device == id,
+            Kind::Site => question.here.site == id,
             Kind::Wall => question.wall == id,
             Kind::DataClass => question.data_class == id,
             Kind::Arg => id.split_once('=').is_some_and(|(key, value)| {

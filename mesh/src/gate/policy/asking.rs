@@ -2,7 +2,8 @@
 //!
 //! Refused here: what an agent really asked; the gate puts that together.
 
-use super::question::{Action, Origin, Question};
+use super::question::{Action, Here, Origin, Question};
+use crate::input::Posture;
 
 /// One action of one agent, as somebody imagines it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +20,14 @@ pub struct Asking {
     pub manifest: String,
     /// The device on which the action would happen.
     pub device: String,
+    /// The site of that device.
+    pub site: String,
+    /// Its kind.
+    pub kind: String,
+    /// What it saw of itself.
+    pub posture: Posture,
+    /// Whether it was told the time.
+    pub time_known: bool,
     /// What it wants to do.
     pub action: Action,
     /// What it wants to do it to.
@@ -50,6 +59,10 @@ impl Asking {
             class: "default".into(),
             manifest: String::new(),
             device: SOMEBODY.into(),
+            site: String::new(),
+            kind: String::new(),
+            posture: Posture::default(),
+            time_known: false,
             action,
             target: target.to_owned(),
             args: Vec::new(),
@@ -71,6 +84,12 @@ impl Asking {
             class: &self.class,
             manifest: &self.manifest,
             device: &self.device,
+            here: Here {
+                site: &self.site,
+                kind: &self.kind,
+                posture: self.posture,
+                time_known: self.time_known,
+            },
             action: self.action,
             target: &self.target,
             args: &self.args,
@@ -92,6 +111,10 @@ impl Asking {
             class: question.class.into(),
             manifest: question.manifest.into(),
             device: question.device.into(),
+            site: question.here.site.into(),
+            kind: question.here.kind.into(),
+            posture: question.here.posture,
+            time_known: question.here.time_known,
             action: question.action,
             target: question.target.into(),
             args: question.args.to_vec(),

@@ -124,7 +124,8 @@ impl RulesError {
             Self::Schema { .. } => format!(
                 "actions are {}; principal has name and manifest; resource has name, and by its \
                  type path, host, port, ip, connector, tool or program; context has arg, num, \
-                 args, argKeys, depth, chain, wall, arriving, dataClass, leaseMs and device; see \
+                 args, argKeys, depth, chain, wall, arriving, dataClass, leaseMs, device, site, \
+                 kind and posture; see \
                  belay.cedarschema in a folder made by `belay policy new`",
                 Action::ALL.map(Action::text).join(", ")
             ),

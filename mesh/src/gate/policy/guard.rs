@@ -79,7 +79,7 @@ impl Guards {
             Kind::Host | Kind::Path | Kind::Program | Kind::Model => 1,
             Kind::Device | Kind::Delegate | Kind::Actuator | Kind::Connector => 1,
             Kind::User | Kind::Project | Kind::Class | Kind::ArgKey => 2,
-            Kind::Here | Kind::Wall | Kind::DataClass => 3,
+            Kind::Here | Kind::Site | Kind::Wall | Kind::DataClass => 3,
         };
         let facts = self.all.iter().filter_map(|guard| match guard {
             Guard::Fact(kind, id) => Some((kind, id)),
@@ -230,6 +230,7 @@ fn equal(one: &Expr, other: &Expr) -> Option<(Guard, bool)> {
             let kind = match one {
                 _ if is_circumstance(one, "wall") => Kind::Wall,
                 _ if is_circumstance(one, "dataClass") => Kind::DataClass,
+                _ if is_circumstance(one, "site") => Kind::Site,
                 _ => {
                     let signs = wanted.chars().map(Some).collect();
                     return Some((Guard::Like(text(one)?, signs), true));
@@ -307,6 +308,7 @@ impl Guard {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Fact(Kind::Here, id) => format!("context.device == {id:?}"),
+            Self::Fact(Kind::Site, id) => format!("context.site == {id:?}"),
             Self::Fact(Kind::Wall, id) => format!("context.wall == {id:?}"),
             Self::Fact(Kind::DataClass, id) => format!("context.dataClass == {id:?}"),
             Self::Fact(Kind::Arg, id) => format!("context.args.contains({id:?})"),

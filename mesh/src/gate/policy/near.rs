@@ -251,6 +251,7 @@ impl Change {
                     Kind::Project => &mut asking.project,
                     Kind::Class => &mut asking.class,
                     Kind::Here => &mut asking.device,
+                    Kind::Site => &mut asking.site,
                     Kind::Wall => &mut asking.wall,
                     Kind::DataClass => &mut asking.data_class,
                     Kind::Target
@@ -283,6 +284,7 @@ impl Change {
             Self::Fact(Kind::Wall, _) => "context.wall".into(),
             Self::Fact(Kind::DataClass, _) => "context.dataClass".into(),
             Self::Fact(Kind::Here, _) => "context.device".into(),
+            Self::Fact(Kind::Site, _) => "context.site".into(),
             Self::Fact(Kind::User, _) => "the principal's user".into(),
             Self::Fact(Kind::Project, _) => "the principal's project".into(),
             Self::Fact(Kind::Class, _) => "the principal's class".into(),
@@ -335,7 +337,7 @@ fn unwanted(guard: &Guard, asked: &Asked<'_>) -> Option<Wish> {
             Some(Wish(Change::Fact(Kind::Wall, (*other).into()), quoted(other)))
         }
         Guard::Fact(kind, id) => match kind {
-            Kind::Agent | Kind::User | Kind::Project | Kind::Class | Kind::Here => {
+            Kind::Agent | Kind::User | Kind::Project | Kind::Class | Kind::Here | Kind::Site => {
                 Some(Wish(Change::Fact(*kind, "another".into()), format!("any but {id:?}")))
             }
             Kind::Target
@@ -380,7 +382,7 @@ fn to_fact(kind: Kind, id: &str, asked: &Asked<'_>) -> Option<Change> {
     let resource = &asked.resource;
     Some(match kind {
         Kind::Agent | Kind::User | Kind::Project | Kind::Class => Change::Fact(kind, id.to_owned()),
-        Kind::Here | Kind::Wall | Kind::DataClass => Change::Fact(kind, id.to_owned()),
+        Kind::Here | Kind::Site | Kind::Wall | Kind::DataClass => Change::Fact(kind, id.to_owned()),
         Kind::Arg => {
             let (key, value) = id.split_once('=')?;
             Change::Arg(plain(key), Some(value.to_owned()))

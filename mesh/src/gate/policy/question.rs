@@ -3,6 +3,7 @@
 //!
 //! The same names stand in rules, releases, messages and audit records. Refused here: judging.
 
+use crate::input::Posture;
 use belay_identity::body::Action as ActionClass;
 
 /// One action of one agent, as the rules see it. Texts are taken as they are: whoever asks has
@@ -21,6 +22,8 @@ pub struct Question<'a> {
     pub manifest: &'a str,
     /// The device on which the action would happen.
     pub device: &'a str,
+    /// What is known of that device.
+    pub here: Here<'a>,
     /// What it wants to do.
     pub action: Action,
     /// What it wants to do it to, as text: a path, `CONNECTOR/TOOL`, `host:port`, program or joint.
@@ -49,6 +52,19 @@ impl Question<'_> {
         let args = self.args.iter().map(|(_, value)| value.len());
         args.chain([self.target.len(), self.agent.len()]).max().unwrap_or(0) as u64
     }
+}
+
+/// What is known of the device on which an action would happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Here<'a> {
+    /// Its site; empty where it has none.
+    pub site: &'a str,
+    /// Its kind; empty where nobody enrolled it.
+    pub kind: &'a str,
+    /// What it saw of itself.
+    pub posture: Posture,
+    /// Whether enough beacons told it the time since it started.
+    pub time_known: bool,
 }
 
 /// Where an action began.

@@ -6,8 +6,9 @@
 
 use super::asked::{ARG_NAMES, Asked, NUM_NAMES, short};
 use super::guard::plain_key;
-use super::question::{Action, Origin};
+use super::question::{Action, Here, Origin};
 use super::resource::{Kind, Parts};
+use crate::input::Posture;
 use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, PatternElem, Var};
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, Request,
@@ -19,7 +20,7 @@ use std::collections::{BTreeMap, HashSet};
 
 /// What some rules look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Needs(u16);
+pub(super) struct Needs(u32);
 
 impl Needs {
     const PRINCIPAL: Self = Self(1);
@@ -36,12 +37,15 @@ impl Needs {
     const DATA_CLASS: Self = Self(1 << 11);
     const LEASE: Self = Self(1 << 12);
     const DEVICE: Self = Self(1 << 13);
+    const SITE: Self = Self(1 << 14);
+    const KIND: Self = Self(1 << 15);
+    const POSTURE: Self = Self(1 << 16);
     /// Whether anything is a `Belay::Target`, by type or by name: nothing is.
-    const TARGET_TYPE: Self = Self(1 << 14);
+    const TARGET_TYPE: Self = Self(1 << 17);
     /// Whether an agent or a device is one of a short name, which none is.
-    const SHORT_NAME: Self = Self(1 << 15);
+    const SHORT_NAME: Self = Self(1 << 18);
     /// Everything: what a rule gets that is not understood here.
-    pub(super) const ALL: Self = Self((1 << 14) - 1);
+    pub(super) const ALL: Self = Self((1 << 17) - 1);
 
     /// What a rule looks at.
     pub(super) fn of(rule: &Policy) -> Self {
@@ -179,6 +183,9 @@ impl Needs {
             (Expr::Var(Var::Context), "dataClass") => Self::DATA_CLASS,
             (Expr::Var(Var::Context), "leaseMs") => Self::LEASE,
             (Expr::Var(Var::Context), "device") => Self::DEVICE,
+            (Expr::Var(Var::Context), "site") => Self::SITE,
+            (Expr::Var(Var::Context), "kind") => Self::KIND,
+            (Expr::Var(Var::Context), "posture") => Self::POSTURE,
             (of, _) => return self.look(of),
         });
     }
@@ -357,7 +364,7 @@ impl Words {
         if needs == Needs::default() {
             return Ok(Context::empty());
         }
-        let mut pairs = Vec::with_capacity(12);
+        let mut pairs = Vec::with_capacity(15);
         let mut note = |need, name: &str, value: &dyn Fn() -> Result<_, String>| {
             if needs.has(need) {
                 pairs.push((name.to_owned(), value()?));
@@ -396,11 +403,25 @@ impl Words {
         note(Needs::ARRIVING, "arriving", &|| Ok(RestrictedExpression::new_bool(arriving)))?;
         note(Needs::DATA_CLASS, "dataClass", &|| Ok(plain(question.data_class)))?;
         note(Needs::LEASE, "leaseMs", &|| long(question.lease_ms))?;
+        note(Needs::SITE, "site", &|| Ok(plain(question.here.site)))?;
+        note(Needs::KIND, "kind", &|| Ok(plain(question.here.kind)))?;
+        note(Needs::POSTURE, "posture", &|| posture(question.here))?;
         if let Some(device) = device {
             pairs.push(("device".to_owned(), RestrictedExpression::new_entity_uid(device)));
         }
         Context::from_pairs(pairs).map_err(|e| e.to_string())
     }
+}
+
+fn posture(here: Here<'_>) -> Result<RestrictedExpression, String> {
+    let Posture { disk_encrypted, secure_boot } = here.posture;
+    let seen = [
+        ("diskEncrypted", disk_encrypted),
+        ("secureBoot", secure_boot),
+        ("timeKnown", here.time_known),
+    ];
+    let seen = seen.into_iter();
+    record(seen.map(|(name, seen)| (name.to_owned(), RestrictedExpression::new_bool(seen))))
 }
 
 /// Entities whose parents are all that they are in. Cedar would find that out itself with every

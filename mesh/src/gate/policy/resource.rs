@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Actuator,
     /// The device on which the action would happen.
     Here,
+    /// The site of that device.
+    Site,
     Wall,
     DataClass,
     /// An argument, as `key=value`.
@@ -41,7 +43,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 19] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::Agent,
         Self::User,
         Self::Project,
@@ -57,6 +59,7 @@ impl Kind {
         Self::Delegate,
         Self::Actuator,
         Self::Here,
+        Self::Site,
         Self::Wall,
         Self::DataClass,
         Self::Arg,
@@ -80,7 +83,9 @@ impl Kind {
             Self::Device => "Belay::Device",
             Self::Delegate => "Belay::Delegate",
             Self::Actuator => "Belay::Actuator",
-            Self::Here | Self::Wall | Self::DataClass | Self::Arg | Self::ArgKey => return None,
+            Self::Here | Self::Site | Self::Wall | Self::DataClass | Self::Arg | Self::ArgKey => {
+                return None;
+            }
         })
     }
 

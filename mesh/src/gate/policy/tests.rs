@@ -8,11 +8,21 @@ mod studied;
 mod typed;
 
 use super::outline::{RULE_NESTING_MAX, RULE_STEPS_MAX, RULES_BYTES_MAX, RULES_MAX};
-use super::{Action, ActionClass, Origin, Question, RULE_ID_BYTES_MAX, Rules, RulesError, Ruling};
+use super::{
+    Action, ActionClass, Here, Origin, Question, RULE_ID_BYTES_MAX, Rules, RulesError, Ruling,
+};
+use crate::input::Posture;
 
 const AGENT: &str = "spiffe://acme.belay/agent/builder";
 const STARTER: &str = include_str!("../../../../configs/policies/starter/policy.cedar");
 const STARTER_RELEASE: &str = include_str!("../../../../configs/policies/starter/release.toml");
+
+const HERE: Here<'static> = Here {
+    site: "plant",
+    kind: "laptop",
+    posture: Posture { disk_encrypted: true, secure_boot: false },
+    time_known: true,
+};
 
 pub(super) fn question(action: Action) -> Question<'static> {
     Question {
@@ -22,6 +32,7 @@ pub(super) fn question(action: Action) -> Question<'static> {
         class: "default",
         manifest: "00ff",
         device: "spiffe://acme.belay/device/laptop",
+        here: HERE,
         action,
         target: "git.commit",
         args: &[],
@@ -237,6 +248,9 @@ fn every_part_of_a_question_counts() {
         } when {
             context.args.contains("branch=main") && context.argKeys.contains("force")
             && context.depth == 1 && ["none", "partial"].contains(context.wall)
+            && context.site == "plant" && ["phone", "laptop"].contains(context.kind)
+            && context.posture.diskEncrypted && !context.posture.secureBoot
+            && context.posture.timeKnown
             && context.dataClass == "internal" && context.device == Belay::Device::"spiffe://acme.belay/device/laptop"
         } unless { context.arriving };"#,
     );
@@ -257,6 +271,10 @@ fn every_part_of_a_question_counts() {
         Question { wall: "sealed", ..asked },
         Question { origin: Origin::Arriving, ..asked },
         Question { data_class: "secret", ..asked },
+        Question { here: Here { site: "office", ..HERE }, ..asked },
+        Question { here: Here { kind: "robot", ..HERE }, ..asked },
+        Question { here: Here { time_known: false, ..HERE }, ..asked },
+        Question { here: Here { posture: Posture::default(), ..HERE }, ..asked },
     ];
     for asked in changed {
         assert_eq!(rules.judge(&asked), UNMATCHED, "{asked:?}");

@@ -3,7 +3,7 @@
 //! Built from the question by this room alone, as somebody would who has only the schema: all
 //! ancestors, all attributes, all circumstances. Refused here: any shortcut of the gate's.
 
-use belay_mesh::gate::{Origin, Question, Verb};
+use belay_mesh::gate::{Here, Origin, Question, Verb};
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName,
     EntityUid, PolicyId, PolicySet, Request, RestrictedExpression as Value,
@@ -185,11 +185,23 @@ impl Raw {
             ("arriving", Value::new_bool(question.origin == Origin::Arriving)),
             ("dataClass", text(question.data_class)),
             ("leaseMs", Value::new_long(question.lease_ms)),
+            ("site", text(question.here.site)),
+            ("kind", text(question.here.kind)),
+            ("posture", record(seen(question.here))?),
             ("device", Value::new_entity_uid(self.uid("Device", question.device))),
         ];
         let fields = fields.map(|(name, value)| (name.to_owned(), value));
         Context::from_pairs(fields).map_err(|error| error.to_string())
     }
+}
+
+fn seen(here: Here<'_>) -> BTreeMap<String, Value> {
+    let seen = [
+        ("diskEncrypted", here.posture.disk_encrypted),
+        ("secureBoot", here.posture.secure_boot),
+        ("timeKnown", here.time_known),
+    ];
+    seen.into_iter().map(|(name, seen)| (name.to_owned(), Value::new_bool(seen))).collect()
 }
 
 fn text(text: &str) -> Value {

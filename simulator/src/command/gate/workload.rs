@@ -2,7 +2,7 @@
 //!
 //! Refused here: reading a clock or an environment; the same file draws the same texts everywhere.
 
-use belay_mesh::gate::{Origin, Question, Verb};
+use belay_mesh::gate::{Here, Origin, Question, Verb};
 use serde::Deserialize;
 use std::fmt::Write;
 
@@ -240,6 +240,7 @@ impl Request {
             class: &self.class,
             manifest: "",
             device: DEVICE,
+            here: Here::default(),
             action: self.verb,
             target: &self.target,
             args: &self.args,

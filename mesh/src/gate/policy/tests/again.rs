@@ -2,10 +2,11 @@
 
 use super::super::{Again, Lost, RulesAgain};
 use super::drawn::{Dice, drawn_args, drawn_question, drawn_rule};
-use super::{Action, Question, Ruling, loaded, question};
+use super::{Action, Here, Question, Ruling, loaded, question};
 use std::collections::BTreeMap;
 
-/// Goal: an answer that is given without the values of arguments, the wall and the lease is the one
+/// Goal: an answer that is given without the values of arguments, the wall, the lease and
+/// what is known of the device is the one
 /// that is given with them, whatever they were. Method: drawn rules and questions, judged whole and
 /// with everything lost that an audit log does not keep; sure and unsure answers are both seen, and
 /// of the unsure ones some really go either way.
@@ -21,10 +22,11 @@ fn what_is_said_without_the_lost_is_said_with_it() {
             let asked = drawn_question(&mut dice, &args);
             let more = dice.roll(6) == 0;
             let keys = asked.args.iter().map(|(key, _)| key.clone());
-            let lost = Lost { values: keys.collect(), more, wall: true, lease: true };
+            let lost = Lost { values: keys.collect(), more, wall: true, lease: true, here: true };
             let kept = asked.args.iter().filter(|_| !more);
             let blank: Vec<_> = kept.map(|(key, _)| (key.clone(), String::new())).collect();
-            let left = Question { args: &blank, wall: "", lease_ms: 0, ..asked };
+            let here = Here::default();
+            let left = Question { args: &blank, wall: "", lease_ms: 0, here, ..asked };
             let (said, truth) = (again.judge(&left, &lost), rules.judge(&asked));
             let kind = match (&said, &truth) {
                 (Again::Permit { .. }, Ruling::Permit { .. }) => "permit",
@@ -73,6 +75,8 @@ fn no_needless_doubt() {
             when { context.arg has command && context.arg.command like "*rm*" };
         @id("sealed") permit (principal, action == Belay::Action::"work.run", resource)
             when { context.wall == "sealed" };
+        @id("site") permit (principal, action == Belay::Action::"work.install", resource)
+            when { context.site == "plant" && context.posture.diskEncrypted };
         @id("small") permit (principal, action == Belay::Action::"motion.move", resource)
             when { context.num has speed && context.num.speed * 2 < 10 };"#,
     )
@@ -82,6 +86,7 @@ fn no_needless_doubt() {
         more,
         wall: true,
         lease: true,
+        here: true,
     };
     let ask = |action, target, keys: &[&str], more| {
         let args: Vec<_> = keys.iter().map(|key| ((*key).to_owned(), String::new())).collect();
@@ -100,6 +105,8 @@ fn no_needless_doubt() {
     let further = unsure("no-rm", "further arguments");
     assert_eq!(ask(Action::Call, "shell/exec", &["cwd"], true), further);
     assert_eq!(ask(Action::Run, "/bin/ls", &[], false), unsure("sealed", "the wall"));
+    let device = unsure("site", "the device's site, kind or posture then");
+    assert_eq!(ask(Action::Install, "/bin/ls", &[], false), device);
     assert_eq!(ask(Action::Read, "/etc/passwd", &["path"], true), Again::Forbid { rule: None });
     assert_eq!(ask(Action::Move, "arm/joint", &["force"], false), Again::Forbid { rule: None });
     assert_eq!(

@@ -2,7 +2,7 @@
 //! by slices and by Cedar over everything.
 
 use super::super::{Asked, Needs, SCHEMA, Words, typed};
-use super::{Action, OVERFLOWS, Origin, Question, Ruling, loaded, question};
+use super::{Action, Here, OVERFLOWS, Origin, Posture, Question, Ruling, loaded, question};
 use cedar_policy::{Authorizer, Decision, PolicyId, PolicySet, Response, Schema};
 
 /// Numbers that follow from a seed alone (SplitMix64).
@@ -67,7 +67,7 @@ const RESOURCES: [(&str, &[Action]); 16] = [
 ];
 
 /// Conditions on anything, in every form that guards read and in some that they do not.
-const CONDITIONS: [&str; 30] = [
+const CONDITIONS: [&str; 33] = [
     "when { principal in Belay::User::\"NAME\" }",
     "unless { resource.name == \"NAME\" }",
     "when { action in Belay::Action::\"CLASS\" && context.arriving }",
@@ -92,6 +92,9 @@ const CONDITIONS: [&str; 30] = [
     "when { context.dataClass == \"NAME\" } unless { principal in Belay::Project::\"a\" }",
     "when { context.device == Belay::Device::\"spiffe://acme.belay/device/laptop\" }",
     "when { context.device.name == \"spiffe://acme.belay/device/laptop\" && context.leaseMs > 10 }",
+    "when { context.site == \"NAME\" && context.kind == \"robot\" }",
+    "unless { context.posture.diskEncrypted || context.site == \"b\" }",
+    "when { context.posture.timeKnown && !context.posture.secureBoot }",
     "when { context.chain.contains(Belay::Agent::\"NAME\") }",
     "when { principal in Belay::Agent::\"NAME\" && context.depth == 1 }",
     "when { if context.arriving then context.depth > 1 else true }",
@@ -164,6 +167,12 @@ pub(super) fn drawn_question<'a>(
         lease_ms: if dice.roll(2) == 0 { i64::MAX } else { 1 },
         wall: dice.pick(&["none", "hooks only", "partial", "sealed"]),
         data_class: dice.pick(&["", "a", "b"]),
+        here: Here {
+            site: dice.pick(&["", "a", "b"]),
+            kind: dice.pick(&["laptop", "robot"]),
+            posture: Posture { disk_encrypted: dice.roll(2) == 0, secure_boot: false },
+            time_known: dice.roll(2) == 0,
+        },
         origin: if dice.roll(2) == 0 { Origin::Here } else { Origin::Arriving },
         ..question(Action::ALL[dice.roll(Action::ALL.len())])
     }
