@@ -48,15 +48,13 @@ impl Engine {
     fn tend_task(&mut self, award: &StatementId, span: &Span) {
         self.renew_credential(award, span);
         let now = self.now.boot;
-        match self.work.task_to_feed(award) {
-            Some(task) if task.paused.is_some() => {
-                if task.feed_at <= now {
-                    task.feed_at = now.plus_ms(PAUSE_LOOK_MS);
-                    self.sweep_task(*award);
-                }
-            }
-            Some(_) => self.feed(award, span),
-            None => {}
+        let Some(task) = self.work.task_to_feed(award) else { return };
+        if task.paused.is_none() {
+            return self.feed(award, span);
+        }
+        if task.feed_at <= now {
+            task.feed_at = now.plus_ms(PAUSE_LOOK_MS);
+            self.sweep_task(*award);
         }
     }
 
