@@ -53,9 +53,9 @@ impl Engine {
         if let Err(refusal) = bounded(&act) {
             return self.answer(ask, Err(refusal));
         }
-        let mut verdict = gate::decide(&self.view, &act, self.now);
-        let asker = self.view.tasks.get(&act.task).cloned();
-        self.audit(&act, asker.as_ref(), &mut verdict);
+        let view = Arc::clone(&self.view);
+        let mut verdict = gate::decide(&view, &act, self.now);
+        self.audit(&act, view.tasks.get(&act.task), &mut verdict);
         self.work.count(&act, verdict.decision);
         if verdict.decision == Decision::Permit {
             let said = Said { verdict, by: self.view.judges(act.class(), self.now) };
@@ -88,8 +88,8 @@ impl Engine {
         let mut verdict = gate::look_again(&self.view, &act, &said, self.now);
         verdict.id = said.verdict.id;
         if verdict.decision != Decision::Permit {
-            let asker = self.view.tasks.get(&act.task).cloned();
-            self.audit(&act, asker.as_ref(), &mut verdict);
+            let view = Arc::clone(&self.view);
+            self.audit(&act, view.tasks.get(&act.task), &mut verdict);
             self.work.withdraw(&act);
         }
         // INV-GATE-1
@@ -187,6 +187,12 @@ impl Engine {
         let (known, leases) = (self.known.changes(), self.holder.changes());
         let (older, ended_orders) = (self.not_yet_succeeded().len(), self.ended_orders());
         Pictured { known, leases, older, ended_orders, posture: self.posture }
+    }
+
+    /// True while the gate's picture has everything that was said of the time.
+    pub(crate) fn is_pictured_clock(&self) -> bool {
+        let now = (self.known.changes(), self.holder.changes());
+        self.pictured.is_some_and(|made| (made.known, made.leases) == now)
     }
 
     pub(crate) fn picture(&self) -> GateView {

@@ -23,7 +23,10 @@ use belay_identity::body::Action;
 impl Engine {
     /// The true wall time, as the beacons' answers bound it.
     pub(crate) fn interval(&self) -> Option<Interval> {
-        self.clock().interval(self.now)
+        match self.is_pictured_clock() {
+            true => self.view.interval(self.now),
+            false => self.clock().interval(self.now),
+        }
     }
 
     /// True when what lets in this class, and ends then, is live no longer.
