@@ -12,7 +12,7 @@ use crate::arriving::with_program;
 use crate::author::Words;
 use crate::engine::Engine;
 use crate::input::{OnDisk, TaskEvent};
-use crate::limits::MADE_MAX;
+use crate::limits::{MADE_MAX, PAUSE_LOOK_MS};
 use crate::output::{Event, Output};
 use crate::task::{Orphan, Phase, Task};
 use belay_crdt::orders::{Cut, Order};
@@ -199,8 +199,10 @@ impl Engine {
     }
 
     fn pause_task(&mut self, award: StatementId, order: StatementId) {
+        let look_at = self.now.boot.plus_ms(PAUSE_LOOK_MS);
         let Some(task) = self.work.task_mut(&award) else { return };
         if task.paused.replace(order).is_none() {
+            task.feed_at = look_at;
             self.out(Output::Freeze { award });
         }
     }

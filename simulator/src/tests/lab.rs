@@ -41,6 +41,8 @@ pub(super) struct Device {
     /// Awards whose payload is being fetched, with its hash.
     pub(super) fetching: Vec<(StatementId, [u8; 32])>,
     pub(super) events: Vec<Event>,
+    /// Awards that were told to stand still and not fed since.
+    pub(super) still: BTreeSet<StatementId>,
     /// Starts nothing, though it is told to.
     pub(super) idle: bool,
     /// Looks a program up only when the test says so: the offers whose program is wanted.
@@ -109,6 +111,7 @@ impl Lab {
                 started,
                 fetching,
                 events,
+                still: BTreeSet::new(),
                 idle,
                 wanted,
                 full,
@@ -258,7 +261,9 @@ impl Lab {
             }
             Output::Forget { link } => drop(self.devices[node].dials.remove(&link)),
             Output::Reserve { relays } => self.devices[node].relays = relays,
-            Output::Admit { .. } | Output::Feed { .. } | Output::Freeze { .. } => {}
+            Output::Freeze { award } => drop(self.devices[node].still.insert(award)),
+            Output::Feed { award, .. } => drop(self.devices[node].still.remove(&award)),
+            Output::Admit { .. } => {}
         }
     }
 

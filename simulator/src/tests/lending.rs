@@ -11,7 +11,7 @@ use belay_identity::limits::{REASON_BYTES_MAX, STATEMENT_BYTES_MAX};
 use belay_identity::{Incarnation, SecretKey, Statement, StatementId, sign};
 use belay_mesh::gate::{Act, Decision};
 use belay_mesh::input::Offload;
-use belay_mesh::limits::{ACT_ARGS_MAX, OUTLOOK_ACTS_MAX};
+use belay_mesh::limits::{ACT_ARGS_MAX, OUTLOOK_ACTS_MAX, PAUSE_LOOK_MS};
 use belay_mesh::output::RefusalKind;
 use belay_mesh::wire::{self, FrameKind, Lane};
 use belay_mesh::{Input, Request};
@@ -230,4 +230,32 @@ fn a_stop_ends_what_a_longer_pause_has_frozen() {
     say(&mut lab, 0, vec![stop], Vec::new());
     lab.settle();
     assert!(ended(&lab), "the stop ends it");
+}
+
+/// Goal: what stands still for a time goes on by itself when that is over. Method: a pause of five
+/// seconds at a device that nobody talks to meanwhile; it is woken when it asked to be, no sooner.
+#[test]
+fn a_pause_for_a_time_ends_by_itself() {
+    let mut lab = Lab::new(&[Some(&[]), Some(&[])]);
+    let ask = lab.offload(0, None, &[]);
+    lab.settle();
+    let agent = Term::Agent(lab.fleet.agent("helper").unwrap());
+    let award = lab.offloaded(ask).unwrap().award;
+    let node = usize::from(lab.devices[0].started != [award]);
+    let (home, reason) = (lab.fleet.devices[0].id.clone(), Reason("enough".into()));
+    let until_ms = Some(lab.wall_ms() + 5_000);
+    let subject = Subject::new(vec![agent]).unwrap();
+    let pause = Hold { subject, home, reason, until_ms, pause: Some(Pause) };
+    say(&mut lab, 0, vec![pause.into()], Vec::new());
+    lab.settle();
+    assert!(lab.devices[node].still.contains(&award), "it stands still");
+    lab.cut.extend([0, 1]);
+    let began_ms = lab.now_ms;
+    while lab.devices[node].still.contains(&award) {
+        let wake = lab.devices[node].engine.next_deadline().expect("it asks to be woken");
+        lab.now_ms = lab.now_ms.max(wake.0.div_ceil(1_000_000));
+        lab.give(node, Input::Deadline);
+        assert!(lab.now_ms - began_ms < 5_000 + 2 * PAUSE_LOOK_MS, "nothing let it go on");
+    }
+    assert!(lab.now_ms - began_ms >= 5_000, "it went on too soon");
 }
