@@ -27,7 +27,8 @@ pub use order::{
     Drill, Hold, Lift, Pause, Proof, Reason, Restore, Revoke, Subject, SubjectError, Term,
 };
 pub use release::{
-    Action, Autonomy, Mode, Modes, Policy, Profile, Release, ReleaseVersion, UnknownBlocked,
+    Action, Autonomy, DataClass, DataMark, HeldBy, Mode, Modes, Policy, Profile, Release,
+    ReleaseVersion, UnknownBlocked,
 };
 pub use root::{Approve, FurtherKey, Operator, Pin, Pins, Removal, RingFloor, Role, Root};
 pub use task::{

@@ -58,7 +58,9 @@ impl Engine {
         self.audit(&act, view.tasks.get(&act.task), &mut verdict);
         self.work.count(&act, verdict.decision);
         if verdict.decision == Decision::Permit {
-            let said = Said { verdict, by: self.view.judges(act.class(), self.now) };
+            let by = self.view.judges(act.class(), self.now);
+            let carried = view.tasks.get(&act.task).map(|task| task.carried.clone());
+            let said = Said { verdict, by, carried: carried.unwrap_or_default() };
             let waiting = Waiting { act, said };
             self.once_written(Effect::Permit(ask, Box::new(waiting)));
         } else {
@@ -91,6 +93,8 @@ impl Engine {
             let view = Arc::clone(&self.view);
             self.audit(&act, view.tasks.get(&act.task), &mut verdict);
             self.work.withdraw(&act);
+        } else if let Some(met) = gate::met(&self.view, &act, self.now) {
+            self.work.meet(&act.task, met);
         }
         // INV-GATE-1
         assert!(
@@ -234,6 +238,8 @@ impl Engine {
             lent: task.lent_lease(),
             origin: if task.delegator.is_some() { Origin::Arriving } else { Origin::Here },
             wall: task.wall,
+            carried: task.carried.clone(),
+            data_most: delegation.map_or(u64::MAX, |said| said.body.data),
             chain,
         }
     }

@@ -214,6 +214,8 @@ impl Engine {
             lent: Lease::Own,
             origin: if own { Origin::Here } else { Origin::Arriving },
             wall: Wall::None,
+            carried: Vec::new(),
+            data_most: u64::MAX,
         };
         let act = Act {
             task: StatementId([0; 32]),

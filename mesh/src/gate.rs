@@ -9,6 +9,7 @@
 //! INV-GATE-2: with no valid release nothing is permitted.
 //! Refused here: knowing peers, tasks or the stop; imports nothing from them.
 
+mod met;
 mod policy;
 mod programs;
 mod prospect;
@@ -17,11 +18,13 @@ mod short;
 pub(crate) mod tests;
 mod view;
 
+pub(crate) use met::met;
+use met::{Wanted, covers_data};
 use policy::is_of_the_request;
 pub use policy::{
-    Action as Verb, Advice, Again, Asking, Flip, Here, LANGUAGE, Lost, NearMiss, Origin, Question,
-    RuleChanges, RuleLine, RuleValue, Rules, RulesAgain, RulesError, Ruling, SCHEMA, SOMEBODY,
-    Value, advice, faults, in_shape, rule_changes, rule_lines,
+    Action as Verb, Advice, Again, Asking, DataClasses, Flip, Here, LANGUAGE, Lost, NearMiss,
+    Origin, Question, RuleChanges, RuleLine, RuleValue, Rules, RulesAgain, RulesError, Ruling,
+    SCHEMA, SOMEBODY, Value, advice, classes_named, faults, in_shape, rule_changes, rule_lines,
 };
 pub use programs::ProgramStanding;
 pub(crate) use programs::Programs;
@@ -87,6 +90,8 @@ pub struct Verdict {
     pub signed: Vec<String>,
     /// A No in two sentences, for the agent that asked; empty otherwise.
     pub short: String,
+    /// The class of the data that the act touches, as that release names it; empty for none.
+    pub data: String,
     /// The name under which this device keeps the decision; none while it is only judged.
     pub id: Option<[u8; 16]>,
 }
@@ -135,6 +140,7 @@ pub(crate) fn look_again(view: &GateView, act: &Act, said: &Said, now: Now) -> V
         (Some(verb), Some(task)) => {
             let class = verb.class();
             let same = said.by == view.judges(class, now)
+                && said.carried == task.carried
                 && programs_allowed(view.valid(class, now), task);
             if same && may_go_on(view, task, verb.class(), now).is_ok() {
                 return said.verdict.clone();
@@ -152,6 +158,8 @@ pub(crate) fn look_again(view: &GateView, act: &Act, said: &Said, now: Now) -> V
 pub(crate) struct Said {
     pub(crate) verdict: Verdict,
     pub(crate) by: Vec<StatementId>,
+    /// What its task had met by then.
+    pub(crate) carried: Vec<String>,
 }
 
 /// The picture, the moment, and whether a No is asked what it came near to.
@@ -211,7 +219,9 @@ fn judge(
 ) -> Verdict {
     let mode = release.modes.of(verb.class());
     let version = Some(release.version.clone());
-    match first_no(sight, release, task, act, verb) {
+    let wanted = Wanted::of(sight.view, release, task, (act, verb));
+    let data = release.body.data.name(wanted.data).to_owned();
+    match first_no(sight, release, task, wanted) {
         Ok(rule) => Verdict {
             decision: Decision::Permit,
             rule,
@@ -225,9 +235,10 @@ fn judge(
             flip: None,
             signed: Vec::new(),
             short: String::new(),
+            data,
             id: None,
         },
-        Err(no) => no.under(mode, release),
+        Err(no) => Verdict { data, ..no.under(mode, release) },
     }
 }
 
@@ -236,14 +247,14 @@ fn first_no(
     sight: Sight<'_>,
     release: &GateRelease,
     task: &GateTask,
-    act: &Act,
-    verb: Verb,
+    wanted: Wanted<'_>,
 ) -> Result<String, No> {
-    may_go_on(sight.view, task, verb.class(), sight.now)?;
-    granted(task, act)?;
+    may_go_on(sight.view, task, wanted.verb.class(), sight.now)?;
+    granted(task, wanted.act)?;
+    covers_data(release, task, wanted)?;
     within_budget(task)?;
     manifest(release, task)?;
-    rules(sight, release, task, act, verb)
+    rules(sight, release, task, wanted)
 }
 
 /// What time and orders decide, whatever is asked for.
@@ -364,8 +375,7 @@ fn rules(
     sight: Sight<'_>,
     release: &GateRelease,
     task: &GateTask,
-    act: &Act,
-    verb: Verb,
+    wanted: Wanted<'_>,
 ) -> Result<String, No> {
     let Some(link) = task.chain.acting() else {
         return Err(No {
@@ -376,12 +386,12 @@ fn rules(
             near: None,
         });
     };
-    let said = ask_rules(sight, release, task, (act, verb), link.agent.as_str(), link)?;
+    let said = ask_rules(sight, release, task, wanted, link.agent.as_str(), link)?;
     let Lineage::Broken { was, now: is } = task.lineage else { return Ok(said) };
     // What is granted to anybody is granted to a stranger too; what is granted to the name is not,
     // and what is forbidden to the name stays so.
     let stranger = format!("{}~{}", link.agent.as_str(), belay_identity::key::hex(&is));
-    ask_rules(sight, release, task, (act, verb), &stranger, link).map_err(|no| No {
+    ask_rules(sight, release, task, wanted, &stranger, link).map_err(|no| No {
         rule: "lineage".into(),
         why: format!(
             "{}, and {said} permits it to {} only as the program {} that bore this name first",
@@ -401,19 +411,19 @@ fn ask_rules(
     sight: Sight<'_>,
     release: &GateRelease,
     task: &GateTask,
-    (act, verb): (&Act, Verb),
+    wanted: Wanted<'_>,
     agent: &str,
     link: &Link,
 ) -> Result<String, No> {
     let rules = &release.body.rules;
-    put(sight, task, (act, verb), agent, link, |question| match rules.judge(question) {
+    put(sight, release, task, wanted, agent, link, |question| match rules.judge(question) {
         Ruling::Permit { rule } => Ok(rule),
         Ruling::Forbid { rule } => {
             // In observe mode it goes on all the same, and on the way of what is permitted.
-            let asks = release.modes.of(verb.class()) != Mode::Observe;
+            let asks = release.modes.of(wanted.verb.class()) != Mode::Observe;
             let told = asks && sight.near == NearMisses::Told;
             let near = if told { rules.near_miss(question) } else { NearMiss::default() };
-            Err(forbidden(rule, near, act))
+            Err(forbidden(rule, near, wanted.act))
         }
         Ruling::Error { rule, why } => Err(No {
             why: match is_of_the_request(&rule) {
@@ -434,8 +444,9 @@ fn ask_rules(
 /// Puts an act to the rules, as a question of one agent.
 fn put<T>(
     sight: Sight<'_>,
+    release: &GateRelease,
     task: &GateTask,
-    (act, verb): (&Act, Verb),
+    Wanted { act, verb, data }: Wanted<'_>,
     agent: &str,
     link: &Link,
     ask: impl FnOnce(&Question<'_>) -> T,
@@ -458,7 +469,7 @@ fn put<T>(
         lease_ms: sight.view.lease(verb.class()).left_ms(sight.now.boot),
         wall: task.wall.as_str(),
         origin: task.origin,
-        data_class: "",
+        data_class: release.body.data.name(data),
     })
 }
 
@@ -508,6 +519,7 @@ impl No {
             flip: near.flip,
             signed: Vec::new(),
             short: String::new(),
+            data: String::new(),
             id: None,
         }
     }
@@ -537,6 +549,7 @@ impl Verdict {
             flip: None,
             signed: Vec::new(),
             short: String::new(),
+            data: String::new(),
             id: None,
         }
     }

@@ -3,7 +3,7 @@
 //! Refused here: acting on what is learnt.
 
 use crate::engine::Restored;
-use crate::gate::{Programs, Rules};
+use crate::gate::{DataClasses, Programs, Rules};
 use crate::shares::Shares;
 use belay_crdt::authority::Epoch;
 use belay_crdt::releases::ReleaseInForce;
@@ -71,6 +71,14 @@ pub(crate) struct Body {
     pub(crate) bytes: Vec<u8>,
     pub(crate) policy: Policy,
     pub(crate) rules: Rules,
+    pub(crate) data: DataClasses,
+}
+
+impl Body {
+    pub(crate) fn of(bytes: Vec<u8>, policy: Policy, rules: Rules) -> Self {
+        let data = DataClasses::of(&policy);
+        Self { bytes, policy, rules, data }
+    }
 }
 
 impl Known {
@@ -158,7 +166,7 @@ impl Known {
         let rules = Rules::load(&policy.rules).map_err(|error| error.to_string())?;
         let programs = Programs::of(&policy, &self.views.manifests);
         self.programs.insert(hash, Arc::new(programs));
-        self.bodies.insert(hash, Arc::new(Body { bytes: bytes.to_vec(), policy, rules }));
+        self.bodies.insert(hash, Arc::new(Body::of(bytes.to_vec(), policy, rules)));
         self.changes += 1;
         Ok(hash)
     }

@@ -273,6 +273,9 @@ pub const EVENT_EFFECTS_MAX: usize = 8;
 /// Links of a chain that an event names, the acting one last: as deep as a chain may be.
 pub const EVENT_CHAIN_MAX: usize = 32;
 
+/// Classes of data that an event keeps of what who acted had met: one for each release that judges.
+pub const CARRIED_KEPT: usize = 4;
+
 /// Names of arguments kept with a decision; more are not what decides.
 pub const DECISION_ARGS_KEPT: usize = 16;
 

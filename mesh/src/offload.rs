@@ -128,7 +128,7 @@ impl Engine {
                 ([], None) => vec!["*".to_owned()],
                 (tools, _) => tools.to_vec(),
             },
-            data: above.map_or(0, |d| d.data),
+            data: above.map_or(u64::MAX, |d| d.data),
             depth: above.map_or(DELEGATION_DEPTH, |d| d.depth.saturating_sub(1)),
             budget: above.map_or(DELEGATION_BUDGET, |d| d.budget.saturating_sub(spent)),
             deadline_ms: above
@@ -190,6 +190,8 @@ impl Engine {
             lent: Lease::Own,
             origin: Origin::Here,
             wall: Wall::None,
+            carried: Vec::new(),
+            data_most: u64::MAX,
         }
     }
 

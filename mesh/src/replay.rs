@@ -5,7 +5,8 @@
 //! not kept, so an answer that hangs on one is no answer. Refused here: guessing, and acting.
 
 use crate::gate::{
-    Act, Again, Decision, Here, Lost, NO_RULE, Origin, Question, RulesAgain, RulesError, Verb,
+    Act, Again, DataClasses, Decision, Here, Lost, NO_RULE, Origin, Question, RulesAgain,
+    RulesError, Verb,
 };
 use crate::limits::{DECISION_ARGS_KEPT, DECISION_TEXT_CHARS_MAX, INTENT_ARG};
 use crate::why::Decided;
@@ -70,6 +71,7 @@ pub enum Replayed {
 #[derive(Debug)]
 pub struct Replay {
     rules: RulesAgain,
+    data: DataClasses,
     modes: Modes,
     /// Every file that a list names; none where unlisted programs may run.
     listed: Option<BTreeSet<[u8; 32]>>,
@@ -93,7 +95,8 @@ impl Replay {
         let files = entries.flat_map(|entry| files_of(entry).unwrap_or_else(|| vec![*entry]));
         let listed = policy.unknown.as_ref().map(|_| files.collect());
         let (rules, modes) = (RulesAgain::load(&policy.rules)?, policy.modes.clone());
-        Ok(Self { rules, modes, listed, domain, device: device.to_owned() })
+        let data = DataClasses::of(policy);
+        Ok(Self { rules, data, modes, listed, domain, device: device.to_owned() })
     }
 
     /// The same policy with every class in this mode.
@@ -126,7 +129,7 @@ impl Replay {
             Ok(kept) => kept,
             Err(what) => return Replayed::Unknown(what),
         };
-        let said = |agent: &str| kept.ask(verb, decided, agent, &self.rules);
+        let said = |agent: &str| kept.ask(verb, decided, agent, self);
         match (said(&kept.agent), kept.stranger()) {
             (Again::Permit { .. }, Some(stranger)) => match said(&stranger) {
                 Again::Forbid { .. } => self.no(verb, "lineage".into()),
@@ -287,7 +290,8 @@ impl Kept {
         self.stranger.map(|program| format!("{}~{}", self.agent, hex(&program)))
     }
 
-    fn ask(&self, action: Verb, decided: &Decided, agent: &str, rules: &RulesAgain) -> Again {
+    fn ask(&self, action: Verb, decided: &Decided, agent: &str, of: &Replay) -> Again {
+        let Replay { rules, data, .. } = of;
         let chain: Vec<&str> = self.chain.iter().map(String::as_str).collect();
         let question = Question {
             agent,
@@ -307,6 +311,9 @@ impl Kept {
             origin: if decided.arriving { Origin::Arriving } else { Origin::Here },
             data_class: "",
         };
+        let found = data.of_act(&question);
+        let data_class = data.name(data.joined(&decided.carried, found));
+        let question = Question { data_class, ..question };
         rules.judge(&question, &self.lost)
     }
 }

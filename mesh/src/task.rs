@@ -69,6 +69,8 @@ pub(crate) struct Task {
     pub(crate) ending: Option<(Cause, Option<StatementId>)>,
     pub(crate) paused: Option<StatementId>,
     pub(crate) made: Vec<Made>,
+    /// Classes of data that it has met, as the releases name them.
+    pub(crate) carried: Vec<String>,
     pub(crate) attempts: u64,
     pub(crate) effects: u64,
     pub(crate) exit: Option<u64>,
@@ -183,6 +185,14 @@ impl Work {
         match decision {
             Decision::Permit => task.effects += 1,
             Decision::Ask | Decision::Deny => task.attempts += 1,
+        }
+    }
+
+    /// Notes which classes of data a task has met by now.
+    pub(crate) fn meet(&mut self, award: &StatementId, met: Vec<String>) {
+        let news = self.task(award).is_some_and(|task| task.carried != met);
+        if news && let Some(task) = self.task_mut(award) {
+            task.carried = met;
         }
     }
 
@@ -444,6 +454,7 @@ impl Task {
             ending: None,
             paused: None,
             made: Vec::new(),
+            carried: Vec::new(),
             attempts: 0,
             effects: 0,
             exit: None,

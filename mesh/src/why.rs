@@ -9,7 +9,8 @@ use crate::approval::{Waiting, signer_words};
 use crate::engine::Engine;
 use crate::gate::{Act, Decision, GateTask, Origin, RuleLine, Verdict};
 use crate::limits::{
-    DECISION_ARGS_KEPT, DECISION_TEXT_CHARS_MAX, DECISIONS_KEPT, EVENT_CHAIN_MAX, INTENT_ARG,
+    CARRIED_KEPT, DECISION_ARGS_KEPT, DECISION_TEXT_CHARS_MAX, DECISIONS_KEPT, EVENT_CHAIN_MAX,
+    INTENT_ARG,
 };
 use crate::listing::TaskReport;
 use crate::output::{Refusal, RefusalKind};
@@ -94,6 +95,10 @@ record! {
         27 => wall: Option<Wall>,
         /// What bore the agent's name, where another program had borne it first.
         28 => stranger: Option<[u8; 32]>,
+        /// The class of the data that it touched.
+        29 => data: Option<String>,
+        /// Classes of data that who acted had met before.
+        30 => carried: Vec<String>,
     }
 }
 
@@ -107,6 +112,7 @@ impl Decided {
     ) -> Self {
         let links = asker.map(|task| task.chain.links()).unwrap_or_default();
         let acting = links.last();
+        let carried = asker.map(|task| task.carried.as_slice()).unwrap_or_default();
         let link = |name: fn(&Link) -> &str| acting.map(|link| name(link).to_owned());
         Self {
             id: id.0,
@@ -137,6 +143,8 @@ impl Decided {
             nearest: verdict.nearest.clone(),
             wall: asker.map(|task| task.wall),
             stranger: asker.and_then(|task| task.lineage.stranger()),
+            data: Some(cut(&verdict.data)).filter(|class| !class.is_empty()),
+            carried: carried.iter().map(|class| cut(class)).take(CARRIED_KEPT).collect(),
         }
     }
 }

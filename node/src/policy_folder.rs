@@ -5,6 +5,7 @@
 
 mod asking;
 mod cases;
+mod data;
 mod faults;
 mod files;
 mod links;
@@ -24,6 +25,7 @@ use crate::fault::Fault;
 use belay_identity::body::{Autonomy, DeviceKind, Mode, Modes, Policy, Profile};
 use belay_identity::limits::POLICY_BYTES_MAX;
 use belay_mesh::gate::Rules;
+use data::DataFile;
 use links::{LinksFile, MDNS_HINT};
 use programs::ProgramsFile;
 use serde::Deserialize;
@@ -77,6 +79,8 @@ struct ReleaseFile {
     programs: ProgramsFile,
     #[serde(default)]
     links: LinksFile,
+    #[serde(default)]
+    data: Vec<DataFile>,
 }
 
 #[derive(Deserialize)]
@@ -173,6 +177,14 @@ impl Source {
             let fault = at("links.mdns", word, "is no kind that is silent by itself");
             return Err(Fault { hint: MDNS_HINT.to_owned(), ..fault });
         }
+        if let Some((what, word, problem, hint)) = data::wrong(&file.data).first() {
+            return Err(Fault { hint: (*hint).to_owned(), ..at(what, word, problem) });
+        }
+        if let Some(one) = data::unlisted(rules, &file.data).into_iter().next() {
+            let what = format!("{name}/policy.cedar, line {}: {}", one.line, one.what);
+            return Err(Fault::exit(7, what, one.hint));
+        }
+        data::fill(&file.data, &mut policy);
         let programs = file.programs.fill(&mut policy);
         file.links.fill(&mut policy);
         let bytes = policy.to_bytes().len();
@@ -243,6 +255,7 @@ impl ReleaseFile {
             classes: self.classes.clone(),
             unknown: None,
             announced: Vec::new(),
+            data: Vec::new(),
         })
     }
 

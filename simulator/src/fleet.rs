@@ -274,6 +274,7 @@ fn policy_bytes() -> Vec<u8> {
         classes: vec!["default".to_owned()],
         unknown: None,
         announced: Vec::new(),
+        data: Vec::new(),
     };
     policy.to_bytes()
 }

@@ -230,6 +230,42 @@ record! {
         7 => unknown: Option<UnknownBlocked>,
         /// Kinds of devices that are announced on their local network although they move about.
         8 => announced: Vec<DeviceKind>,
+        /// Classes of data, the lowest first.
+        9 => data: Vec<DataClass>,
+    }
+}
+
+record! {
+    /// A class of data, and what holds such data.
+    pub struct DataClass("data class") {
+        /// Its name, as rules compare it.
+        1 => name: String,
+        /// What holds it; so does all that lies in it.
+        2 => marks: Vec<DataMark>,
+    }
+}
+
+record! {
+    /// Something that holds data of a class.
+    pub struct DataMark("data mark") {
+        /// What it is.
+        1 => kind: HeldBy,
+        /// Its name, as acts name it.
+        2 => name: String,
+    }
+}
+
+crate::codes! {
+    /// What may hold data of a class.
+    pub enum HeldBy {
+        /// A file or a folder.
+        Path = 1 "path",
+        /// A connector, or one of its tools.
+        Tool = 2 "tool",
+        /// A host, or every host of a domain.
+        Host = 3 "host",
+        /// A model, or every model of a provider.
+        Model = 4 "model",
     }
 }
 

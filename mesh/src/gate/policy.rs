@@ -23,6 +23,7 @@ mod advice;
 mod again;
 mod asked;
 mod asking;
+mod data;
 mod error;
 mod guard;
 mod near;
@@ -41,6 +42,8 @@ pub use again::{Again, Lost, RulesAgain};
 pub use asking::{Asking, SOMEBODY};
 #[cfg(test)]
 use belay_identity::body::Action as ActionClass;
+pub(crate) use data::Rank;
+pub use data::{DataClasses, classes_named};
 pub use error::RulesError;
 pub use near::{Flip, NearMiss};
 pub use question::{Action, Here, Origin, Question};

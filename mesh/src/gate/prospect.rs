@@ -10,7 +10,7 @@
 
 use super::{
     Act, Binds, Decision, GateTask, GateView, NO_RULE, NearMisses, No, Sight, Verb, Verdict,
-    credential_live, decide, decide_for, lent_still, nobody_judges, ordered_against, put,
+    Wanted, credential_live, decide, decide_for, lent_still, nobody_judges, ordered_against, put,
     still_wanted,
 };
 use crate::time::Now;
@@ -97,7 +97,8 @@ fn leaves_open(
     let judged = sight.view.releases.iter().find(|release| Some(release.id) == verdict.release_id);
     let (Some(release), Some(link)) = (judged, task.chain.acting()) else { return false };
     let rule = (verdict.rule != NO_RULE).then_some(verdict.rule.as_str());
-    put(sight, task, (act, verb), link.agent.as_str(), link, |question| {
+    let wanted = Wanted::of(sight.view, release, task, (act, verb));
+    put(sight, release, task, wanted, link.agent.as_str(), link, |question| {
         release.body.rules.is_open_to_arguments(question, rule)
     })
 }

@@ -7,7 +7,7 @@
 use super::policy::{Origin, Rules};
 use super::{
     Act, Decision, GateRelease, GateTask, GateView, ProgramStanding, Programs, Said, Verdict,
-    decide, look_again,
+    decide, look_again, met,
 };
 use crate::input::OnDisk;
 use crate::known::Body;
@@ -17,7 +17,8 @@ use crate::time::{BootTime, Clock, Heard, Now, Teller, Told};
 use belay_crdt::manifests::Manifests;
 use belay_crdt::orders::{Cut, OrderKind};
 use belay_identity::body::{
-    Action, Mode, Modes, Policy, ReleaseVersion, Subject, Term, UnknownBlocked, Wall,
+    Action, DataClass, DataMark, HeldBy, Mode, Modes, Policy, ReleaseVersion, Subject, Term,
+    UnknownBlocked, Wall,
 };
 use belay_identity::chain::{Link, Program};
 use belay_identity::principal::{AgentId, ClassId, DeviceId, ProjectId, TrustDomain, UserId};
@@ -62,6 +63,7 @@ pub(crate) fn release(mode: Mode) -> GateRelease {
         classes: vec!["default".into()],
         unknown: None,
         announced: Vec::new(),
+        data: Vec::new(),
     };
     let rules = Rules::load(RULES).unwrap();
     let bytes = policy.to_bytes();
@@ -72,7 +74,7 @@ pub(crate) fn release(mode: Mode) -> GateRelease {
         before_ms: None,
         modes,
         programs: Arc::default(),
-        body: Arc::new(Body { bytes, policy, rules }),
+        body: Arc::new(Body::of(bytes, policy, rules)),
     }
 }
 
@@ -102,6 +104,8 @@ pub(crate) fn view(mode: Mode) -> GateView {
         tools: None,
         origin: Origin::Here,
         wall: Wall::None,
+        carried: Vec::new(),
+        data_most: u64::MAX,
     };
     view.tasks.insert(TASK, task);
     view
@@ -225,7 +229,11 @@ fn the_last_permit_of_a_budget_is_handed_out_once() {
     let act = act("search");
     let mut first = view(Mode::Enforce);
     task(&mut first).budget_left = 1;
-    let said = Said { verdict: decide(&first, &act, NOW), by: first.judges(Action::Tool, NOW) };
+    let said = Said {
+        verdict: decide(&first, &act, NOW),
+        by: first.judges(Action::Tool, NOW),
+        carried: Vec::new(),
+    };
     assert_eq!(look_again(&last, &act, &said, NOW).decision, Decision::Permit);
     // Another release is asked anew; what it would leave of the budget is this permit's own place.
     let said = Said { by: Vec::new(), ..said };
@@ -238,8 +246,11 @@ fn the_last_permit_of_a_budget_is_handed_out_once() {
 #[test]
 fn the_second_look_sees_what_came_meanwhile() {
     let (before, act) = (view(Mode::Enforce), act("search"));
-    let said =
-        || Said { verdict: decide(&before, &act, NOW), by: before.judges(Action::Tool, NOW) };
+    let said = || Said {
+        verdict: decide(&before, &act, NOW),
+        by: before.judges(Action::Tool, NOW),
+        carried: Vec::new(),
+    };
     let again = |change: &dyn Fn(&mut GateView)| {
         let mut view = view(Mode::Enforce);
         change(&mut view);
@@ -325,6 +336,7 @@ fn a_swapped_program_may_not_act() {
         let said = Said {
             verdict: decide(&before, &act("search"), NOW),
             by: before.judges(Action::Tool, NOW),
+            carried: Vec::new(),
         };
         assert_eq!(look_again(&swapped, &act("search"), &said, NOW).decision, Decision::Deny);
         let mut observed = view(Mode::Observe);
@@ -350,7 +362,7 @@ fn a_stranger_inherits_nothing_by_a_name() {
         let mut view = view(mode);
         let policy = view.releases[0].body.policy.clone();
         let rules = Rules::load(BY_NAME).unwrap();
-        view.releases[0].body = Arc::new(Body { bytes: Vec::new(), policy, rules });
+        view.releases[0].body = Arc::new(Body::of(Vec::new(), policy, rules));
         task(&mut view).lineage = lineage;
         view
     };
@@ -419,7 +431,7 @@ fn an_outlook_is_what_some_arguments_could_get() {
         let mut policy = view.releases[0].body.policy.clone();
         policy.rules = RULES.into();
         let rules = Rules::load(RULES).unwrap();
-        view.releases[0].body = Arc::new(Body { bytes: Vec::new(), policy, rules });
+        view.releases[0].body = Arc::new(Body::of(Vec::new(), policy, rules));
         view
     };
     let act = |target: &str, args: &[(&str, &str)]| {
@@ -461,4 +473,55 @@ fn an_outlook_is_what_some_arguments_could_get() {
     let mut bare = by(Mode::Enforce);
     bare.releases.clear();
     assert_eq!(standing(&bare, TASK).unwrap().rule, "release");
+}
+
+/// Goal: what a task has met goes with it: after something secret it may not send, also where both
+/// were asked at once; a delegation that covers no such data gets none; and what is written is not
+/// met. Method: a release that marks a folder, asked before and after a file in it was read.
+#[test]
+fn what_a_task_has_met_goes_with_it() {
+    const RULES: &str = r#"
+        @id("all") permit (principal, action, resource);
+        @id("stays") forbid (principal, action in Belay::Action::"outward", resource)
+            unless { ["", "internal"].contains(context.dataClass) };"#;
+    let mut before = view(Mode::Enforce);
+    let mut policy = before.releases[0].body.policy.clone();
+    let class = |name: &str, folder: &str| DataClass {
+        name: name.into(),
+        marks: vec![DataMark { kind: HeldBy::Path, name: folder.into() }],
+    };
+    policy.data = vec![class("internal", "/srv"), class("secret", "/srv/payroll")];
+    let rules = Rules::load(RULES).unwrap();
+    before.releases[0].body = Arc::new(Body::of(Vec::new(), policy, rules));
+    task(&mut before).budget_left = 9;
+    let act = |action: &str, target: &str| Act {
+        task: TASK,
+        action: action.into(),
+        target: target.into(),
+        args: Vec::new(),
+    };
+    let read = |target| act("local.read", target);
+    let send = act("outward.connect", "example.org:443");
+    assert_eq!(met(&before, &read("/srv/a"), NOW), Some(vec!["internal".into()]));
+    assert_eq!(met(&before, &act("local.write", "/srv/payroll/a"), NOW), Some(Vec::new()));
+    let said = Said {
+        verdict: decide(&before, &send, NOW),
+        by: before.judges(Action::Outward, NOW),
+        carried: Vec::new(),
+    };
+    assert_eq!((said.verdict.decision, &*said.verdict.data), (Decision::Permit, ""));
+    let mut after = before.clone();
+    task(&mut after).carried = met(&before, &read("/srv/payroll/a"), NOW).unwrap();
+    for no in [decide(&after, &send, NOW), look_again(&after, &send, &said, NOW)] {
+        let said = (no.decision, no.rule.as_str(), no.data.as_str());
+        assert_eq!(said, (Decision::Deny, "stays", "secret"), "{no:?}");
+    }
+    assert_eq!(met(&after, &read("/tmp/x"), NOW), Some(vec!["secret".into()]), "it stays met");
+    for (most, wanted) in [(0, Decision::Deny), (1, Decision::Permit), (u64::MAX, Decision::Permit)]
+    {
+        task(&mut before).data_most = most;
+        let said = decide(&before, &read("/srv/a"), NOW);
+        assert_eq!(said.decision, wanted, "{said:?}");
+        assert_eq!(decide(&before, &read("/tmp/x"), NOW).decision, Decision::Permit);
+    }
 }

@@ -63,6 +63,10 @@ pub struct GateTask {
     pub origin: Origin,
     /// What stands around it.
     pub wall: Wall,
+    /// Classes of data that it has met.
+    pub carried: Vec<String>,
+    /// The highest class of data that its delegation covers, by its place among a release's.
+    pub data_most: u64,
 }
 
 /// One release as the gate sees it.

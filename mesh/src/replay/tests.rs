@@ -45,7 +45,7 @@ fn under(rules: &str, mode: Mode, blocks: bool) -> GateRelease {
     policy.unknown = blocks.then_some(UnknownBlocked);
     let programs = Arc::new(crate::gate::Programs::of(&policy, &Default::default()));
     let (bytes, rules) = (policy.to_bytes(), Rules::load(rules).unwrap());
-    GateRelease { programs, body: Arc::new(Body { bytes, policy, rules }), ..plain }
+    GateRelease { programs, body: Arc::new(Body::of(bytes, policy, rules)), ..plain }
 }
 
 /// What may stand round an act.

@@ -132,6 +132,10 @@ pub(crate) struct TriedSaid {
     pub(crate) arriving: bool,
     /// What stood around who acted.
     pub(crate) wall: Option<&'static str>,
+    /// The class of the data that it touched.
+    pub(crate) data_class: Option<String>,
+    /// Classes of data that who acted had met before.
+    pub(crate) met: Vec<String>,
     pub(crate) mode: Option<String>,
     /// In observe mode: the rule that would have said No.
     pub(crate) would_deny: Option<String>,
@@ -207,6 +211,8 @@ impl TriedSaid {
             arguments: decided.args,
             arriving: decided.arriving,
             wall: decided.wall.map(|wall| wall.as_str()),
+            data_class: decided.data,
+            met: decided.carried,
             mode: decided.mode.map(|mode| mode.as_str().to_owned()),
             would_deny: decided.would_deny,
             release: decided.release.map(|version| version.to_string()),

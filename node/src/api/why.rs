@@ -82,6 +82,12 @@ pub(crate) struct DecidedSaid {
     pub(crate) why: String,
     pub(crate) hint: String,
     pub(crate) would_deny: Option<String>,
+    /// The class of the data that it touched.
+    #[serde(default)]
+    pub(crate) data_class: Option<String>,
+    /// Classes of data that who acted had met before.
+    #[serde(default)]
+    pub(crate) met: Vec<String>,
 }
 
 impl From<&Why> for WhySaid {
@@ -167,6 +173,8 @@ impl From<&Decided> for DecidedSaid {
             why: decided.why.clone(),
             hint: decided.hint.clone(),
             would_deny: decided.would_deny.clone(),
+            data_class: decided.data.clone(),
+            met: decided.carried.clone(),
         }
     }
 }

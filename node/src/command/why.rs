@@ -102,7 +102,22 @@ fn inputs_words(decided: &DecidedSaid) -> String {
     };
     let origin = if decided.arriving { "arrived from another device" } else { "began here" };
     let DecidedSaid { user, project, class, depth, .. } = decided;
-    format!("user:{user}, project:{project}, class:{class}, {args}, {depth} links deep, {origin}")
+    let data = data_words(decided);
+    format!(
+        "user:{user}, project:{project}, class:{class}, {args}, {depth} links deep, {origin}{data}"
+    )
+}
+
+/// Which data it was about, where the release says so.
+fn data_words(decided: &DecidedSaid) -> String {
+    let met = match decided.met.as_slice() {
+        [] => String::new(),
+        met => format!(", which had met data of class {} before", met.join(", ")),
+    };
+    match &decided.data_class {
+        Some(class) => format!(", data of class {class}{met}"),
+        None => met,
+    }
 }
 
 fn next_words(why: &WhyDecisionSaid) -> String {

@@ -3,6 +3,7 @@
 //! `Source::read` ends at the first; an author mends all of them at once. Refused here: opinions on
 //! what a policy should say.
 
+use super::data::{self, Unlisted, unlisted};
 use super::{KINDS, MDNS_HINT, ReleaseFile, line_of_profile, span_ms};
 use belay_identity::body::{DeviceKind, Mode};
 use belay_mesh::gate::faults as faults_of_rules;
@@ -31,15 +32,28 @@ const RELEASE: &str = "release.toml";
 
 /// Looks for every fault of a folder; none where it can be published.
 pub(crate) fn faults(folder: &Path) -> Vec<FolderFault> {
-    let mut found = match read(folder, RULES) {
-        Ok(text) => rules(&text),
-        Err(fault) => vec![fault],
+    let (rules_text, release_text) = (read(folder, RULES), read(folder, RELEASE));
+    let between = match (&rules_text, &release_text) {
+        (Ok(rules), Ok(release)) => between(rules, release),
+        (Ok(_) | Err(_), Ok(_) | Err(_)) => Vec::new(),
     };
-    found.extend(match read(folder, RELEASE) {
-        Ok(text) => release(&text),
-        Err(fault) => vec![fault],
-    });
+    let mut found = rules_text.map_or_else(|fault| vec![fault], |text| rules(&text));
+    found.extend(between);
+    found.extend(release_text.map_or_else(|fault| vec![fault], |text| release(&text)));
     found
+}
+
+/// Words of the rules that the release gives no meaning.
+fn between(rules: &str, release: &str) -> Vec<FolderFault> {
+    let Ok(file) = toml::from_str::<ReleaseFile>(release) else { return Vec::new() };
+    let fault = |one: Unlisted| FolderFault {
+        file: RULES,
+        line: Some(one.line),
+        rule: Some(one.rule),
+        what: one.what,
+        next: one.hint,
+    };
+    unlisted(rules, &file.data).into_iter().map(fault).collect()
 }
 
 /// The same of texts that stand in no folder.
@@ -53,6 +67,8 @@ pub(crate) fn faults_of_texts(texts: &BTreeMap<String, String>) -> Vec<FolderFau
     };
     let mut found = texts.get(RULES).map_or_else(|| vec![lacking(RULES)], |text| rules(text));
     let settings = texts.get(RELEASE);
+    let both = texts.get(RULES).zip(settings);
+    found.extend(both.map(|(rules, release)| between(rules, release)).unwrap_or_default());
     found.extend(settings.map_or_else(|| vec![lacking(RELEASE)], |text| release(text)));
     found
 }
@@ -113,6 +129,8 @@ fn release(text: &str) -> Vec<FolderFault> {
         .collect();
     let programs = file.programs.wrong().into_iter();
     found.extend(programs.map(|(name, word, problem, next)| wrong(&(name, word), problem, next)));
+    let data = data::wrong(&file.data).into_iter();
+    found.extend(data.map(|(name, word, problem, next)| wrong(&(name, word), problem, next)));
     let silent = file.links.wrong().into_iter();
     found.extend(silent.map(|word| {
         wrong(&("links.mdns", word), "is no kind that is silent by itself", MDNS_HINT)

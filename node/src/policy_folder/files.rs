@@ -138,6 +138,7 @@ pub(crate) fn release_texts(release: &ReleaseSaidWhole) -> Option<BTreeMap<Strin
     if !release.announced.is_empty() {
         line(format!("\n[links]\nmdns = [{}]", words(&release.announced)));
     }
+    text += &super::data::text(&policy);
     Some(BTreeMap::from([(RULES.to_owned(), policy.rules), (RELEASE.to_owned(), text)]))
 }
 
@@ -156,7 +157,9 @@ mod tests {
     };
     use crate::api::to_text;
     use crate::policy_folder::{Beacons, Source, span_ms};
-    use belay_identity::body::{Action, Autonomy, DeviceKind, Profile, UnknownBlocked};
+    use belay_identity::body::{
+        Action, Autonomy, DataClass, DataMark, DeviceKind, HeldBy, Profile, UnknownBlocked,
+    };
     use std::collections::BTreeMap;
 
     /// Goal: a draft begun from a release is the folder that it was published from; nothing of it
@@ -168,6 +171,11 @@ mod tests {
         source.policy.sanctioned = vec![[7; 32], [8; 32]];
         source.policy.unknown = Some(UnknownBlocked);
         source.policy.announced = vec![DeviceKind::Laptop, DeviceKind::Phone];
+        let mark =
+            |kind: &HeldBy| DataMark { kind: *kind, name: "/srv/é \"x\"".replace(' ', "-") };
+        let secret =
+            DataClass { name: "secret".into(), marks: HeldBy::ALL.iter().map(mark).collect() };
+        source.policy.data = vec![DataClass { name: "open".into(), marks: Vec::new() }, secret];
         let autonomy = Autonomy { tool_ms: 61_000, ..source.autonomy.clone() };
         let profile = Profile {
             kind: DeviceKind::Robot,

@@ -94,7 +94,7 @@ mod tests {
             let all = cases(&texts).expect(name);
             assert!(!all.is_empty(), "{name} has cases");
             for case in all {
-                let said = weigh(&rules, &source.policy.modes, &case.asking);
+                let said = weigh(&rules, &source.policy, &case.asking);
                 assert_eq!(said.decision, case.expect, "{name}, {}: {said:?}", case.name);
                 let rule = case.rule.as_ref().unwrap_or(&said.rule);
                 assert_eq!(&said.rule, rule, "{name}, {}", case.name);

@@ -3,8 +3,8 @@
 //! Refused here: orders, leases, credentials and manifests; a folder has none, and the words say
 //! so.
 
-use belay_identity::body::{Mode, Modes};
-use belay_mesh::gate::{Asking, Rules, Ruling};
+use belay_identity::body::{Mode, Policy};
+use belay_mesh::gate::{Asking, DataClasses, Rules, Ruling};
 use serde::Serialize;
 
 /// An answer that rests on rules and modes alone.
@@ -16,6 +16,8 @@ pub(crate) struct Weighed {
     pub(crate) rule: String,
     /// The mode of its class.
     pub(crate) mode: &'static str,
+    /// The class of the data that it touches; empty for none.
+    pub(crate) data_class: String,
     /// What went wrong in a rule, where that decided.
     pub(crate) fault: Option<String>,
 }
@@ -24,18 +26,20 @@ pub(crate) struct Weighed {
 pub(crate) const DECISIONS: [&str; 4] = ["permit", "ask", "deny", "observed"];
 
 /// Asks rules, and applies the mode of the class.
-pub(crate) fn weigh(rules: &Rules, modes: &Modes, asking: &Asking) -> Weighed {
-    let mode = modes.of(asking.action.class());
+pub(crate) fn weigh(rules: &Rules, policy: &Policy, asking: &Asking) -> Weighed {
+    let mode = policy.modes.of(asking.action.class());
     let no = match mode {
         Mode::Observe => "observed",
         Mode::Ask => "ask",
         Mode::Enforce => "deny",
     };
     let no_rule = || belay_mesh::gate::NO_RULE.to_owned();
+    let asking = DataClasses::of(policy).raised(asking);
     let (decision, rule, fault) = match asking.with(|question| rules.judge(question)) {
         Ruling::Permit { rule } => ("permit", rule, None),
         Ruling::Forbid { rule } => (no, rule.unwrap_or_else(no_rule), None),
         Ruling::Error { rule, why } => (no, rule, Some(why)),
     };
-    Weighed { decision, rule, mode: mode.as_str(), fault }
+    let data_class = asking.data_class;
+    Weighed { decision, rule, mode: mode.as_str(), data_class, fault }
 }

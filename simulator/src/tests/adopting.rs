@@ -28,6 +28,7 @@ fn policy(rules: &str) -> Policy {
         classes: vec!["default".into()],
         unknown: None,
         announced: Vec::new(),
+        data: Vec::new(),
     }
 }
 

@@ -67,6 +67,7 @@ fn on(plan: &str, seed: u64) -> Stage {
         classes,
         unknown,
         announced: Vec::new(),
+        data: Vec::new(),
     };
     let plan = Plan::read(plan, None).unwrap();
     let mut stage = Stage::set(&plan, &policy, &[], seed, None).unwrap();

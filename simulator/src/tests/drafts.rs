@@ -107,5 +107,6 @@ fn policy() -> Policy {
         classes: Vec::new(),
         unknown: None,
         announced: Vec::new(),
+        data: Vec::new(),
     }
 }

@@ -110,5 +110,6 @@ fn policy() -> Policy {
         classes: vec!["default".into()],
         unknown: None,
         announced: Vec::new(),
+        data: Vec::new(),
     }
 }

@@ -15,6 +15,7 @@ pub fn policies() -> Vec<Sample> {
         classes: vec!["default".into()],
         unknown: None,
         announced: Vec::new(),
+        data: Vec::new(),
     };
     let whole = Policy {
         modes: Modes { local: Mode::Observe, outward: Mode::Ask, ..bare.modes.clone() },

@@ -12,6 +12,7 @@ mod bad_invites;
 mod bad_policies;
 mod bad_wire;
 mod copied;
+mod data_classes;
 mod developers;
 mod discover;
 mod drafts;

@@ -270,7 +270,7 @@ fn is_var(expr: &Expr, var: &Var) -> bool {
     matches!(expr, Expr::Var(known) if known == var)
 }
 
-fn is_circumstance(expr: &Expr, name: &str) -> bool {
+pub(super) fn is_circumstance(expr: &Expr, name: &str) -> bool {
     matches!(expr, Expr::GetAttr { expr, attr } if is_var(expr, &Var::Context) && attr == name)
 }
 

@@ -46,6 +46,35 @@ pub struct Question<'a> {
     pub data_class: &'a str,
 }
 
+impl<'a> Question<'a> {
+    /// A question of nobody, for whoever looks only at what it is about.
+    pub(crate) fn about(
+        action: Action,
+        target: &'a str,
+        args: &'a [(String, String)],
+        device: &'a str,
+    ) -> Self {
+        Self {
+            agent: "",
+            user: "",
+            project: "",
+            class: "",
+            manifest: "",
+            device,
+            here: Here::default(),
+            action,
+            target,
+            args,
+            depth: 0,
+            chain: &[],
+            lease_ms: 0,
+            wall: "",
+            origin: Origin::Here,
+            data_class: "",
+        }
+    }
+}
+
 impl Question<'_> {
     /// Bytes of its longest text.
     pub(super) fn longest_text(&self) -> u64 {
@@ -150,6 +179,15 @@ impl Action {
     /// The action of that name.
     pub fn named(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|action| action.text() == text)
+    }
+
+    /// True where what it is done to may come to whoever does it.
+    pub(crate) const fn brings_data(self) -> bool {
+        match self {
+            Self::Read | Self::InferHere | Self::Call => true,
+            Self::Connect | Self::InferElsewhere | Self::Run => true,
+            Self::Write | Self::Install | Self::Offload | Self::Delegate | Self::Move => false,
+        }
     }
 
     pub(super) const fn index(self) -> usize {

@@ -10,7 +10,7 @@ use crate::policy_folder::{
 };
 use crate::screen::Shown;
 use belay_identity::body::Policy;
-use belay_mesh::gate::{RuleValue, Rules, Value, in_shape};
+use belay_mesh::gate::{Asking, DataClasses, RuleValue, Rules, Value, in_shape};
 use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -123,11 +123,15 @@ pub(crate) fn test(context: &Context, ask: &TestPolicy) -> Result<ExitCode, Faul
         let hint = "write one below tests/; `belay policy new` shows the form";
         return Err(Fault::exit(7, what, hint));
     }
+    for case in &all {
+        knows_class(&source.policy, &case.asking, &case.at)?;
+    }
+    let classes = DataClasses::of(&source.policy);
     let mut exercised = BTreeSet::new();
     let told: Vec<Told> = all
         .into_iter()
         .map(|case| {
-            let values = case.asking.with(|question| rules.values(question));
+            let values = classes.raised(&case.asking).with(|question| rules.values(question));
             let applies = values.iter().filter(|one| one.value == Value::Applies);
             exercised.extend(applies.map(|one| one.rule.clone()));
             told(&rules, &source.policy, case, values)
@@ -164,6 +168,20 @@ pub(crate) fn test(context: &Context, ask: &TestPolicy) -> Result<ExitCode, Faul
     }
 }
 
+/// A class that is asked about stands in the policy.
+pub(super) fn knows_class(policy: &Policy, asking: &Asking, at: &str) -> Result<(), Fault> {
+    let (class, classes) = (asking.data_class.as_str(), DataClasses::of(policy));
+    if class.is_empty() || classes.lists(class) {
+        return Ok(());
+    }
+    let known: Vec<&str> = policy.data.iter().map(|class| class.name.as_str()).collect();
+    let hint = match known.as_slice() {
+        [] => "it lists none: add [[data]] with a class and its paths to release.toml".to_owned(),
+        known => format!("it lists {}", known.join(", ")),
+    };
+    Err(Fault::exit(7, format!("{at}: the policy lists no class of data “{class}”"), hint))
+}
+
 /// The rules of a policy, ready to judge.
 pub(super) fn rules_of(policy: &Policy, folder: &Path) -> Result<Rules, Fault> {
     Rules::load(&policy.rules)
@@ -171,7 +189,7 @@ pub(super) fn rules_of(policy: &Policy, folder: &Path) -> Result<Rules, Fault> {
 }
 
 fn told(rules: &Rules, policy: &Policy, case: Case, values: Vec<RuleValue>) -> Told {
-    let got = weigh(rules, &policy.modes, &case.asking);
+    let got = weigh(rules, policy, &case.asking);
     let by = case.rule.as_ref().is_none_or(|rule| *rule == got.rule);
     let passed = by && got.decision == case.expect;
     let wanted = match &case.rule {

@@ -108,8 +108,8 @@ fn changes(before: &Named, after: &Named) -> Result<(usize, Vec<Change>), Fault>
     let questions: BTreeSet<Asking> = about(&old).chain(about(&new)).collect();
     let mut found = BTreeMap::<(u8, String, Weighed, Weighed), (String, usize)>::new();
     for asking in &questions {
-        let was = weigh(&old, &before.policy.modes, asking);
-        let is = weigh(&new, &after.policy.modes, asking);
+        let was = weigh(&old, &before.policy, asking);
+        let is = weigh(&new, &after.policy, asking);
         if (was.decision, &was.rule) == (is.decision, &is.rule) {
             continue;
         }

@@ -5,7 +5,7 @@
 //! gate. Rules and modes only: orders, leases, credentials and manifests are the gate's, and the
 //! words say so. Refused here: acting; nothing is asked of any gate.
 
-use super::author::{rules_of, value_words};
+use super::author::{knows_class, rules_of, value_words};
 use super::of::{Named, policies_of};
 use crate::api::FlipSaid;
 use crate::cli::Context;
@@ -13,7 +13,7 @@ use crate::cli::operators::ExplainPolicy;
 use crate::fault::Fault;
 use crate::policy_folder::{Weighed, asking, asking_words, weigh};
 use crate::screen::Shown;
-use belay_mesh::gate::{Asking, NO_RULE, Rules, Value, rule_lines};
+use belay_mesh::gate::{Asking, DataClasses, NO_RULE, Rules, Value, rule_lines};
 use serde_json::json;
 use std::cmp::Reverse;
 use std::path::Path;
@@ -32,6 +32,7 @@ pub(crate) fn run(context: &Context, ask: &ExplainPolicy) -> Result<ExitCode, Fa
     let Some((Judge { of, rules, said }, beside)) = judges.split_first() else {
         return Err(Fault::failed("no release judges here", "see `belay policy effective`"));
     };
+    let asking = DataClasses::of(&of.policy).raised(&asking);
     let near = asking.with(|question| rules.near_miss(question));
     let flip = near.flip.map(FlipSaid::from);
     let lines = rule_lines(&of.policy.rules).unwrap_or_default();
@@ -49,6 +50,7 @@ pub(crate) fn run(context: &Context, ask: &ExplainPolicy) -> Result<ExitCode, Fa
         "decision": said.decision,
         "rule": said.rule,
         "mode": said.mode,
+        "data_class": said.data_class,
         "fault": said.fault,
         "nearest": near.nearest,
         "flip": flip,
@@ -61,6 +63,9 @@ pub(crate) fn run(context: &Context, ask: &ExplainPolicy) -> Result<ExitCode, Fa
         rule => format!("rule {rule} at policy.cedar:{}", line(rule)),
     };
     say("says", format!("{}: {by} (mode {})", said.decision, said.mode));
+    if !said.data_class.is_empty() {
+        say("data", format!("class {}, as release.toml lists it", said.data_class));
+    }
     said.fault.iter().for_each(|why| say("fault", why.clone()));
     for one in &here {
         let applies = one.value == Value::Applies || near.nearest.contains(&one.rule);
@@ -114,7 +119,8 @@ fn judged_by(of: &Named, beside: &[Judge]) -> String {
 fn judges(all: Vec<Named>, asking: &Asking) -> Result<Vec<Judge>, Fault> {
     let judge = |of: Named| {
         let rules = rules_of(&of.policy, Path::new(&of.name))?;
-        let said = weigh(&rules, &of.policy.modes, asking);
+        knows_class(&of.policy, asking, &of.name)?;
+        let said = weigh(&rules, &of.policy, asking);
         Ok(Judge { of, rules, said })
     };
     let mut judges = all.into_iter().map(judge).collect::<Result<Vec<Judge>, Fault>>()?;

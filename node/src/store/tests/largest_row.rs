@@ -6,7 +6,9 @@ use belay_identity::codec;
 use belay_identity::limits::NAME_CHARS_MAX;
 use belay_mesh::event::Event;
 use belay_mesh::gate::Decision;
-use belay_mesh::limits::{DECISION_ARGS_KEPT, DECISION_TEXT_CHARS_MAX, EVENT_CHAIN_MAX};
+use belay_mesh::limits::{
+    CARRIED_KEPT, DECISION_ARGS_KEPT, DECISION_TEXT_CHARS_MAX, EVENT_CHAIN_MAX,
+};
 use belay_mesh::why::Decided;
 
 use super::bench::{entry, open, state};
@@ -47,6 +49,8 @@ fn largest() -> Decided {
         nearest: vec![rule(); 3],
         wall: Some(Wall::HooksOnly),
         stranger: Some([0xff; 32]),
+        data: Some(text()),
+        carried: vec![text(); CARRIED_KEPT],
     }
 }
 

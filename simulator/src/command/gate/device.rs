@@ -166,6 +166,7 @@ fn policy(rules: String) -> Vec<u8> {
         classes: vec!["default".to_owned()],
         unknown: None,
         announced: Vec::new(),
+        data: Vec::new(),
     };
     policy.to_bytes()
 }
