@@ -1,7 +1,9 @@
 //! Policies: canonical bytes that a release names by their hash.
 
 use super::Sample;
-use belay_identity::body::{DeviceKind, Mode, Modes, Policy, UnknownBlocked};
+use belay_identity::body::{
+    DataClass, DataMark, DeviceKind, HeldBy, Mode, Modes, Policy, UnknownBlocked,
+};
 
 /// A policy that says as little as one can, and one that says everything.
 pub fn policies() -> Vec<Sample> {
@@ -23,6 +25,10 @@ pub fn policies() -> Vec<Sample> {
         tolerated: vec![[0x63; 32]],
         unknown: Some(UnknownBlocked),
         announced: vec![DeviceKind::Laptop, DeviceKind::Phone],
+        data: vec![
+            DataClass { name: "internal".into(), marks: Vec::new() },
+            DataClass { name: "secret".into(), marks: held_by_each() },
+        ],
         ..bare.clone()
     };
     let sample = |(name, policy): (&str, Policy)| Sample {
@@ -31,4 +37,9 @@ pub fn policies() -> Vec<Sample> {
         bytes: policy.to_bytes(),
     };
     [("policy", whole), ("policy-bare", bare)].map(sample).into()
+}
+
+fn held_by_each() -> Vec<DataMark> {
+    let mark = |kind: &HeldBy| DataMark { kind: *kind, name: format!("/a-{kind:?}") };
+    HeldBy::ALL.iter().map(mark).collect()
 }
