@@ -72,7 +72,9 @@ fn hooked(context: &Context, run: &Run, path: &Path) -> Result<Hooked, Fault> {
     let (argv, connectors) = (&run.argv, &own);
     let (program, hook, state) = (path, &hook, &state);
     let lent = lend(&Lending { dialect, argv, program, hook, connectors, state })?;
-    let level = format!("hooks only: {} asks at every tool call", dialect.title());
+    let after =
+        if dialect.tells_a_no() { "" } else { ", ends at a No: `belay why --last` says why" };
+    let level = format!("hooks only: {} asks at every tool call{after}", dialect.title());
     let Lent { argv, without, with } = lent;
     Ok(Hooked { argv, without, with, dialect: Some(dialect), level })
 }

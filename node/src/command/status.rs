@@ -13,7 +13,7 @@ use crate::api::{Ask, StatusSaid};
 use crate::cli::Context;
 use crate::door::DoorName;
 use crate::fault::Fault;
-use crate::hook::{Place, Stands};
+use crate::hook::{Place, Serves, Stands};
 use crate::screen::{Shown, table};
 use belay_mesh::approval::ActKind;
 use serde::Serialize;
@@ -198,11 +198,14 @@ fn unhooked(hook: &WrapLine) -> Option<Item> {
         return None;
     }
     let (agent, path) = (&hook.agent, hook.path.display());
-    let what = match hook.hook {
-        true => format!(
+    let what = match hook.serves {
+        Serves::Asking => format!(
             "{agent} does not ask any more: its hook is gone from {path}, or switched off there"
         ),
-        false => format!("{agent} starts connectors of {path} beside the gateway again"),
+        Serves::Telling => format!("{agent} does not tell any more what came of calls: {path}"),
+        Serves::Connectors => {
+            format!("{agent} starts connectors of {path} beside the gateway again")
+        }
     };
     let managed = if hook.place == Place::Managed { " --managed" } else { "" };
     let next = format!("belay agent wrap {}{managed}", hook.agent);

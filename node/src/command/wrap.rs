@@ -7,8 +7,8 @@ use super::rewire::{self, Planned};
 use crate::cli::{Context, WrapWords};
 use crate::fault::{Fault, io};
 use crate::hook::{
-    Base, Dialect, Gateway, HookCommand, Place, Stands, Undone, Wrap, codex_calls, companion,
-    hook_change, hook_file, open_ways,
+    Base, Dialect, Gateway, HookCommand, Place, Serves, Stands, Undone, Wrap, codex_calls,
+    companion, hook_change, hook_file, open_ways,
 };
 use crate::screen::{Shown, talk};
 use serde::Serialize;
@@ -79,10 +79,10 @@ fn plan(context: &Context, words: &WrapWords, state: &Path) -> Result<Vec<Planne
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
     let hook = HookCommand::new(&exe, state, dialect);
     let wraps = Wrap::of(state, dialect, place)?;
-    let base = Base::of(hook_file(dialect, place, &home, state), &wraps)?;
+    let base = Base::of(hook_file(dialect, place, &home, &hook, state)?, &wraps)?;
     let change = hook_change((dialect, place), (&base.path, base.text()), &hook, state)?;
     let mut plan = vec![Planned::new(base, change)];
-    if let Some((path, change)) = companion((dialect, place), &hook, state) {
+    if let Some((path, change)) = companion((dialect, place), &home, &hook, state) {
         plan.push(Planned::new(Base::of(path, &wraps)?, vec![change]));
     }
     if words.hook_only {
@@ -221,8 +221,10 @@ pub(super) struct WrapLine {
     pub(super) place: Place,
     pub(super) path: PathBuf,
     pub(super) stands: Stands,
-    /// True where the hook is in it; connectors alone otherwise.
+    /// True where the hook is in it.
     pub(super) hook: bool,
+    /// What our lines in it do.
+    pub(super) serves: Serves,
     /// What the hook does not hold there.
     pub(super) open: Vec<&'static str>,
 }
@@ -230,11 +232,12 @@ pub(super) struct WrapLine {
 /// Every wrap of this state.
 pub(super) fn lines(state: &Path) -> Result<Vec<WrapLine>, Fault> {
     let line = |wrap: Wrap| {
-        let (stands, hook) = (wrap.stands(), wrap.is_hook());
+        let (stands, serves) = (wrap.stands(), wrap.serves());
+        let hook = serves == Serves::Asking;
         let Wrap { agent, place, path, .. } = wrap;
         let dialect = Dialect::ALL.into_iter().find(|known| hook && known.word() == agent);
         let open = dialect.map(|dialect| open_ways(dialect, place).to_vec());
-        WrapLine { agent, place, path, stands, hook, open: open.unwrap_or_default() }
+        WrapLine { agent, place, path, stands, hook, serves, open: open.unwrap_or_default() }
     };
     Ok(Wrap::all(state)?.into_iter().map(line).collect())
 }
@@ -249,8 +252,11 @@ pub(super) fn words(lines: &[WrapLine]) -> String {
         };
         let open: String = line.open.iter().map(|way| format!("         open: {way}\n")).collect();
         let (agent, place) = (&line.agent, line.place.word());
-        let (what, level) =
-            if line.hook { ("hook     ", " (hooks only)") } else { ("gateway  ", "") };
+        let (what, level) = match line.serves {
+            Serves::Asking => ("hook     ", " (hooks only)"),
+            Serves::Telling => ("hook     ", " (tells what came of calls)"),
+            Serves::Connectors => ("gateway  ", ""),
+        };
         format!("{what}{agent} ({place}): {stands}{level}, {}\n{open}", line.path.display())
     };
     lines.iter().map(line).collect()

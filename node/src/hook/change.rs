@@ -51,9 +51,21 @@ pub(crate) enum Change {
     Whole {
         /// All of it.
         text: String,
-        /// True where it makes the agent ask.
-        hook: bool,
+        /// What it is there for.
+        serves: Serves,
     },
+}
+
+/// What our lines in a file do for their agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Serves {
+    /// It asks before a call.
+    Asking,
+    /// It tells what came of a call.
+    Telling,
+    /// It starts connectors through the gateway.
+    Connectors,
 }
 
 /// Why a file cannot be changed; its owner can mend it.
@@ -163,12 +175,12 @@ impl Change {
         }
     }
 
-    /// True where it makes the agent ask by its hook.
-    pub(crate) fn is_hook(&self) -> bool {
+    /// What it does for its agent.
+    pub(crate) fn serves(&self) -> Serves {
         match self {
-            Self::Entry { .. } | Self::Lines { .. } => true,
-            Self::Servers { .. } | Self::Pin { .. } => false,
-            Self::Whole { hook, .. } => *hook,
+            Self::Entry { .. } | Self::Lines { .. } => Serves::Asking,
+            Self::Servers { .. } | Self::Pin { .. } => Serves::Connectors,
+            Self::Whole { serves, .. } => *serves,
         }
     }
 }
@@ -429,7 +441,7 @@ mod tests {
     /// Goal: a file of our own is never somebody else's. Method: another text in its place.
     #[test]
     fn a_file_of_our_own_is_nobody_elses() {
-        let whole = Change::Whole { text: "ours".into(), hook: true };
+        let whole = Change::Whole { text: "ours".into(), serves: Serves::Asking };
         assert_eq!(whole.put(Some("theirs")), Err(ChangeError::Taken));
         assert_eq!(whole.taken_out("ours"), Ok(None));
         assert_eq!(whole.taken_out("ours, changed"), Err(ChangeError::Taken));

@@ -3,7 +3,7 @@
 //! Refused here: what a call means; each agent's own file has that.
 
 use super::call::{Call, CallError};
-use super::{claude_code, codex, gemini, opencode};
+use super::{claude_code, cline, codex, gemini, opencode};
 use serde_json::Value;
 
 /// A coding agent whose hook is known here.
@@ -18,6 +18,8 @@ pub(crate) enum Dialect {
     /// OpenCode.
     #[value(name = "opencode")]
     OpenCode,
+    /// Cline's command line.
+    Cline,
 }
 
 /// What a hook tells its agent.
@@ -49,7 +51,8 @@ impl Spoken {
 
 impl Dialect {
     /// Every one.
-    pub(crate) const ALL: [Self; 4] = [Self::ClaudeCode, Self::Codex, Self::Gemini, Self::OpenCode];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::ClaudeCode, Self::Codex, Self::Gemini, Self::OpenCode, Self::Cline];
 
     /// The word on a command line.
     pub(crate) fn word(self) -> &'static str {
@@ -58,6 +61,7 @@ impl Dialect {
             Self::Codex => "codex",
             Self::Gemini => "gemini",
             Self::OpenCode => "opencode",
+            Self::Cline => "cline",
         }
     }
 
@@ -68,6 +72,7 @@ impl Dialect {
             Self::Codex => "Codex",
             Self::Gemini => "Gemini CLI",
             Self::OpenCode => "OpenCode",
+            Self::Cline => "Cline",
         }
     }
 
@@ -78,6 +83,15 @@ impl Dialect {
             Self::Codex => "codex",
             Self::Gemini => "gemini",
             Self::OpenCode => "opencode",
+            Self::Cline => "cline",
+        }
+    }
+
+    /// True where a No reaches its model; another agent ends without a word of why.
+    pub(crate) fn tells_a_no(self) -> bool {
+        match self {
+            Self::ClaudeCode | Self::Codex | Self::Gemini | Self::OpenCode => true,
+            Self::Cline => false,
         }
     }
 
@@ -88,6 +102,7 @@ impl Dialect {
             Self::Codex => codex::read(bytes),
             Self::Gemini => gemini::read(bytes),
             Self::OpenCode => opencode::read(bytes),
+            Self::Cline => cline::read(bytes),
         }
     }
 
@@ -107,6 +122,7 @@ impl Dialect {
             Self::Codex => codex::say(said),
             Self::Gemini => gemini::say(said),
             Self::OpenCode => opencode::say(said),
+            Self::Cline => cline::say(said),
         }
     }
 }

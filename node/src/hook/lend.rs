@@ -9,6 +9,7 @@ use super::dialect::Dialect;
 use super::format::Format;
 use super::lent_connectors::{self, LentConnector};
 use super::limits::{PATIENCE_S, PATIENCE_THAT_LETS_S};
+use super::places::{Place, folder_from};
 use super::trust;
 use super::wrap::{Stands, Wrap};
 use super::{lent_files, opencode};
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub(crate) struct HookCommand {
     words: Vec<String>,
+    plain: String,
     line: String,
     told: String,
 }
@@ -33,11 +35,19 @@ impl HookCommand {
         let words = [plain(exe)].into_iter().chain(words).chain([dialect.word().to_owned()]);
         let words = words.collect();
         let (exe, state) = (quoted(exe), quoted(state));
-        let said = "belay: denied: the hook of belay did not run. Next: whoever owns this device \
-                    installs belay again.";
-        let told = format!("{exe} --state {state} agent hook {}", dialect.word());
-        let line = format!("{told} || {{ echo '{said}' >&2; exit 2; }}");
-        Self { words, line, told: format!("{told} || true") }
+        let plain = format!("{exe} --state {state} agent hook {}", dialect.word());
+        let line = format!("{plain} || {{ echo '{}' >&2; exit 2; }}", Self::NOT_RUN);
+        let told = format!("{plain} || true");
+        Self { words, plain, line, told }
+    }
+
+    /// What stands in the place of an answer that nobody gave.
+    pub(super) const NOT_RUN: &str = "belay: denied: the hook of belay did not run. Next: whoever \
+                                      owns this device installs belay again.";
+
+    /// Its words for a shell, and nothing for when it fails.
+    pub(super) fn plain(&self) -> &str {
+        &self.plain
     }
 
     /// Its words, without a shell.
@@ -96,7 +106,7 @@ pub(crate) fn lend(lending: &Lending) -> Result<Lent, Fault> {
             Dialect::Codex => {
                 "leave it out; what you want to set may stand in ~/.codex/config.toml"
             }
-            Dialect::Gemini | Dialect::OpenCode => "leave it out",
+            Dialect::Gemini | Dialect::OpenCode | Dialect::Cline => "leave it out",
         };
         return Err(Fault::wrong_use(what, hint));
     }
@@ -115,6 +125,10 @@ pub(crate) fn lend(lending: &Lending) -> Result<Lent, Fault> {
         Dialect::Gemini => {
             gemini_is_wrapped(state)?;
             (Vec::new(), &[GEMINI_SYSTEM][..], Vec::new())
+        }
+        Dialect::Cline => {
+            cline_is_wrapped(state)?;
+            (Vec::new(), &[CLINE_BACKEND][..], vec![(CLINE_BACKEND, "local".to_owned())])
         }
         Dialect::OpenCode => {
             let file = lent_files::write(state, "opencode.js", &opencode::plugin(hook))?;
@@ -135,6 +149,8 @@ fn switches_off(dialect: Dialect, word: &str) -> bool {
     match dialect {
         Dialect::ClaudeCode => ["--settings", "--bare", "--safe-mode"].into_iter().any(is),
         Dialect::Gemini => false,
+        // Its hooks stand below the folder that these name.
+        Dialect::Cline => ["--config", "--data-dir"].into_iter().any(is),
         // A session that another process serves asks by that one's plugins.
         Dialect::OpenCode => word == "attach" || ["--pure", "--attach"].into_iter().any(is),
         Dialect::Codex => {
@@ -254,6 +270,27 @@ fn gemini_is_wrapped(state: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Cline takes a hook from a file alone, which it looks for below the folder of its settings.
+fn cline_is_wrapped(state: &Path) -> Result<(), Fault> {
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let folder = cline_hooks(&home);
+    let wraps = Wrap::of(state, Dialect::Cline, Place::User)?;
+    let stands = |wrap: &Wrap| wrap.path.parent() == Some(&folder) && wrap.stands() != Stands::Gone;
+    if wraps.iter().any(|wrap| wrap.is_hook() && stands(wrap)) {
+        return Ok(());
+    }
+    let what = format!("Cline takes its hook only from a file of {}", folder.display());
+    Err(Fault::wrong_use(what, "wrap it first: belay agent wrap cline"))
+}
+
+/// Where Cline looks for hooks.
+pub(super) fn cline_hooks(home: &Path) -> PathBuf {
+    folder_from("CLINE_DIR", &home.join(".cline")).join("hooks")
+}
+
+/// Where Cline's work is done: left to itself, in a process that outlives it and serves others too.
+const CLINE_BACKEND: &str = "CLINE_SESSION_BACKEND_MODE";
+
 /// The system's settings of Gemini CLI.
 pub(super) const GEMINI_SYSTEM_FILE: &str = match cfg!(target_os = "macos") {
     true => "/Library/Application Support/GeminiCli/settings.json",
@@ -367,6 +404,7 @@ mod tests {
             (Dialect::ClaudeCode, vec!["-p", "x", "--settings={}"]),
             (Dialect::ClaudeCode, vec!["--safe-mode"]),
             (Dialect::OpenCode, vec!["run", "--pure", "x"]),
+            (Dialect::Cline, vec!["--config", "/x", "y z"]),
             (Dialect::OpenCode, vec!["attach", "http://127.0.0.1:1"]),
             (Dialect::Codex, vec!["--disable", "hooks"]),
             (Dialect::Codex, vec!["exec", "-c", "features.hooks=false"]),

@@ -49,8 +49,11 @@ pub(crate) fn for_a_run(
     gateway: &Gateway,
 ) -> (Vec<LentConnector>, Vec<Left>) {
     let (mut lent, mut left) = (Vec::new(), Vec::new());
-    // Gemini CLI takes none from its words; wrapped, its files start the gateway.
-    let takes_none = dialect == Dialect::Gemini;
+    // These take none from their words; wrapped, their files start the gateway.
+    let takes_none = match dialect {
+        Dialect::Gemini | Dialect::Cline => true,
+        Dialect::ClaudeCode | Dialect::Codex | Dialect::OpenCode => false,
+    };
     if takes_none || managed_connectors_file(dialect).is_some_and(|file| file.exists()) {
         return (lent, left);
     }

@@ -14,6 +14,7 @@ mod behind;
 mod call;
 mod change;
 mod claude_code;
+mod cline;
 mod codex;
 mod connector_files;
 mod dialect;
@@ -33,7 +34,7 @@ mod wrap;
 
 pub(crate) use answer::answer;
 pub(crate) use behind::{Behind, Gateway, Left, Move, is_gateway};
-pub(crate) use change::Change;
+pub(crate) use change::{Change, Serves};
 pub(crate) use connector_files::{ConnectorFile, connector_files};
 pub(crate) use dialect::Dialect;
 pub(crate) use lend::{HookCommand, Lending, Lent, lend};

@@ -31,6 +31,12 @@ pub(crate) fn open_ways(dialect: Dialect, place: Place) -> &'static [&'static st
              system settings of root's in GEMINI_CLI_SYSTEM_SETTINGS_PATH; `belay agent run -- \
              gemini` starts it only where none does"]
         }
+        (Dialect::Cline, Place::User | Place::Managed) => &[
+            "its user may take the script away, or have Cline look elsewhere (--config, CLINE_DIR); \
+             `belay agent run -- cline` starts it only where neither is so",
+            OTHER_HOOKS,
+            CLINE_GOES_ON,
+        ],
         (Dialect::OpenCode, Place::User | Place::Managed) => {
             &["started by itself, its user may leave plugins out (--pure, OPENCODE_PURE); `belay \
              agent run -- opencode` pins them for a run"]
@@ -43,6 +49,7 @@ pub(crate) fn open_ways_of_a_run(dialect: Option<Dialect>) -> Vec<&'static str> 
     let own: &[&str] = match dialect {
         None => &[NO_HOOK],
         Some(Dialect::Codex) => &[PROGRAMS, CODEX_KILLS],
+        Some(Dialect::Cline) => &[PROGRAMS, OTHER_HOOKS, CLINE_GOES_ON],
         Some(Dialect::ClaudeCode | Dialect::Gemini | Dialect::OpenCode) => &[PROGRAMS],
     };
     own.to_vec()
@@ -51,6 +58,10 @@ pub(crate) fn open_ways_of_a_run(dialect: Option<Dialect>) -> Vec<&'static str> 
 const NO_HOOK: &str = "no hook asks for it: only its tools by `belay mcp` ask the gate, whatever \
      else it does asks nobody";
 const PROGRAMS: &str = "what a permitted program does by itself asks nobody";
+const OTHER_HOOKS: &str = "hooks of its user's or a project's own ask nobody, and may rewrite a call \
+     after it was judged";
+const CLINE_GOES_ON: &str = "a hook that is killed, or halted for two minutes, lets the call through; \
+     only a wall keeps an agent from doing so";
 const CODEX_TYPES: &str = "what it types into a program that runs in a terminal of its own \
      (write_stdin) asks nobody; `belay agent run -- codex` takes such terminals away";
 const CODEX_KILLS: &str = "a hook that is killed together with its shell lets the call through; \

@@ -3,14 +3,14 @@
 //! A user's file is the user's: he may switch hooks off in it. A managed file stands above it where
 //! the system has one. Refused here: writing any of them.
 
-use super::change::Change;
+use super::change::{Change, Serves};
 use super::dialect::Dialect;
 use super::format::Format;
 use super::lend::{
     CLAUDE_CODE_TOLD, GEMINI_SYSTEM_FILE, HookCommand, claude_code_entry, claude_code_told,
-    codex_lines, gemini_entries,
+    cline_hooks, codex_lines, gemini_entries,
 };
-use super::{opencode, trust};
+use super::{cline, opencode, trust};
 use crate::fault::Fault;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -38,8 +38,17 @@ impl Place {
 }
 
 /// The file that an agent's hook goes into.
-pub(crate) fn hook_file(dialect: Dialect, place: Place, home: &Path, state: &Path) -> PathBuf {
-    match (dialect, place) {
+///
+/// # Errors
+/// That the agent has no such file.
+pub(crate) fn hook_file(
+    dialect: Dialect,
+    place: Place,
+    home: &Path,
+    hook: &HookCommand,
+    state: &Path,
+) -> Result<PathBuf, Fault> {
+    Ok(match (dialect, place) {
         (Dialect::ClaudeCode, Place::User) => {
             folder_from("CLAUDE_CONFIG_DIR", &home.join(".claude")).join("settings.json")
         }
@@ -58,21 +67,45 @@ pub(crate) fn hook_file(dialect: Dialect, place: Place, home: &Path, state: &Pat
             folder.join(format!("opencode/plugins/belay-{}.js", name_of(state)))
         }
         (Dialect::OpenCode, Place::Managed) => PathBuf::from("/etc/opencode/opencode.json"),
-    }
+        (Dialect::Cline, Place::User) => cline_file(home, "PreToolUse", &cline::script(hook)),
+        (Dialect::Cline, Place::Managed) => {
+            let what = format!("{} has no file of the system's above its user's", dialect.title());
+            return Err(Fault::wrong_use(what, "wrap it without --managed"));
+        }
+    })
+}
+
+/// The first free name for this script: Cline calls every one of them, and two nodes have one each.
+fn cline_file(home: &Path, event: &str, script: &str) -> PathBuf {
+    let folder = cline_hooks(home);
+    let mut names =
+        ["sh", "bash", "zsh"].map(|end| folder.join(format!("{event}.{end}"))).into_iter();
+    let is_free = |path: &PathBuf| {
+        std::fs::read_to_string(path).map_or(!path.exists(), |text| text == script)
+    };
+    let first = folder.join(format!("{event}.sh"));
+    names.find(is_free).unwrap_or(first)
 }
 
 /// A second file, which the first one names.
 pub(crate) fn companion(
     (dialect, place): (Dialect, Place),
+    home: &Path,
     hook: &HookCommand,
     state: &Path,
 ) -> Option<(PathBuf, Change)> {
     match (dialect, place) {
         (Dialect::OpenCode, Place::Managed) => {
-            let change = Change::Whole { text: opencode::plugin(hook), hook: true };
+            let change = Change::Whole { text: opencode::plugin(hook), serves: Serves::Asking };
             Some((managed_plugin(state), change))
         }
+        (Dialect::Cline, Place::User) => {
+            let text = cline::script_after(hook);
+            let path = cline_file(home, "PostToolUse", &text);
+            Some((path, Change::Whole { text, serves: Serves::Telling }))
+        }
         (Dialect::OpenCode, Place::User)
+        | (Dialect::Cline, Place::Managed)
         | (Dialect::ClaudeCode | Dialect::Codex | Dialect::Gemini, _) => None,
     }
 }
@@ -119,7 +152,10 @@ pub(crate) fn hook_change(
             changes
         }
         (Dialect::OpenCode, Place::User) => {
-            vec![Change::Whole { text: opencode::plugin(hook), hook: true }]
+            vec![Change::Whole { text: opencode::plugin(hook), serves: Serves::Asking }]
+        }
+        (Dialect::Cline, Place::User | Place::Managed) => {
+            vec![Change::Whole { text: cline::script(hook), serves: Serves::Asking }]
         }
         (Dialect::OpenCode, Place::Managed) => {
             let entry = json!(format!("file://{}", managed_plugin(state).display()));
@@ -145,14 +181,14 @@ pub(crate) fn managed_connectors(
         })
         .collect();
     let text = format!("{:#}\n", json!({"mcpServers": servers}));
-    Some((file, Change::Whole { text, hook: false }))
+    Some((file, Change::Whole { text, serves: Serves::Connectors }))
 }
 
 /// The file that takes all connectors of an agent into the system's hands.
 pub(crate) fn managed_connectors_file(dialect: Dialect) -> Option<PathBuf> {
     match dialect {
         Dialect::ClaudeCode => Some(PathBuf::from("/etc/claude-code/managed-mcp.json")),
-        Dialect::Codex | Dialect::Gemini | Dialect::OpenCode => None,
+        Dialect::Codex | Dialect::Gemini | Dialect::OpenCode | Dialect::Cline => None,
     }
 }
 

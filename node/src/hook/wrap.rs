@@ -5,7 +5,7 @@
 //! between, `unwrap` knows the way back. Refused here: overwriting what somebody wrote since; then
 //! only our own lines are taken out.
 
-use super::change::{Change, ChangeError};
+use super::change::{Change, ChangeError, Serves};
 use super::dialect::Dialect;
 use super::places::Place;
 use crate::fault::{Fault, io};
@@ -108,7 +108,12 @@ impl Wrap {
 
     /// True where it makes the agent ask by its hook.
     pub(crate) fn is_hook(&self) -> bool {
-        self.changes.iter().any(Change::is_hook)
+        self.serves() == Serves::Asking
+    }
+
+    /// What our lines in it do, the most of it.
+    pub(crate) fn serves(&self) -> Serves {
+        self.changes.iter().map(Change::serves).min().unwrap_or(Serves::Connectors)
     }
 
     /// How its file stands now.

@@ -7,6 +7,7 @@
 //! agent whether it was held.
 
 mod claude_code;
+mod cline;
 mod codex;
 mod desk;
 mod first_hour;
@@ -34,6 +35,7 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     codex::run(exe, folder)?;
     gemini::run(exe, folder)?;
     opencode::run(exe, folder)?;
+    cline::run(exe, folder)?;
     mcp_alone::run(exe, folder)
 }
 
@@ -44,6 +46,7 @@ pub(super) fn run_one(agent: &str, exe: &Path, folder: &Path) -> Result<(), Stri
         "codex" => codex::run(exe, folder),
         "gemini" => gemini::run(exe, folder),
         "opencode" => opencode::run(exe, folder),
+        "cline" => cline::run(exe, folder),
         "mcp" => mcp_alone::run(exe, folder),
         other => Err(format!("an agent called {other}")),
     }

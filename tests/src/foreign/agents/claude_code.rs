@@ -84,6 +84,7 @@ pub(super) fn driven(program: &Path) -> Driven {
         program: program.to_owned(),
         env: env.into(),
         words: |prompt| ["-p", prompt, "--dangerously-skip-permissions"].map(str::to_owned).into(),
+        model_hears_a_no: true,
         shell,
         beside: Vec::new(),
         home: Vec::new(),

@@ -159,6 +159,7 @@ fn driven(program: &Path) -> Driven {
             let how = ["--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"];
             ["exec"].into_iter().chain(how).chain([prompt]).map(str::to_owned).collect()
         },
+        model_hears_a_no: true,
         shell,
         beside: Vec::new(),
         home: vec![(".codex/config.toml", config!("").to_owned())],

@@ -26,6 +26,8 @@ pub(super) struct Driven {
     pub(super) env: Vec<(&'static str, String)>,
     /// Words that make it run a prompt without asking anybody.
     pub(super) words: fn(prompt: &str) -> Vec<String>,
+    /// Whether its model hears why a call was denied.
+    pub(super) model_hears_a_no: bool,
     /// A call of its shell.
     pub(super) shell: fn(line: &str) -> Value,
     /// Files of its home, by path below it.
@@ -242,6 +244,14 @@ impl Session {
         format!("{}{}", answer.stdout, answer.stderr)
     }
 
+    /// Waits until the agent has ended by itself, and ends what it left running; what it said.
+    pub(super) fn end_with_what_it_leaves_behind(self) -> String {
+        let mark = self.mark.clone();
+        let said = self.end();
+        Process::marked(&mark).iter().for_each(Process::kill);
+        said
+    }
+
     /// Waits until so many of its tools linger.
     pub(super) fn wait_until_lingering(&self, tools: usize) {
         wait_for("the agent's tools linger", SOON, || {
@@ -264,6 +274,12 @@ impl Session {
         let marked = Process::marked(&self.mark);
         let mut below = marked.iter().filter(|process| process.pid != warden).peekable();
         below.peek().is_some() && below.all(|process| state(process) == Some('T'))
+    }
+
+    /// True when nobody but its warden is left.
+    pub(super) fn is_its_warden_alone(&self) -> bool {
+        let warden = self.running.pid();
+        Process::marked(&self.mark).iter().all(|process| process.pid == warden)
     }
 
     /// Ends it as its user may, warden and all.

@@ -99,6 +99,7 @@ fn driven(program: &Path, node: &Path) -> Driven {
                 .map(str::to_owned)
                 .into()
         },
+        model_hears_a_no: true,
         shell,
         beside: vec![("node", node.to_owned())],
         home: vec![(".gemini/settings.json", settings!("").to_owned())],

@@ -159,6 +159,8 @@ fn ends_by_an_order_from_elsewhere(desk: &mut Desk) {
     assert!(is_written(desk, "before"));
     let status = desk.fleet.status(LAPTOP);
     assert_eq!(status["tasks"][0]["wall"], "none", "{status}");
+    let open = status["tasks"][0]["open"][0].as_str().unwrap_or_default();
+    assert!(open.contains("only its tools by `belay mcp` ask the gate"), "{status}");
     let (key, unlock) = (desk.fleet.path("laptop/keys/operator.age"), desk.fleet.unlock());
     let stop = ["stop", "agent:assistant", "--timeout", "20s", "--key", &key, "--unlock-file"];
     let stopped = desk.fleet.json(ROBOT, &[stop.as_slice(), &[&unlock]].concat()).wants(0).data();

@@ -86,6 +86,7 @@ fn driven(program: &Path) -> Driven {
         program: program.to_owned(),
         env: vec![("OPENCODE_DISABLE_MODELS_FETCH", "1".to_owned())],
         words: |prompt| ["run", prompt].map(str::to_owned).into(),
+        model_hears_a_no: true,
         shell,
         beside: Vec::new(),
         home: vec![

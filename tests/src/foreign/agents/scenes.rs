@@ -200,12 +200,19 @@ pub(super) fn denies_when_the_node_hangs(desk: &mut Desk) {
     session.wait_until_lingering(1);
     let node = desk.fleet.node(LAPTOP);
     node.signal(Signal::STOP);
-    let told = wait_for("the model hears that the node hangs", SOON, || {
-        desk.results(&script).get(2).cloned()
-    });
+    let told = match desk.driven.model_hears_a_no {
+        true => wait_for("the model hears that the node hangs", SOON, || {
+            desk.results(&script).get(2).cloned()
+        }),
+        false => {
+            wait_for("the agent ends", SOON, || session.is_its_warden_alone().then_some(()));
+            String::new()
+        }
+    };
     node.signal(Signal::CONT);
-    assert!(told.contains("did not answer within"), "{told}");
-    session.end();
+    let said = session.end();
+    let hears = desk.driven.model_hears_a_no;
+    assert!(!hears || told.contains("did not answer within"), "{told} {said}");
     assert!(!desk.made("hung-b"));
 }
 
