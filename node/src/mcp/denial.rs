@@ -3,6 +3,7 @@
 //! A tool's No is a result that says it failed, because models read results and many clients hide
 //! errors from them; every other No is a JSON-RPC error. Refused here: saying less than the gate.
 
+use super::gateway::Said;
 use super::json::Json;
 use super::message::{self, Id};
 use crate::api::VerdictSaid;
@@ -43,6 +44,15 @@ impl No {
                 short: said.short,
             })
         })
+    }
+
+    /// The No in what the gate said, if there is one.
+    pub(crate) fn said(said: &Said) -> Option<Box<Self>> {
+        match said {
+            Said::Act(verdict) => Self::of((**verdict).clone()),
+            Said::Outlook(outlook) => outlook.standing.clone().and_then(Self::of),
+            Said::Nothing { what, hint } => Some(Self::own("gate", what, hint)),
+        }
     }
 
     /// A No of the gateway itself.

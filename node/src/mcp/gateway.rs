@@ -142,6 +142,8 @@ enum Asking {
         at: usize,
         whole: Json,
     },
+    /// Whether servers may be started at all.
+    Standing,
     /// Nobody wants it any more.
     Nothing,
 }
@@ -243,11 +245,34 @@ impl Gateway {
         if Method::named(&method) == Some(Method::Initialize) && self.client.greeting.is_none() {
             self.client.greeting = Some(message.params().cloned().unwrap_or(Json::object([])));
         }
-        self.start();
+        self.start_if_it_stands();
         if !self.settled() {
             return self.client.early.push((via, message));
         }
         self.take_up(via, id, method, &message);
+    }
+
+    /// No program runs for an agent that is ordered against, so the gate is asked before any does.
+    fn start_if_it_stands(&mut self) {
+        let asked = self.asks.values().any(|about| matches!(about, Asking::Standing));
+        if self.sleeps() && !asked {
+            self.ask(Question::Outlook(Vec::new()), Asking::Standing);
+        }
+    }
+
+    fn on_standing(&mut self, said: Said) {
+        let Some(no) = No::said(&said) else {
+            self.start();
+            return self.take_up_early();
+        };
+        for (via, message) in std::mem::take(&mut self.client.early) {
+            if let Kind::Request { id, method } = message.kind.clone() {
+                let call = self.call(via, id, method, &message);
+                self.deny(&call, &no);
+            }
+        }
+        // Whoever shakes hands anew is another client.
+        self.client.greeting = None;
     }
 
     /// What came before the servers were there.
@@ -264,23 +289,9 @@ impl Gateway {
 
     /// Routes a request and asks the gate.
     fn take_up(&mut self, via: u64, id: Id, method: String, message: &Message) {
-        let stateless = stateless::is(message);
-        let own = message.params().cloned().map(|params| match stateless {
-            true => stateless::as_before(params),
-            false => params,
-        });
-        let planned = self.plan(&method, own.as_ref(), stateless);
-        let token = message.params().and_then(|params| params.at(&["_meta", "progressToken"]));
-        let call = Call {
-            id,
-            via,
-            method,
-            phase: Phase::Judging(Then::Answer(Json::Null)),
-            touched_ms: self.now_ms,
-            token: token.cloned(),
-            permit: None,
-            stateless: own.clone().filter(|_| stateless),
-        };
+        let call = self.call(via, id, method, message);
+        let params = call.stateless.as_ref().or(message.params());
+        let planned = self.plan(&call.method, params, call.stateless.is_some());
         match planned {
             Ok((question, then)) => {
                 let question = self.unless_judged_elsewhere(question, &then);
@@ -292,6 +303,22 @@ impl Gateway {
                 self.answer_at(via, message::error(Some(&call.id), code.0, &what, None));
             }
             Err(Unplanned::No(no)) => self.deny(&call, &no),
+        }
+    }
+
+    fn call(&self, via: u64, id: Id, method: String, message: &Message) -> Call {
+        let params = message.params();
+        let token = params.and_then(|params| params.at(&["_meta", "progressToken"])).cloned();
+        let stateless = params.filter(|_| stateless::is(message)).cloned();
+        Call {
+            id,
+            via,
+            method,
+            phase: Phase::Judging(Then::Answer(Json::Null)),
+            touched_ms: self.now_ms,
+            token,
+            permit: None,
+            stateless: stateless.map(stateless::as_before),
         }
     }
 
@@ -317,18 +344,14 @@ impl Gateway {
             Some(Asking::Backward(number)) => self.on_backward_judged(number, said),
             Some(Asking::Root { of, root }) => self.on_root_judged(of, root, said),
             Some(Asking::Notified { at, whole }) => self.on_notification_judged(at, whole, said),
+            Some(Asking::Standing) => self.on_standing(said),
             Some(Asking::Nothing) | None => self.not_wanted(said),
         }
     }
 
     fn on_call_judged(&mut self, number: u64, said: Said) {
         let Some(mut call) = self.calls.remove(&number) else { return self.not_wanted(said) };
-        let no = match &said {
-            Said::Act(verdict) => No::of((**verdict).clone()),
-            Said::Outlook(outlook) => outlook.standing.clone().and_then(No::of),
-            Said::Nothing { what, hint } => Some(No::own("gate", what, hint)),
-        };
-        if let Some(no) = no {
+        if let Some(no) = No::said(&said) {
             return self.deny(&call, &no);
         }
         if let Said::Act(verdict) = &said {

@@ -250,6 +250,11 @@ impl Gateway {
         }
     }
 
+    /// Whether a server was not started yet.
+    pub(super) fn sleeps(&self) -> bool {
+        self.servers.iter().any(|server| server.state == State::Asleep)
+    }
+
     /// Whether each server is there or given up.
     pub(super) fn settled(&self) -> bool {
         let settled = |state: &State| matches!(state, State::Ready | State::Gone { .. });

@@ -28,6 +28,9 @@ struct Lab {
     ended: Vec<usize>,
     differs: Vec<Vec<Change>>,
     outcomes: Vec<Came>,
+    started: Vec<usize>,
+    /// What the gate says before any server is started.
+    stands: bool,
 }
 
 fn json(text: &str) -> Json {
@@ -76,6 +79,8 @@ impl Lab {
             ended: Vec::new(),
             differs: Vec::new(),
             outcomes: Vec::new(),
+            started: Vec::new(),
+            stands: true,
         }
     }
 
@@ -103,11 +108,16 @@ impl Lab {
             match output {
                 Output::Client { message, .. } => self.client.push(message),
                 Output::Server { at, message } => self.servers[at].push(message),
+                Output::Ask { ask, .. } if self.started.is_empty() && self.stands => {
+                    let outlook = OutlookSaid { standing: None, open: Vec::new() };
+                    let said = Said::Outlook(Box::new(outlook));
+                    self.gateway.handle(self.now_ms, Input::Judged { ask, said });
+                }
                 Output::Ask { ask, question } => self.asks.push((ask, question)),
                 Output::End { at } => self.ended.push(at),
                 Output::Differs { changes, .. } => self.differs.push(changes),
                 Output::Outcome { came, .. } => self.outcomes.push(came),
-                Output::Start { .. } => {}
+                Output::Start { at } => self.started.push(at),
             }
         }
     }
@@ -266,6 +276,33 @@ fn the_revoked_are_refused_on_every_method() {
         lab.no();
         assert!(lab.client.is_empty(), "{name}: nobody answers a notification");
         assert!(lab.servers[0].is_empty(), "{name} reached the server: {:?}", lab.servers[0]);
+    }
+}
+
+/// Goal: nothing is started for whoever is ordered against, and each of its requests is answered;
+/// once it stands again the same session goes on. Method: every method of the table before any
+/// server runs, two requests at a time; then a Yes.
+#[test]
+fn nothing_is_started_for_the_revoked() {
+    for method in Method::ALL.iter().map(|method| method.text()).chain(["x/unknown"]) {
+        let mut lab = Lab::new(&[("files", &[READ])]);
+        lab.stands = false;
+        for id in 1..=2 {
+            lab.says(&format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{}}}}"#
+            ));
+        }
+        assert_eq!(lab.asks.len(), 1, "{method}: asked once for both");
+        lab.no();
+        assert!(lab.client.iter().all(|told| words(told).contains("order:1")), "{method}");
+        assert_eq!((lab.client.len(), lab.started.len()), (2, 0), "{method}");
+        assert!(lab.servers[0].is_empty(), "{method}: {:?}", lab.servers[0]);
+        lab.client.clear();
+        lab.greet();
+        lab.yes();
+        lab.serve(0, &greeting_of("files"), &[READ]);
+        lab.yes();
+        assert!(lab.told().get("result").is_some(), "{method}");
     }
 }
 
