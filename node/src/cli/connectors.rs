@@ -25,6 +25,8 @@ pub(crate) enum Connectors {
         #[arg(long, value_name = "FILE")]
         header_file: Option<PathBuf>,
     },
+    /// What the gateway asks before each method of the protocol, and what each credential opens.
+    Methods,
     /// Forget a connector; agents that have it keep it until their session ends.
     Remove {
         /// Its name.

@@ -4,6 +4,7 @@
 //! shown is what is approved. Refused here: approving what could not be looked at.
 
 mod headers;
+mod methods;
 mod shown;
 
 use super::door;
@@ -32,6 +33,7 @@ pub(crate) fn run(context: &Context, words: Connectors) -> Result<ExitCode, Faul
         Connectors::Approve { name, yes, header_file } => {
             approve(context, &name, Look { yes, headers: read(header_file.as_deref())? })
         }
+        Connectors::Methods => methods::run(context),
         Connectors::Remove { name } => remove(context, name),
     }
 }

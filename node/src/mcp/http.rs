@@ -18,6 +18,7 @@ mod refused;
 mod route;
 mod sessions;
 
+use super::credential::Place;
 use super::limits::{CONNECTIONS_MAX, END_GRACE_MS, HEAD_BYTES_MAX, HEAD_MS_MAX};
 use crate::os;
 use guard::Guard;
@@ -142,14 +143,11 @@ fn turn_away(stream: &TcpStream) {
 async fn attend(stream: TcpStream, peer: SocketAddr, host: Arc<Host>, _seat: OwnedSemaphorePermit) {
     let (warden, local) = (host.warden, host.local);
     let looked = tokio::task::spawn_blocking(move || os::stands_below(warden, peer, local)).await;
-    let stands = looked.unwrap_or(false);
+    let place = if looked.unwrap_or(false) { Place::Below } else { Place::Elsewhere };
     let service = service_fn(|request| {
         let host = Arc::clone(&host);
         async move {
-            let answered = match stands {
-                true => route::answer(&host, request).await,
-                false => Err(Refused::elsewhere()),
-            };
+            let answered = route::answer(&host, request, place).await;
             Ok::<_, Infallible>(answered.unwrap_or_else(Refused::response))
         }
     });
@@ -159,7 +157,7 @@ async fn attend(stream: TcpStream, peer: SocketAddr, host: Arc<Host>, _seat: Own
         .header_read_timeout(Duration::from_millis(HEAD_MS_MAX))
         .max_buf_size(HEAD_BYTES_MAX)
         // Strangers get one answer.
-        .keep_alive(stands);
+        .keep_alive(place == Place::Below);
     // What a client does with its connection is its own affair.
     let _ = server.serve_connection(TokioIo::new(stream), service).await;
 }

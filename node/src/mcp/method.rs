@@ -131,6 +131,27 @@ const NAMING: [(&[Method], &str); 3] = [
     (&[Method::GetTask, Method::UpdateTask, Method::CancelTask], "taskId"),
 ];
 
+impl From {
+    /// In a word.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+            Self::Both => "either",
+        }
+    }
+}
+
+impl Asked {
+    /// In a word.
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::Standing => "standing",
+            Self::Permit => "permit",
+        }
+    }
+}
+
 impl Method {
     /// The method of that name.
     pub(crate) fn named(text: &str) -> Option<Self> {

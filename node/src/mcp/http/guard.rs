@@ -5,6 +5,7 @@
 //! and Origin give it away. Names are compared as they are written: no resolving, no decimal
 //! addresses, no wildcard. Refused here: reading the body first.
 
+use super::super::credential::{Answered, Place, Shown, Token, Transport};
 use super::refused::Refused;
 use hyper::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use hyper::http::request::Parts;
@@ -26,11 +27,19 @@ impl Guard {
         Self { hosts: NAMES.map(|name| format!("{name}:{port}")), token: hashed(token) }
     }
 
-    /// Whether this head may be heard.
-    pub(super) fn check(&self, head: &Parts) -> Result<(), Refused> {
+    /// Whether this head may be heard of a caller who stands below the warden, or does not.
+    pub(super) fn check(&self, head: &Parts, place: Place) -> Result<(), Refused> {
+        let token = self.token(&head.headers);
+        let opens = Shown::of(place, token).opens(Transport::Http);
+        if opens == Answered::Elsewhere {
+            return Err(Refused::elsewhere());
+        }
         self.check_host(head)?;
         check_origin(&head.headers)?;
-        self.check_token(&head.headers)
+        match opens {
+            Answered::Judged => Ok(()),
+            Answered::NoToken | Answered::Elsewhere => Err(no_token(token)),
+        }
     }
 
     fn check_host(&self, head: &Parts) -> Result<(), Refused> {
@@ -41,17 +50,31 @@ impl Guard {
         if ours(named) && whole { Ok(()) } else { Err(no()) }
     }
 
-    fn check_token(&self, headers: &HeaderMap) -> Result<(), Refused> {
-        let no = |what: &str| {
-            let hint = "say `Authorization: Bearer` and what BELAY_MCP_TOKEN holds";
-            Refused::token(&format!("{what}. next: {hint}"))
-        };
-        let said = only(headers, &AUTHORIZATION).map_err(|()| no("more than one Authorization"))?;
-        let (scheme, token) =
-            said.and_then(|said| said.split_once(' ')).ok_or_else(|| no("no token"))?;
-        let ours = scheme.eq_ignore_ascii_case("bearer") && hashed(token.trim()) == self.token;
-        if ours { Ok(()) } else { Err(no("not this session's token")) }
+    /// What token is said; one that is said twice is nobody's.
+    fn token(&self, headers: &HeaderMap) -> Token {
+        match only(headers, &AUTHORIZATION) {
+            Err(()) => Token::Strangers,
+            Ok(None) => Token::None,
+            Ok(Some(said)) => match said.split_once(' ') {
+                Some((scheme, token))
+                    if scheme.eq_ignore_ascii_case("bearer")
+                        && hashed(token.trim()) == self.token =>
+                {
+                    Token::Own
+                }
+                Some(_) | None => Token::Strangers,
+            },
+        }
     }
+}
+
+fn no_token(said: Token) -> Refused {
+    let what = match said {
+        Token::None => "no token",
+        Token::Own | Token::Strangers => "not this session's token",
+    };
+    let hint = "say `Authorization: Bearer` and what BELAY_MCP_TOKEN holds";
+    Refused::token(&format!("{what}. next: {hint}"))
 }
 
 /// No page but one of this machine's own; programs that are no browser name none.
@@ -95,7 +118,8 @@ mod tests {
             request = request.header(*name, *value);
         }
         let head = request.body(()).unwrap().into_parts().0;
-        Guard::new(8080, "secret").check(&head).map_or_else(|no| no.status.as_u16(), |()| 200)
+        let guard = Guard::new(8080, "secret");
+        guard.check(&head, Place::Below).map_or_else(|no| no.status.as_u16(), |()| 200)
     }
 
     /// Goal: only this endpoint's own names pass, however another may be written.

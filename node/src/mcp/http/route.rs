@@ -4,6 +4,7 @@
 //! forwarded only after all of its bytes were here and parsed. Refused here: everything else, by
 //! name.
 
+use super::super::credential::Place;
 use super::super::gateway::Input;
 use super::super::json::Json;
 use super::super::limits::{BODY_MS_MAX, FIRST_WORD_MS, MESSAGE_BYTES_MAX};
@@ -29,13 +30,14 @@ use tokio::time::timeout;
 const ROOT: &str = "/mcp";
 const ALLOWED: &str = "GET, POST, DELETE";
 
-/// Answers one request.
+/// Answers one request of a caller who stands there.
 pub(super) async fn answer(
     host: &Host,
     request: Request<Incoming>,
+    place: Place,
 ) -> Result<Response<Answer>, Refused> {
     let (head, body) = request.into_parts();
-    host.guard.check(&head)?;
+    host.guard.check(&head, place)?;
     let connector = connector(&head)?;
     match &head.method {
         verb if *verb == Verb::POST => post(host, &head, connector, body).await,
@@ -74,26 +76,35 @@ async fn post(
             let live = host.sessions.shared(connector, &greeting(&message)).await?;
             on_message(&live, message, Era::Stateless).await
         }
-        Era::Handshake if is_handshake(&message) => {
-            let (id, live) = host.sessions.begin(connector).await?;
-            let answered = on_message(&live, message, Era::Handshake).await;
-            let named = HeaderValue::from_str(&id).ok();
-            match answered {
-                Ok(mut response) => {
-                    response.headers_mut().extend(named.map(|id| (SESSION, id)));
-                    Ok(response)
-                }
-                Err(refused) => {
-                    host.sessions.end(&id);
-                    Err(refused)
-                }
-            }
-        }
+        Era::Handshake if is_handshake(&message) => greet(host, connector, message).await,
         Era::Handshake => {
             let live = session(host, &head.headers, connector.as_deref())?;
             on_message(&live, message, Era::Handshake).await
         }
     }
+}
+
+/// Shakes hands; who is refused gets no session.
+async fn greet(
+    host: &Host,
+    connector: Option<String>,
+    message: Message,
+) -> Result<Response<Answer>, Refused> {
+    let (id, live) = host.sessions.begin(connector).await?;
+    let answered = ask(&live, message).await;
+    let greeted = match &answered {
+        Ok((_, Some(word))) => word.message.get("error").is_none(),
+        Ok((_, None)) => true,
+        Err(_) => false,
+    };
+    if !greeted {
+        host.sessions.end(&id);
+    }
+    let (heard, word) = answered?;
+    let mut response = respond(heard, word, Era::Handshake);
+    let named = HeaderValue::from_str(&id).ok().filter(|_| greeted);
+    response.headers_mut().extend(named.map(|id| (SESSION, id)));
+    Ok(response)
 }
 
 /// The whole body, within its bounds.
@@ -175,13 +186,25 @@ async fn on_request(
     message: Message,
     era: Era,
 ) -> Result<Response<Answer>, Refused> {
+    let (heard, word) = ask(live, message).await?;
+    Ok(respond(heard, word, era))
+}
+
+/// Hands a request to its session; what came of it soon.
+async fn ask(live: &Arc<Live>, message: Message) -> Result<(Heard, Option<Word>), Refused> {
     let mut heard = live.open()?;
     live.say(Input::Said { via: heard.via, message: Box::new(message) })?;
     match first(&mut heard).await {
-        Some(Some(word)) if word.last => Ok(whole(status(&word.message, era), &word.message)),
-        Some(Some(word)) => Ok(events(heard, Some(word))),
+        Some(Some(word)) => Ok((heard, Some(word))),
         Some(None) => Err(Refused::no_session()),
-        None => Ok(events(heard, None)),
+        None => Ok((heard, None)),
+    }
+}
+
+fn respond(heard: Heard, word: Option<Word>, era: Era) -> Response<Answer> {
+    match word {
+        Some(word) if word.last => whole(status(&word.message, era), &word.message),
+        word => events(heard, word),
     }
 }
 
