@@ -3,7 +3,8 @@
 //! `client SCRIPT -- CMD…` starts a server and says each line of a file to it; after a request it
 //! waits for the answer. `http SCRIPT` says each request of a file to the endpoint that an agent
 //! finds in its environment, `listen` is a server there, `reach` asks at the agents' door for a
-//! connector's line. A line behind the word `unheard` is not waited for. `server TOOLS SEEN` lists
+//! connector's line. A line behind the word `unheard` is not waited for; at
+//! `until FILE` a client waits for that file. `server TOOLS SEEN` lists
 //! the tools of a file and does what a tool is called: `echo` answers with its arguments, `crash`
 //! ends, `endless` never ends its line, and so on. Refused here: belief; whatever comes is printed
 //! or kept for the story to look at.
@@ -15,10 +16,16 @@ mod reach;
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Lines, StdinLock, Write};
+use std::path::Path;
 use std::process::{ChildStdout, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Bytes of a result that is more than any gateway should take.
 const HUGE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Time for a story to come to what a client waits for.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Plays one of the two.
 pub fn run(args: impl Iterator<Item = String>) -> ExitCode {
@@ -56,6 +63,10 @@ fn client(script: &str, command: &[&str]) -> Result<(), String> {
     let mut heard = BufReader::new(child.stdout.take().ok_or("no pipe")?).lines();
     for line in lines.lines() {
         let said: Value = serde_json::from_str(line).unwrap_or_default();
+        if let Some(file) = line.strip_prefix("until ") {
+            until(file)?;
+            continue;
+        }
         let (unheard, line) = match line.strip_prefix("unheard ") {
             Some(line) => (true, line),
             None => (false, line),
@@ -73,6 +84,18 @@ fn client(script: &str, command: &[&str]) -> Result<(), String> {
     drop(stdin);
     heard.map_while(Result::ok).for_each(|line| println!("{line}"));
     child.wait().map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// Waits for a story to write a file.
+fn until(file: &str) -> Result<(), String> {
+    let late = Instant::now() + PATIENCE;
+    while !Path::new(file).exists() {
+        if Instant::now() > late {
+            return Err(format!("nobody wrote {file}"));
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 /// Prints what comes up to the answer; any error answers what cannot be read.

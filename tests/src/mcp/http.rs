@@ -3,7 +3,8 @@
 //! A script is a line of JSON per request: `{"verb", "path", "headers", "body"}`, with `$HOST`,
 //! `$TOKEN` and `$SESSION` in its headers, where a session is the one that the last answer named.
 //! `"read"` is how many bytes of the answer are waited for before the connection is closed; all of
-//! them unless it stands there. Refused here: judging; what came is printed.
+//! them unless it stands there. `{"until": FILE}` waits for that file. Refused here: judging; what
+//! came is printed.
 
 use serde_json::{Map, Value, json};
 use std::fs;
@@ -94,6 +95,10 @@ pub(super) fn client(script: &str) -> Result<(), String> {
     let mut session = String::new();
     for line in lines.lines() {
         let request: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        if let Some(file) = request["until"].as_str() {
+            super::until(file)?;
+            continue;
+        }
         let answer = endpoint.say(&request, &session).map_err(|error| error.to_string())?;
         if let Some(named) = answer["headers"]["mcp-session-id"].as_str() {
             named.clone_into(&mut session);

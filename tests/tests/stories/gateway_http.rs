@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpStream;
 
-const NEW: &str = "2026-07-28";
+pub(super) const NEW: &str = "2026-07-28";
 
 fn fleet() -> Nodes {
     let fleet = fleet_with(RULES);
@@ -18,19 +18,19 @@ fn fleet() -> Nodes {
 }
 
 /// A request of the era with a handshake.
-fn before(id: u64, method: &str, params: Value) -> Value {
+pub(super) fn before(id: u64, method: &str, params: Value) -> Value {
     let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
     json!({"body": body, "headers": {"Mcp-Session-Id": "$SESSION"}})
 }
 
-fn hello() -> Value {
+pub(super) fn hello() -> Value {
     let params = json!({"protocolVersion": "2025-11-25", "capabilities": {},
         "clientInfo": {"name": "story", "version": "1"}});
     json!({"body": {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}})
 }
 
 /// A request of the era without one.
-fn after(id: u64, method: &str, mut params: Value) -> Value {
+pub(super) fn after(id: u64, method: &str, mut params: Value) -> Value {
     let name = params["name"].as_str().map(str::to_owned);
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": NEW,
@@ -61,12 +61,12 @@ fn agent(fleet: &Nodes, name: &str, requests: &[Value]) -> Vec<Value> {
     said.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn status(answer: &Value) -> u64 {
+pub(super) fn status(answer: &Value) -> u64 {
     answer["status"].as_u64().unwrap_or_else(|| panic!("no status in {answer}"))
 }
 
 /// The one answer in an answer.
-fn said(answer: &Value) -> Value {
+pub(super) fn said(answer: &Value) -> Value {
     let all = messages(answer);
     all.last().unwrap_or_else(|| panic!("no message in {answer}")).clone()
 }

@@ -21,6 +21,7 @@ mod full_disk;
 mod gateway;
 mod gateway_http;
 mod gateway_remote;
+mod gateway_stopped;
 mod impact;
 mod invite_members;
 mod keys_kept;
