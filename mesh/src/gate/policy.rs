@@ -77,6 +77,23 @@ pub(crate) const TOO_LONG: &str = "belay:too-long";
 /// Names the denial of a question with too many values for one argument.
 pub(crate) const TOO_MANY: &str = "belay:too-many";
 
+/// What the gate's own checks are called where a rule is named, so that a reader of a No never
+/// takes a rule for one of them. Names with a colon are theirs by their form.
+const RESERVED: [&str; 12] = [
+    "action",
+    "chain",
+    "credential",
+    "delegation",
+    "ended",
+    "lineage",
+    "manifest",
+    "no-rule",
+    "observe",
+    "release",
+    "task",
+    "time",
+];
+
 /// True where what could not be judged is the request's fault and no rule's.
 pub(crate) fn is_of_the_request(rule: &str) -> bool {
     [UNASKED, TOO_LONG, TOO_MANY].contains(&rule)
@@ -288,6 +305,7 @@ fn checked_id(rule: &Policy, line: usize) -> Result<String, RulesError> {
         id if id.len() > RULE_ID_BYTES_MAX || !id.bytes().all(usable) => {
             Err(RulesError::BadId { line })
         }
+        id if RESERVED.contains(&id) => Err(RulesError::ReservedId { rule: id.to_owned(), line }),
         id => Ok(id.to_owned()),
     }
 }

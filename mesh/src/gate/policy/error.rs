@@ -48,6 +48,13 @@ pub enum RulesError {
         /// Line where the rule begins.
         line: usize,
     },
+    /// An `@id` that names a check of the gate itself.
+    ReservedId {
+        /// The `@id`.
+        rule: String,
+        /// Line of the rule.
+        line: usize,
+    },
     /// Two rules with one `@id`.
     DuplicateId {
         /// The `@id` they share.
@@ -79,6 +86,7 @@ impl RulesError {
             | Self::Template { line }
             | Self::MissingId { line }
             | Self::BadId { line }
+            | Self::ReservedId { line, .. }
             | Self::DuplicateId { line, .. }
             | Self::Schema { line, .. } => Some(*line),
         }
@@ -87,7 +95,9 @@ impl RulesError {
     /// The `@id` of the rule at fault, where it has one.
     pub fn rule(&self) -> Option<&str> {
         match self {
-            Self::DuplicateId { rule, .. } | Self::Schema { rule, .. } => Some(rule),
+            Self::ReservedId { rule, .. }
+            | Self::DuplicateId { rule, .. }
+            | Self::Schema { rule, .. } => Some(rule),
             Self::TooLarge { .. }
             | Self::TooMany { .. }
             | Self::TooIntricate { .. }
@@ -120,6 +130,9 @@ impl RulesError {
             Self::BadId { .. } => format!(
                 "use letters, digits and . _ / - in an @id, at most {RULE_ID_BYTES_MAX} of them"
             ),
+            Self::ReservedId { rule, .. } => {
+                format!("call it after what it is for, such as \"my-{rule}\"")
+            }
             Self::DuplicateId { .. } => "give one of the two rules another @id".into(),
             Self::Schema { .. } => format!(
                 "actions are {}; principal has name and manifest; resource has name, and by its \
@@ -147,6 +160,12 @@ impl fmt::Display for RulesError {
             Self::Template { line } => write!(f, "line {line}: the rule is a template"),
             Self::MissingId { line } => write!(f, "line {line}: the rule has no @id"),
             Self::BadId { line } => write!(f, "line {line}: the @id cannot be used"),
+            Self::ReservedId { rule, line } => {
+                write!(
+                    f,
+                    "line {line}: @id \"{rule}\" is what a check of the gate itself is called"
+                )
+            }
             Self::DuplicateId { rule, first, line } => {
                 write!(f, "line {line}: @id \"{rule}\" already names the rule on line {first}")
             }

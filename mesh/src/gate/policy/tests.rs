@@ -10,6 +10,7 @@ mod typed;
 use super::outline::{RULE_NESTING_MAX, RULE_STEPS_MAX, RULES_BYTES_MAX, RULES_MAX};
 use super::{
     Action, ActionClass, Here, Origin, Question, RULE_ID_BYTES_MAX, Rules, RulesError, Ruling,
+    faults,
 };
 use crate::input::Posture;
 
@@ -108,6 +109,22 @@ fn an_id_fits_into_one_line_of_an_audit_record() {
         assert_eq!(refused(&with(id)), RulesError::BadId { line: 1 }, "{id}");
     }
     loaded(&with(&"x".repeat(RULE_ID_BYTES_MAX)));
+}
+
+/// Goal: no rule can pose as a check of the gate. Method: each name of a check, and one like it.
+#[test]
+fn names_of_the_gates_checks_are_its_own() {
+    let with = |id: &str| {
+        format!(
+            "@id(\"ok\") permit (principal, action, resource);\n@id(\"{id}\") permit (principal, action, resource);"
+        )
+    };
+    for id in ["manifest", "chain", "delegation", "no-rule", "observe", "release"] {
+        let error = RulesError::ReservedId { rule: id.into(), line: 2 };
+        assert_eq!(refused(&with(id)), error);
+        assert_eq!(faults(&with(id)), [error], "an author is told of each");
+    }
+    loaded(&with("my-manifest"));
 }
 
 #[test]
