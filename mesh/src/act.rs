@@ -217,7 +217,8 @@ impl Engine {
         }
     }
 
-    fn gate_task(&self, task: &Task) -> GateTask {
+    /// A live task as the gate sees it.
+    pub(crate) fn gate_task(&self, task: &Task) -> GateTask {
         self.gate_task_cut_by(task, self.cut_of_task(task))
     }
 

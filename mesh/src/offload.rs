@@ -159,13 +159,13 @@ impl Engine {
 
     fn giving_act(&self, errand: u64, device: &DeviceId) -> Option<(GateTask, Act)> {
         let errand = self.work.offers.errand(errand)?;
-        let chain = errand.giver.chain().clone();
         let parent = errand.giver.task;
-        let task = parent.and_then(|parent| self.work.task(&parent));
-        let tools = task.and_then(|task| task.tools.clone());
-        let on_disk = task.map(|task| task.on_disk.clone()).unwrap_or_default();
-        let lineage = task.map(|task| task.lineage).unwrap_or_default();
-        let budget_left = task.map_or(u64::MAX, |task| self.budget_left(task));
+        let giver = match parent.map(|parent| self.work.task(&parent)) {
+            // A task gives as it acts: behind its wall, from where it came, with what it met.
+            Some(Some(task)) => self.gate_task(task),
+            Some(None) => GateTask { ending: true, ..self.own_act(errand.giver.chain()) },
+            None => self.own_act(errand.giver.chain()),
+        };
         let program = errand.want.argv.first().map(|p| ("program".to_owned(), p.clone()));
         let act = Act {
             task: parent.unwrap_or(StatementId([0; 32])),
@@ -173,11 +173,11 @@ impl Engine {
             target: device.name().to_owned(),
             args: program.into_iter().collect(),
         };
-        let giver = GateTask { on_disk, lineage, budget_left, ..self.own_act(&chain, tools) };
         Some((giver, act))
     }
 
-    pub(crate) fn own_act(&self, chain: &Chain, tools: Option<Vec<String>>) -> GateTask {
+    /// What the device's owner does himself: no task of his runs, so nothing bounds it but orders.
+    pub(crate) fn own_act(&self, chain: &Chain) -> GateTask {
         GateTask {
             cut: self.cut_of(chain),
             credential_until_ms: u64::MAX,
@@ -186,7 +186,7 @@ impl Engine {
             on_disk: OnDisk::AsStarted,
             lineage: Lineage::Unbroken,
             chain: chain.clone(),
-            tools,
+            tools: None,
             lent: Lease::Own,
             origin: Origin::Here,
             wall: Wall::None,

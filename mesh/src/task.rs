@@ -255,7 +255,7 @@ impl Engine {
         };
         let lineage = self.begin_lineage(&link);
         let chain = self.promised(&link);
-        let own = GateTask { lineage, wall: run.wall, ..self.own_act(&chain, None) };
+        let own = GateTask { lineage, wall: run.wall, ..self.own_act(&chain) };
         self.ask_gate_as(own, &act)?;
         let papers = self.mint(Chain::default(), link, None, Vec::new())?;
         let credential = papers.credential;

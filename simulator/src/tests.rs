@@ -10,6 +10,7 @@ mod budgets;
 mod clocks;
 mod cloned;
 mod drafts;
+mod giving;
 mod hints;
 mod inventory;
 mod lab;
