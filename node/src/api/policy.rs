@@ -2,7 +2,7 @@
 
 use super::{LeaseSaid, to_text};
 use crate::shell::reach_said;
-use belay_identity::body::{Action, Autonomy, DeviceKind, Policy, Profile};
+use belay_identity::body::{Action, Autonomy, DataClass, DataMark, DeviceKind, Policy, Profile};
 use belay_identity::key::hex;
 use belay_mesh::gate::RuleLine;
 use belay_mesh::policy_history::HistoryLine;
@@ -62,6 +62,9 @@ pub(crate) struct ReleaseSaidWhole {
     /// Kinds of devices that are announced on their local network although they move about.
     #[serde(default)]
     pub(crate) announced: Vec<String>,
+    /// Classes of data, the lowest first.
+    #[serde(default)]
+    pub(crate) data: Vec<DataSaid>,
     pub(crate) rules: Vec<RuleSaid>,
     /// The statements that carry the heads of the drafts it was made of.
     #[serde(default)]
@@ -100,6 +103,33 @@ pub(crate) struct ProgramsSaid {
     pub(crate) tolerated: Vec<String>,
     /// `tolerated` or `blocked`.
     pub(crate) unknown: String,
+}
+
+/// A class of data, and what holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DataSaid {
+    pub(crate) class: String,
+    /// Each as its kind and its name: `path:/srv/payroll`.
+    pub(crate) marks: Vec<String>,
+}
+
+/// The classes of data of a policy.
+pub(crate) fn data_said(policy: &Policy) -> Vec<DataSaid> {
+    let mark = |mark: &DataMark| format!("{}:{}", mark.kind.as_str(), mark.name);
+    let class = |class: &DataClass| DataSaid {
+        class: class.name.clone(),
+        marks: class.marks.iter().map(mark).collect(),
+    };
+    policy.data.iter().map(class).collect()
+}
+
+/// The same in one line.
+pub(crate) fn data_words(classes: &[DataSaid]) -> String {
+    let class = |one: &DataSaid| match one.marks.as_slice() {
+        [] => one.class.clone(),
+        marks => format!("{} ({})", one.class, marks.join(", ")),
+    };
+    classes.iter().map(class).collect::<Vec<_>>().join(" < ")
 }
 
 /// The kinds that a policy lets be announced, in words.
@@ -279,6 +309,7 @@ impl From<&ReleaseReport> for ReleaseSaidWhole {
             classes: policy.map(|policy| policy.classes.clone()).unwrap_or_default(),
             programs: policy.map(ProgramsSaid::of).unwrap_or_default(),
             announced: policy.map(announced_said).unwrap_or_default(),
+            data: policy.map(data_said).unwrap_or_default(),
             rules: release.rules.iter().map(Into::into).collect(),
             drafts: header.drafts.iter().map(|id| id.to_hex()).collect(),
             reason: header.reason.clone().unwrap_or_default().0,

@@ -78,6 +78,14 @@ fn begin(context: &Context, ask: &NewDraft) -> Result<ExitCode, Fault> {
 /// The files of the release that judges.
 fn in_force(context: &Context) -> Result<Texts, Fault> {
     let said: PolicySaid = door(context, DoorName::Operator)?.call(&Ask::Policy { agent: None })?;
+    if let [newest, _, ..] = said.judging.as_slice() {
+        let each: Vec<&str> = said.judging.iter().map(|one| one.version.as_str()).collect();
+        talk(format_args!(
+            "belay: warning: releases {} judge apart; the draft begins as {}",
+            each.join(" and "),
+            newest.version,
+        ));
+    }
     said.judging.first().and_then(release_texts).ok_or_else(|| {
         let hint = "begin from a folder: `belay policy draft new NAME --from FOLDER`";
         Fault::failed("no whole release judges here to begin from", hint)

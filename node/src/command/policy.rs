@@ -10,7 +10,7 @@ mod of;
 use super::door;
 use super::publish::profile_words;
 use crate::api::Ask;
-use crate::api::policy::{OlderSaid, PolicySaid, ReleaseSaidWhole};
+use crate::api::policy::{OlderSaid, PolicySaid, ReleaseSaidWhole, data_words};
 use crate::cli::Context;
 use crate::clock;
 use crate::door::DoorName;
@@ -158,6 +158,9 @@ fn release_words(release: &ReleaseSaidWhole, said: &PolicySaid) -> String {
         programs.tolerated.len(),
         programs.unknown
     );
+    if !release.data.is_empty() {
+        text += &format!("  data: {}\n", data_words(&release.data));
+    }
     if !release.announced.is_empty() {
         let kinds = release.announced.join(" or ");
         text += &format!("  links: a {kinds} is announced on its local network by mDNS\n");

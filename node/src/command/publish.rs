@@ -11,7 +11,7 @@ use super::programs::look_up;
 use crate::api::Ask;
 use crate::api::policy::{
     AutonomySaid, BeaconSaid, PolicySaid, ProgramsSaid, ReleaseSaidWhole, announced_said,
-    profiles_said,
+    data_said, data_words, profiles_said,
 };
 use crate::cli::{Context, Publish, Signing};
 use crate::clock;
@@ -98,9 +98,10 @@ pub(super) fn release(context: &Context, asked: &Asked<'_>) -> Result<ExitCode, 
     check_expected(asked.expect, &policy)?;
     let givers = givers(source, &policy)?;
     let changes = changes(source, &givers, &policy)?;
-    warn(&givers, policy.judging.first());
-    let in_force = policy.judging.first();
-    if let Some(release) = in_force.filter(|_| changes == Changes::default()) {
+    warn(&givers, &policy.judging);
+    // Of several that judge apart none is in force alone, and a release that reads like one of them
+    // is what ends that.
+    if let ([release], true) = (policy.judging.as_slice(), changes == Changes::default()) {
         let words = format!("Release {} in force reads like this already.", release.version);
         let data = json!({ "published": false, "version": release.version, "id": release.id });
         Shown::whole(asked.schema, &data, words).show(context.format)?;
@@ -183,7 +184,19 @@ fn givers(source: &Source, policy: &PolicySaid) -> Result<Givers, Fault> {
     Ok(Givers { names, keys, always_on, quorum, liars, gateways })
 }
 
-fn warn(givers: &Givers, old: Option<&ReleaseSaidWhole>) {
+fn warn(givers: &Givers, judging: &[ReleaseSaidWhole]) {
+    if let [newest, apart @ ..] = judging
+        && !apart.is_empty()
+    {
+        let apart: Vec<&str> = apart.iter().map(|release| release.version.as_str()).collect();
+        talk(format_args!(
+            "belay: warning: release {} and {} judge apart; what is told to change is told against \
+             {}",
+            newest.version,
+            apart.join(" and "),
+            newest.version,
+        ));
+    }
     if givers.always_on < givers.quorum {
         talk(format_args!(
             "belay: warning: a lease needs {} of {}, and only {} of these are always on (gateways \
@@ -193,8 +206,10 @@ fn warn(givers: &Givers, old: Option<&ReleaseSaidWhole>) {
             givers.always_on,
         ));
     }
-    let before = old.map(|old| old.beacons.iter().map(|b| &b.name).collect::<Vec<_>>());
-    if before.is_some_and(|before| before != givers.names.iter().collect::<Vec<_>>()) {
+    let names = |old: &ReleaseSaidWhole| -> Vec<String> {
+        old.beacons.iter().map(|beacon| beacon.name.clone()).collect()
+    };
+    if judging.iter().any(|old| names(old) != givers.names) {
         talk(
             "belay: warning: the beacons change: an order given just before is in force only once \
              the new ones have it too; `belay status` says which orders are",
@@ -305,6 +320,7 @@ fn changes(source: &Source, givers: &Givers, policy: &PolicySaid) -> Result<Chan
     note("programs.tolerated", old.programs.tolerated.join(", "), programs.tolerated.join(", "));
     note("programs.unknown", old.programs.unknown.clone(), programs.unknown);
     note("links.mdns", old.announced.join(", "), announced_said(&source.policy).join(", "));
+    note("data", data_words(&old.data), data_words(&data_said(&source.policy)));
     note("projects", old.projects.join(", "), source.policy.projects.join(", "));
     note("classes", old.classes.join(", "), source.policy.classes.join(", "));
     let names: Vec<String> = old.beacons.iter().map(|beacon| beacon.name.clone()).collect();

@@ -153,7 +153,8 @@ fn span_text(ms: u64) -> String {
 mod tests {
     use super::{read_files, release_texts, span_text, write_files};
     use crate::api::policy::{
-        AutonomySaid, BeaconSaid, ProgramsSaid, ReleaseSaidWhole, announced_said, profiles_said,
+        AutonomySaid, BeaconSaid, ProgramsSaid, ReleaseSaidWhole, announced_said, data_said,
+        profiles_said,
     };
     use crate::api::to_text;
     use crate::policy_folder::{Beacons, Source, span_ms};
@@ -210,6 +211,7 @@ mod tests {
             reason: String::new(),
             programs: ProgramsSaid::of(&source.policy),
             announced: announced_said(&source.policy),
+            data: data_said(&source.policy),
             body: Some(to_text(&source.policy.to_bytes())),
         };
         let texts = release_texts(&release).expect("it is whole");
