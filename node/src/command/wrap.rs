@@ -8,7 +8,7 @@ use crate::cli::{Context, WrapWords};
 use crate::fault::{Fault, io};
 use crate::hook::{
     Base, Dialect, Gateway, HookCommand, Place, Serves, Stands, Undone, Wrap, codex_calls,
-    companion, hook_change, hook_file, open_ways,
+    companions, hook_change, hook_file, open_ways,
 };
 use crate::screen::{Shown, talk};
 use serde::Serialize;
@@ -82,7 +82,7 @@ fn plan(context: &Context, words: &WrapWords, state: &Path) -> Result<Vec<Planne
     let base = Base::of(hook_file(dialect, place, &home, &hook, state)?, &wraps)?;
     let change = hook_change((dialect, place), (&base.path, base.text()), &hook, state)?;
     let mut plan = vec![Planned::new(base, change)];
-    if let Some((path, change)) = companion((dialect, place), &home, &hook, state) {
+    for (path, change) in companions((dialect, place), &home, &hook, state) {
         plan.push(Planned::new(Base::of(path, &wraps)?, vec![change]));
     }
     if words.hook_only {

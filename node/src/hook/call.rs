@@ -164,7 +164,7 @@ pub(super) fn tool(target: String, input: &Value) -> Result<Act, CallError> {
 }
 
 /// Names that stand before an agent's own tools.
-const AGENTS: [&str; 5] = ["claude-code", "codex", "gemini", "opencode", "cline"];
+const AGENTS: [&str; 6] = ["claude-code", "codex", "gemini", "opencode", "cline", "openclaw"];
 
 /// The target of a connector's tool as `SERVER/TOOL`; none where the name is an agent's own tool.
 ///

@@ -6,6 +6,7 @@
 //! somebody else wrote; a file that says the opposite is an error that names the key.
 
 use super::format::Format;
+use super::plugin_entry::PluginEntry;
 use super::rewire::{self, Swap};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -47,6 +48,8 @@ pub(crate) enum Change {
         /// What it says.
         value: Value,
     },
+    /// A plugin that is loaded.
+    Plugin(PluginEntry),
     /// A file of our own.
     Whole {
         /// All of it.
@@ -108,6 +111,7 @@ impl Change {
             Self::Lines { mark, text, switch } => put_lines(old, mark, text, switch.as_ref()),
             Self::Servers { format, swaps } => rewire::put(*format, swaps, old.unwrap_or_default()),
             Self::Pin { path, value } => put_pin(old, path, value),
+            Self::Plugin(entry) => entry.put(old),
             Self::Whole { text, .. } => match old {
                 Some(old) if old != text => Err(ChangeError::Taken),
                 Some(_) | None => Ok(text.clone()),
@@ -139,6 +143,7 @@ impl Change {
                 }
                 Ok(Some(pretty(&file)))
             }
+            Self::Plugin(entry) => entry.taken_out(now).map(Some),
             Self::Whole { text, .. } if now == text => Ok(None),
             Self::Whole { .. } => Err(ChangeError::Taken),
         }
@@ -171,6 +176,7 @@ impl Change {
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
                 at(&file, &path) == Some(value)
             }),
+            Self::Plugin(entry) => entry.stands_in(now),
             Self::Whole { text, .. } => now == text,
         }
     }
@@ -178,7 +184,7 @@ impl Change {
     /// What it does for its agent.
     pub(crate) fn serves(&self) -> Serves {
         match self {
-            Self::Entry { .. } | Self::Lines { .. } => Serves::Asking,
+            Self::Entry { .. } | Self::Lines { .. } | Self::Plugin(_) => Serves::Asking,
             Self::Servers { .. } | Self::Pin { .. } => Serves::Connectors,
             Self::Whole { serves, .. } => *serves,
         }
@@ -241,14 +247,14 @@ fn not_an_object(key: &str) -> ChangeError {
     ChangeError::Unreadable(format!("what should hold “{key}” is no object"))
 }
 
-fn read_json(text: Option<&str>) -> Result<Value, ChangeError> {
+pub(super) fn read_json(text: Option<&str>) -> Result<Value, ChangeError> {
     let text = text.filter(|text| !text.trim().is_empty()).unwrap_or("{}");
     let read: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| ChangeError::Unreadable(error.to_string()))?;
     Ok(Value::Object(read))
 }
 
-fn pretty(file: &Value) -> String {
+pub(super) fn pretty(file: &Value) -> String {
     format!("{file:#}\n")
 }
 

@@ -3,7 +3,7 @@
 //! Refused here: what a call means; each agent's own file has that.
 
 use super::call::{Call, CallError};
-use super::{claude_code, cline, codex, gemini, opencode};
+use super::{claude_code, cline, codex, gemini, openclaw, opencode, plugin};
 use serde_json::Value;
 
 /// A coding agent whose hook is known here.
@@ -20,6 +20,9 @@ pub(crate) enum Dialect {
     OpenCode,
     /// Cline's command line.
     Cline,
+    /// OpenClaw.
+    #[value(name = "openclaw")]
+    OpenClaw,
 }
 
 /// What a hook tells its agent.
@@ -51,8 +54,8 @@ impl Spoken {
 
 impl Dialect {
     /// Every one.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::ClaudeCode, Self::Codex, Self::Gemini, Self::OpenCode, Self::Cline];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::ClaudeCode, Self::Codex, Self::Gemini, Self::OpenCode, Self::Cline, Self::OpenClaw];
 
     /// The word on a command line.
     pub(crate) fn word(self) -> &'static str {
@@ -62,6 +65,7 @@ impl Dialect {
             Self::Gemini => "gemini",
             Self::OpenCode => "opencode",
             Self::Cline => "cline",
+            Self::OpenClaw => "openclaw",
         }
     }
 
@@ -73,6 +77,7 @@ impl Dialect {
             Self::Gemini => "Gemini CLI",
             Self::OpenCode => "OpenCode",
             Self::Cline => "Cline",
+            Self::OpenClaw => "OpenClaw",
         }
     }
 
@@ -84,13 +89,14 @@ impl Dialect {
             Self::Gemini => "gemini",
             Self::OpenCode => "opencode",
             Self::Cline => "cline",
+            Self::OpenClaw => "openclaw",
         }
     }
 
     /// True where a No reaches its model; another agent ends without a word of why.
     pub(crate) fn tells_a_no(self) -> bool {
         match self {
-            Self::ClaudeCode | Self::Codex | Self::Gemini | Self::OpenCode => true,
+            Self::ClaudeCode | Self::Codex | Self::Gemini | Self::OpenCode | Self::OpenClaw => true,
             Self::Cline => false,
         }
     }
@@ -103,6 +109,7 @@ impl Dialect {
             Self::Gemini => gemini::read(bytes),
             Self::OpenCode => opencode::read(bytes),
             Self::Cline => cline::read(bytes),
+            Self::OpenClaw => openclaw::read(bytes),
         }
     }
 
@@ -121,7 +128,7 @@ impl Dialect {
             Self::ClaudeCode => claude_code::say(said),
             Self::Codex => codex::say(said),
             Self::Gemini => gemini::say(said),
-            Self::OpenCode => opencode::say(said),
+            Self::OpenCode | Self::OpenClaw => plugin::say(said),
             Self::Cline => cline::say(said),
         }
     }

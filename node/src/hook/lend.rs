@@ -106,7 +106,9 @@ pub(crate) fn lend(lending: &Lending) -> Result<Lent, Fault> {
             Dialect::Codex => {
                 "leave it out; what you want to set may stand in ~/.codex/config.toml"
             }
-            Dialect::Gemini | Dialect::OpenCode | Dialect::Cline => "leave it out",
+            Dialect::Gemini | Dialect::OpenCode | Dialect::Cline | Dialect::OpenClaw => {
+                "leave it out"
+            }
         };
         return Err(Fault::wrong_use(what, hint));
     }
@@ -125,6 +127,10 @@ pub(crate) fn lend(lending: &Lending) -> Result<Lent, Fault> {
         Dialect::Gemini => {
             gemini_is_wrapped(state)?;
             (Vec::new(), &[GEMINI_SYSTEM][..], Vec::new())
+        }
+        Dialect::OpenClaw => {
+            let file = openclaw_is_wrapped(state)?.display().to_string();
+            (Vec::new(), OPENCLAW_WITHOUT, vec![(OPENCLAW_CONFIG, file)])
         }
         Dialect::Cline => {
             cline_is_wrapped(state)?;
@@ -149,6 +155,8 @@ fn switches_off(dialect: Dialect, word: &str) -> bool {
     match dialect {
         Dialect::ClaudeCode => ["--settings", "--bare", "--safe-mode"].into_iter().any(is),
         Dialect::Gemini => false,
+        // Another configuration, or another place to work.
+        Dialect::OpenClaw => ["--profile", "--dev", "--container"].into_iter().any(is),
         // Its hooks stand below the folder that these name.
         Dialect::Cline => ["--config", "--data-dir"].into_iter().any(is),
         // A session that another process serves asks by that one's plugins.
@@ -283,6 +291,25 @@ fn cline_is_wrapped(state: &Path) -> Result<(), Fault> {
     Err(Fault::wrong_use(what, "wrap it first: belay agent wrap cline"))
 }
 
+/// OpenClaw takes a plugin from its configuration alone; the file that has ours, while it does.
+fn openclaw_is_wrapped(state: &Path) -> Result<PathBuf, Fault> {
+    let wraps = Wrap::of(state, Dialect::OpenClaw, Place::User)?;
+    let config = wraps.iter().find(|wrap| !wrap.path.starts_with(state));
+    if let Some(config) = config
+        && wraps.iter().all(|wrap| wrap.stands() != Stands::Gone)
+    {
+        return Ok(config.path.clone());
+    }
+    let what = "OpenClaw takes its hook only from a plugin that its configuration has";
+    Err(Fault::wrong_use(what, "wrap it first: belay agent wrap openclaw"))
+}
+
+/// Where OpenClaw finds its configuration.
+const OPENCLAW_CONFIG: &str = "OPENCLAW_CONFIG_PATH";
+
+/// What would have it work elsewhere, and what is given anew.
+const OPENCLAW_WITHOUT: &[&str] = &[OPENCLAW_CONFIG, "OPENCLAW_PROFILE", "OPENCLAW_CONTAINER"];
+
 /// Where Cline looks for hooks.
 pub(super) fn cline_hooks(home: &Path) -> PathBuf {
     folder_from("CLINE_DIR", &home.join(".cline")).join("hooks")
@@ -405,6 +432,7 @@ mod tests {
             (Dialect::ClaudeCode, vec!["--safe-mode"]),
             (Dialect::OpenCode, vec!["run", "--pure", "x"]),
             (Dialect::Cline, vec!["--config", "/x", "y z"]),
+            (Dialect::OpenClaw, vec!["--profile=x", "agent"]),
             (Dialect::OpenCode, vec!["attach", "http://127.0.0.1:1"]),
             (Dialect::Codex, vec!["--disable", "hooks"]),
             (Dialect::Codex, vec!["exec", "-c", "features.hooks=false"]),

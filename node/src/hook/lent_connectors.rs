@@ -51,7 +51,7 @@ pub(crate) fn for_a_run(
     let (mut lent, mut left) = (Vec::new(), Vec::new());
     // These take none from their words; wrapped, their files start the gateway.
     let takes_none = match dialect {
-        Dialect::Gemini | Dialect::Cline => true,
+        Dialect::Gemini | Dialect::Cline | Dialect::OpenClaw => true,
         Dialect::ClaudeCode | Dialect::Codex | Dialect::OpenCode => false,
     };
     if takes_none || managed_connectors_file(dialect).is_some_and(|file| file.exists()) {

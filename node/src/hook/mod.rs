@@ -25,8 +25,11 @@ mod lent_connectors;
 mod lent_files;
 mod limits;
 mod open_ways;
+mod openclaw;
 mod opencode;
 mod places;
+mod plugin;
+mod plugin_entry;
 mod rewire;
 mod shell_line;
 mod trust;
@@ -41,7 +44,7 @@ pub(crate) use lend::{HookCommand, Lending, Lent, lend};
 pub(crate) use lent_connectors::{LentConnector, configured, for_a_run};
 pub(crate) use open_ways::{open_ways, open_ways_of_a_run};
 pub(crate) use places::{
-    Place, companion, hook_change, hook_file, managed_connectors, managed_connectors_file,
+    Place, companions, hook_change, hook_file, managed_connectors, managed_connectors_file,
 };
 pub(crate) use trust::holds as codex_calls;
 pub(crate) use wrap::{Base, Stands, Undone, Wrap};

@@ -37,6 +37,12 @@ pub(crate) fn open_ways(dialect: Dialect, place: Place) -> &'static [&'static st
             OTHER_HOOKS,
             CLINE_GOES_ON,
         ],
+        (Dialect::OpenClaw, Place::User | Place::Managed) => &[
+            "its user may switch plugins off (plugins.enabled, plugins.deny) or name another \
+             configuration (--profile, OPENCLAW_CONFIG_PATH); `belay agent run -- openclaw` starts \
+             it only with this one, and only while that has the plugin",
+            OTHER_PLUGINS,
+        ],
         (Dialect::OpenCode, Place::User | Place::Managed) => {
             &["started by itself, its user may leave plugins out (--pure, OPENCODE_PURE); `belay \
              agent run -- opencode` pins them for a run"]
@@ -49,6 +55,7 @@ pub(crate) fn open_ways_of_a_run(dialect: Option<Dialect>) -> Vec<&'static str> 
     let own: &[&str] = match dialect {
         None => &[NO_HOOK],
         Some(Dialect::Codex) => &[PROGRAMS, CODEX_KILLS],
+        Some(Dialect::OpenClaw) => &[PROGRAMS, OTHER_PLUGINS],
         Some(Dialect::Cline) => &[PROGRAMS, OTHER_HOOKS, CLINE_GOES_ON],
         Some(Dialect::ClaudeCode | Dialect::Gemini | Dialect::OpenCode) => &[PROGRAMS],
     };
@@ -58,6 +65,8 @@ pub(crate) fn open_ways_of_a_run(dialect: Option<Dialect>) -> Vec<&'static str> 
 const NO_HOOK: &str = "no hook asks for it: only its tools by `belay mcp` ask the gate, whatever \
      else it does asks nobody";
 const PROGRAMS: &str = "what a permitted program does by itself asks nobody";
+const OTHER_PLUGINS: &str = "other plugins run in the same process: they ask nobody, may rewrite a \
+     call after it was judged, and may take this one away";
 const OTHER_HOOKS: &str = "hooks of its user's or a project's own ask nobody, and may rewrite a call \
      after it was judged";
 const CLINE_GOES_ON: &str = "a hook that is killed, or halted for two minutes, lets the call through; \

@@ -2,23 +2,21 @@
 //! at every answer that is no Yes.
 //!
 //! A connector's tool is named `SERVER_TOOL` there, which cannot be told apart, so it is judged by
-//! that name; the gateway judges it by its own. Refused here: an answer that the plugin could take
-//! for a Yes though it is none.
+//! that name; the gateway judges it by its own. Refused here: rewriting what the agent wants to do.
 
 use super::acts::{patch, shell};
 use super::call::{Act, Acts, Call, CallError, bounded, host_of, named, object, text, tool};
-use super::dialect::{Said, Spoken};
 use super::lend::HookCommand;
+use super::plugin;
 use belay_mesh::event::Came;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-/// The plugin, with the words of its hook in the place of `[]`.
-const PLUGIN: &str = include_str!("opencode.js");
+/// Where OpenCode calls the plugin.
+const OWN: &str = include_str!("opencode.js");
 
 /// The plugin that asks by this hook.
 pub(super) fn plugin(hook: &HookCommand) -> String {
-    let words = Value::from(hook.words().to_vec()).to_string();
-    PLUGIN.replacen("const WORDS = [];", &format!("const WORDS = {words};"), 1)
+    plugin::plugin(hook, OWN)
 }
 
 /// What it was called for.
@@ -69,18 +67,12 @@ fn acts(name: &str, input: &Value, cwd: &str) -> Result<Acts, CallError> {
     Ok(vec![one])
 }
 
-/// The answer in this dialect.
-pub(super) fn say(said: &Said) -> Spoken {
-    Spoken::json(&match said {
-        Said::Yes => json!({"allow": true}),
-        Said::No(why) | Said::Ended(why) => json!({"allow": false, "why": why}),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::hook::Dialect;
+    use crate::hook::dialect::Said;
+    use serde_json::json;
     use std::path::Path;
 
     /// Goal: each tool is judged as what it does. Method: calls as our plugin tells them.
@@ -121,7 +113,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("allow !== true"));
-        let said = |said: &Said| String::from_utf8(say(said).stdout).expect("text");
+        let said = |said: &Said| String::from_utf8(plugin::say(said).stdout).expect("text");
         assert_eq!(said(&Said::Yes), "{\"allow\":true}\n");
         assert!(said(&Said::Ended("x".into())).contains("\"allow\":false"));
     }

@@ -10,7 +10,8 @@ use super::lend::{
     CLAUDE_CODE_TOLD, GEMINI_SYSTEM_FILE, HookCommand, claude_code_entry, claude_code_told,
     cline_hooks, codex_lines, gemini_entries,
 };
-use super::{cline, opencode, trust};
+use super::plugin_entry::PluginEntry;
+use super::{cline, openclaw, opencode, trust};
 use crate::fault::Fault;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -68,11 +69,18 @@ pub(crate) fn hook_file(
         }
         (Dialect::OpenCode, Place::Managed) => PathBuf::from("/etc/opencode/opencode.json"),
         (Dialect::Cline, Place::User) => cline_file(home, "PreToolUse", &cline::script(hook)),
-        (Dialect::Cline, Place::Managed) => {
+        (Dialect::OpenClaw, Place::User) => openclaw_file(home),
+        (Dialect::Cline | Dialect::OpenClaw, Place::Managed) => {
             let what = format!("{} has no file of the system's above its user's", dialect.title());
             return Err(Fault::wrong_use(what, "wrap it without --managed"));
         }
     })
+}
+
+/// OpenClaw's configuration.
+pub(super) fn openclaw_file(home: &Path) -> PathBuf {
+    let own = folder_from("OPENCLAW_STATE_DIR", &home.join(".openclaw")).join("openclaw.json");
+    folder_from("OPENCLAW_CONFIG_PATH", &own)
 }
 
 /// The first free name for this script: Cline calls every one of them, and two nodes have one each.
@@ -87,27 +95,42 @@ fn cline_file(home: &Path, event: &str, script: &str) -> PathBuf {
     names.find(is_free).unwrap_or(first)
 }
 
-/// A second file, which the first one names.
-pub(crate) fn companion(
+/// Further files, which the first one names or which stand beside it.
+pub(crate) fn companions(
     (dialect, place): (Dialect, Place),
     home: &Path,
     hook: &HookCommand,
     state: &Path,
-) -> Option<(PathBuf, Change)> {
+) -> Vec<(PathBuf, Change)> {
     match (dialect, place) {
+        (Dialect::OpenClaw, Place::User) => {
+            let folder = openclaw_folder(state);
+            let file = |(name, text): (&str, String)| {
+                (folder.join(name), Change::Whole { text, serves: Serves::Asking })
+            };
+            openclaw::plugin(hook, &openclaw_id(state)).map(file).into()
+        }
         (Dialect::OpenCode, Place::Managed) => {
             let change = Change::Whole { text: opencode::plugin(hook), serves: Serves::Asking };
-            Some((managed_plugin(state), change))
+            vec![(managed_plugin(state), change)]
         }
         (Dialect::Cline, Place::User) => {
             let text = cline::script_after(hook);
             let path = cline_file(home, "PostToolUse", &text);
-            Some((path, Change::Whole { text, serves: Serves::Telling }))
+            vec![(path, Change::Whole { text, serves: Serves::Telling })]
         }
         (Dialect::OpenCode, Place::User)
-        | (Dialect::Cline, Place::Managed)
-        | (Dialect::ClaudeCode | Dialect::Codex | Dialect::Gemini, _) => None,
+        | (Dialect::Cline | Dialect::OpenClaw, Place::Managed)
+        | (Dialect::ClaudeCode | Dialect::Codex | Dialect::Gemini, _) => Vec::new(),
     }
+}
+
+fn openclaw_id(state: &Path) -> String {
+    format!("belay-{}", name_of(state))
+}
+
+fn openclaw_folder(state: &Path) -> PathBuf {
+    state.join("hooks/openclaw")
 }
 
 fn managed_plugin(state: &Path) -> PathBuf {
@@ -154,6 +177,10 @@ pub(crate) fn hook_change(
         (Dialect::OpenCode, Place::User) => {
             vec![Change::Whole { text: opencode::plugin(hook), serves: Serves::Asking }]
         }
+        (Dialect::OpenClaw, Place::User | Place::Managed) => {
+            let (id, folder) = (openclaw_id(state), openclaw_folder(state).display().to_string());
+            vec![Change::Plugin(PluginEntry { id, folder })]
+        }
         (Dialect::Cline, Place::User | Place::Managed) => {
             vec![Change::Whole { text: cline::script(hook), serves: Serves::Asking }]
         }
@@ -188,7 +215,11 @@ pub(crate) fn managed_connectors(
 pub(crate) fn managed_connectors_file(dialect: Dialect) -> Option<PathBuf> {
     match dialect {
         Dialect::ClaudeCode => Some(PathBuf::from("/etc/claude-code/managed-mcp.json")),
-        Dialect::Codex | Dialect::Gemini | Dialect::OpenCode | Dialect::Cline => None,
+        Dialect::Codex
+        | Dialect::Gemini
+        | Dialect::OpenCode
+        | Dialect::Cline
+        | Dialect::OpenClaw => None,
     }
 }
 

@@ -13,6 +13,7 @@ mod desk;
 mod first_hour;
 mod gemini;
 mod mcp_alone;
+mod openclaw;
 mod opencode;
 mod scenes;
 
@@ -36,6 +37,7 @@ pub(super) fn run(exe: &Path, folder: &Path) -> Result<(), String> {
     gemini::run(exe, folder)?;
     opencode::run(exe, folder)?;
     cline::run(exe, folder)?;
+    openclaw::run(exe, folder)?;
     mcp_alone::run(exe, folder)
 }
 
@@ -47,6 +49,7 @@ pub(super) fn run_one(agent: &str, exe: &Path, folder: &Path) -> Result<(), Stri
         "gemini" => gemini::run(exe, folder),
         "opencode" => opencode::run(exe, folder),
         "cline" => cline::run(exe, folder),
+        "openclaw" => openclaw::run(exe, folder),
         "mcp" => mcp_alone::run(exe, folder),
         other => Err(format!("an agent called {other}")),
     }
