@@ -2,8 +2,8 @@
 //!
 //! A task is one award that this device executes. Its warden runs the tree only as far as it is
 //! fed, and it is fed only as far as its leases reach: the device's own, and its delegator's. This
-//! file keeps the table; `tend` feeds, `papers` draws up credentials, `offload` makes awards, `stop`
-//! ends them.
+//! file keeps the table; `tend` feeds, `papers` draws up credentials, `offload` makes awards,
+//! `stop` ends them.
 //!
 //! INV-TASK-1: a child never holds more than its parent (checked where delegations are made and
 //! where they arrive).
