@@ -3,11 +3,11 @@
 //! `client SCRIPT -- CMD…` starts a server and says each line of a file to it; after a request it
 //! waits for the answer. `http SCRIPT` says each request of a file to the endpoint that an agent
 //! finds in its environment, `listen` is a server there, `reach` asks at the agents' door for a
-//! connector's line. A line behind the word `unheard` is not waited for; at
-//! `until FILE` a client waits for that file. `server TOOLS SEEN` lists
-//! the tools of a file and does what a tool is called: `echo` answers with its arguments, `crash`
-//! ends, `endless` never ends its line, and so on. Refused here: belief; whatever comes is printed
-//! or kept for the story to look at.
+//! connector's line. A line behind the word `unheard` is not waited for; at `until FILE` a client
+//! waits for that file, at `until FILE says WORD` for that word in it. `server TOOLS SEEN` lists the
+//! tools of a file and does what a tool is called: `echo` answers with its arguments, `crash` ends,
+//! `endless` never ends its line, and so on. Refused here: belief; whatever comes is printed or kept
+//! for the story to look at.
 
 pub mod http;
 mod listen;
@@ -16,7 +16,6 @@ mod reach;
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Lines, StdinLock, Write};
-use std::path::Path;
 use std::process::{ChildStdout, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -86,12 +85,13 @@ fn client(script: &str, command: &[&str]) -> Result<(), String> {
     child.wait().map(|_| ()).map_err(|error| error.to_string())
 }
 
-/// Waits for a story to write a file.
-fn until(file: &str) -> Result<(), String> {
+/// Waits for somebody to write a file, or a word into it.
+fn until(wanted: &str) -> Result<(), String> {
     let late = Instant::now() + PATIENCE;
-    while !Path::new(file).exists() {
+    let (file, word) = wanted.split_once(" says ").unwrap_or((wanted, ""));
+    while !fs::read_to_string(file).is_ok_and(|text| text.contains(word)) {
         if Instant::now() > late {
-            return Err(format!("nobody wrote {file}"));
+            return Err(format!("nobody wrote {wanted}"));
         }
         thread::sleep(Duration::from_millis(10));
     }

@@ -167,6 +167,8 @@ fn a_cancel_reaches_the_server_as_its_era_has_it() {
         let lines = [
             format!("unheard {silent}"),
             call(2, "echo", json!({})),
+            // A later call may overtake it; what never got there is not taken back there.
+            format!("until {} says silent", desk.fleet.path("seen.log")),
             cancel.to_string(),
             call(3, "echo", json!({})),
         ];
