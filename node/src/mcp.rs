@@ -25,6 +25,7 @@ pub(crate) mod limits;
 pub(crate) mod message;
 pub(crate) mod method;
 pub(crate) mod name;
+mod param;
 pub(crate) mod pin;
 mod posing;
 pub(crate) mod reached;

@@ -5,19 +5,22 @@
 //! itself (`server/discover`). From then on each request carries what stands for the handshake, and
 //! an answer that wants something of the client becomes a request of the server, judged like any
 //! other; once it is answered the call is repeated with it. What a server of the older era says
-//! passes untouched. Sans-IO like the gateway. Refused here: judging, and rounds without end.
+//! passes untouched. What the
+//! server says unasked is asked for by one request that stays open. Sans-IO like the gateway. Refused here: judging, and rounds without end.
 
 use super::json::Json;
-use super::limits::{ASKED_MAX, ROUNDS_MAX};
+use super::limits::{ASKED_MAX, ROUNDS_MAX, SUBSCRIBED_MAX};
 use super::message::{self, Id, Kind, Message};
 use super::method::Method;
 use rmcp::model::{ErrorCode, ProtocolVersion};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 const SERVER: &str = "io.modelcontextprotocol/serverInfo";
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 const LEVEL: &str = "io.modelcontextprotocol/logLevel";
 
 /// Between the gateway and one server.
@@ -30,7 +33,21 @@ pub(super) struct Bridge {
     open: BTreeMap<Id, Open>,
     /// Calls that wait for what the client is asked, by the gateway's id.
     waiting: BTreeMap<Id, Waiting>,
+    listens: Listens,
     made: u64,
+}
+
+/// What the server is asked to tell unasked: one request that stays open.
+#[derive(Debug, Default)]
+struct Listens {
+    /// What it says it can do.
+    capabilities: Option<Json>,
+    /// Under which id it was asked.
+    open: Option<Id>,
+    /// It has said that it will.
+    acknowledged: bool,
+    /// Resources whose changes the client wants to hear of.
+    resources: BTreeSet<String>,
 }
 
 /// How far the greeting is.
@@ -120,6 +137,7 @@ impl Bridge {
                 let code = ErrorCode::METHOD_NOT_FOUND.0;
                 vec![Passed::Server(message::error(Some(&id), code, &what, None))]
             }
+            Kind::Notification { method } if stateless => self.on_told(&method, message.whole),
             Kind::Request { .. } | Kind::Notification { .. } | Kind::Nameless => {
                 vec![Passed::Gateway(bytes)]
             }
@@ -143,6 +161,7 @@ impl Bridge {
                 match greeting(whole.get("result")) {
                     Some(greeting) => {
                         self.phase = Phase::Stateless;
+                        self.listens.capabilities = greeting.get("capabilities").cloned();
                         vec![to_gateway(&message::result(&asked, greeting))]
                     }
                     // It knows neither; what it said first is the better reason.
@@ -161,8 +180,9 @@ impl Bridge {
         let Some(id) = id else {
             return match method {
                 Some(Method::Cancelled) => self.take_back(&message),
-                // The end of a handshake that was none, and roots that nobody keeps.
-                Some(Method::Initialized | Method::RootsChanged) => Vec::new(),
+                Some(Method::Initialized) => self.listen(),
+                // Roots that nobody keeps.
+                Some(Method::RootsChanged) => Vec::new(),
                 Some(_) | None => vec![Passed::Server(message)],
             };
         };
@@ -174,6 +194,9 @@ impl Bridge {
                 self.meta.push((LEVEL.to_owned(), level));
                 vec![to_gateway(&message::result(&id, Json::object([])))]
             }
+            (true, Some(Method::Subscribe | Method::Unsubscribe)) => {
+                self.subscribe(&id, method, &message)
+            }
             (true, Some(_) | None) => {
                 self.sign(&mut message);
                 let open = Open { id: id.clone(), message: message.clone(), rounds: 0 };
@@ -181,6 +204,63 @@ impl Bridge {
                 vec![Passed::Server(message)]
             }
         }
+    }
+
+    /// Asks for what the server says unasked, in place of what was asked before; the new request
+    /// goes first, so that nothing is missed in between.
+    fn listen(&mut self) -> Vec<Passed> {
+        let before = self.listens.open.take();
+        let filter = self.listens.filter();
+        let mut passed = Vec::new();
+        if filter.as_object().is_some_and(|filter| !filter.is_empty()) {
+            let own = self.next();
+            let params = Json::object([("notifications", filter)]);
+            let mut request = message::request(&own, Method::Listen.text(), Some(params));
+            self.sign(&mut request);
+            (self.listens.open, self.listens.acknowledged) = (Some(own), false);
+            passed.push(Passed::Server(request));
+        }
+        passed.extend(before.map(|id| {
+            let params = Json::object([("requestId", id.json())]);
+            Passed::Server(message::notification(Method::Cancelled.text(), Some(params)))
+        }));
+        passed
+    }
+
+    /// A resource is to be told of, or no longer.
+    fn subscribe(&mut self, id: &Id, method: Option<Method>, message: &Json) -> Vec<Passed> {
+        let uri = message.at(&["params", "uri"]).and_then(Json::as_text).unwrap_or_default();
+        let all = &mut self.listens.resources;
+        let changed = match method {
+            Some(Method::Unsubscribe) => all.remove(uri),
+            Some(_) | None if all.len() < SUBSCRIBED_MAX => all.insert(uri.to_owned()),
+            Some(_) | None => {
+                let what = format!("{SUBSCRIBED_MAX} resources are told of already");
+                return vec![to_gateway(&failed(id, &what))];
+            }
+        };
+        let mut passed = if changed { self.listen() } else { Vec::new() };
+        passed.push(to_gateway(&message::result(id, Json::object([]))));
+        passed
+    }
+
+    /// The server says something unasked; what it says to a request that stays open loses that
+    /// request's mark.
+    fn on_told(&mut self, method: &str, mut whole: Json) -> Vec<Passed> {
+        let mark = whole.at(&["params", "_meta", SUBSCRIPTION]).and_then(Id::in_params);
+        if method == ACKNOWLEDGED {
+            let again = mark == self.listens.open && self.listens.acknowledged;
+            self.listens.acknowledged = true;
+            // Its stream broke in between: whatever changed there was not heard.
+            let missed = |what: Method| to_gateway(&message::notification(what.text(), None));
+            return if again { vec![missed(Method::ToolsChanged)] } else { Vec::new() };
+        }
+        if mark.is_some()
+            && let Some(meta) = whole.get_mut("params").and_then(|params| params.get_mut("_meta"))
+        {
+            meta.take(SUBSCRIPTION);
+        }
+        vec![to_gateway(&whole)]
     }
 
     /// Adds what stands for the handshake.
@@ -306,6 +386,29 @@ impl Bridge {
     fn next(&mut self) -> Id {
         self.made += 1;
         Id::Text(format!("belay/{}", self.made))
+    }
+}
+
+impl Listens {
+    /// What of it the server says that it tells.
+    fn filter(&self) -> Json {
+        let says = |what: &str, word: &str| {
+            let said = self.capabilities.as_ref().and_then(|can| can.at(&[what, word]));
+            said == Some(&Json::Bool(true))
+        };
+        let all = [
+            ("tools", "toolsListChanged"),
+            ("prompts", "promptsListChanged"),
+            ("resources", "resourcesListChanged"),
+        ];
+        let told = all.iter().filter(|(what, _)| says(what, "listChanged"));
+        let mut filter: Vec<(String, Json)> =
+            told.map(|(_, name)| ((*name).to_owned(), Json::Bool(true))).collect();
+        if !self.resources.is_empty() && says("resources", "subscribe") {
+            let uris = self.resources.iter().map(Json::text).collect();
+            filter.push(("resourceSubscriptions".to_owned(), Json::List(uris)));
+        }
+        Json::Object(filter)
     }
 }
 
@@ -447,6 +550,54 @@ mod tests {
         let said = gateway(&bridge.heard(done.to_string().into_bytes()));
         assert_eq!(said.to_string(), r#"{"jsonrpc":"2.0","id":5,"result":{"content":[]}}"#);
         assert_eq!(bridge.heard(done.to_string().into_bytes()), [], "nobody asked again");
+    }
+
+    /// Goal: what a server without a handshake says unasked is asked for, resources by their names,
+    /// the new request before the old one is taken back; it comes without the request's mark, and a
+    /// stream that broke is taken for a change. Method: a server that tells of tools and resources.
+    #[test]
+    fn what_is_told_unasked_is_asked_for() {
+        let mut bridge = stateless();
+        let can = r#"{"tools":{"listChanged":true},"prompts":{},"resources":{"subscribe":true}}"#;
+        bridge.listens.capabilities = Some(json(can));
+        let ready = json(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+        let first = server(&bridge.said(ready));
+        assert_eq!(first.get("method"), Some(&Json::text("subscriptions/listen")));
+        assert!(first.at(&["params", "_meta", VERSION]).is_some());
+        let filter = first.at(&["params", "notifications"]).unwrap().to_string();
+        assert_eq!(filter, r#"{"toolsListChanged":true}"#);
+        let told = |id: &Json, method: &str| {
+            let meta = Json::object([(SUBSCRIPTION, id.clone()), ("more", Json::number(1))]);
+            let params = Json::object([("_meta", meta)]);
+            message::notification(method, Some(params)).to_string().into_bytes()
+        };
+        let id = first.get("id").unwrap();
+        assert_eq!(bridge.heard(told(id, ACKNOWLEDGED)), []);
+        let changed = gateway(&bridge.heard(told(id, "notifications/tools/list_changed")));
+        assert_eq!(changed.at(&["params", "_meta"]).unwrap().to_string(), r#"{"more":1}"#);
+        let again = gateway(&bridge.heard(told(id, ACKNOWLEDGED)));
+        assert_eq!(again.get("method"), Some(&Json::text("notifications/tools/list_changed")));
+        let subscribe = |method: &str| {
+            let params = Json::object([("uri", Json::text("file:///x"))]);
+            message::request(&Id::own(9), method, Some(params))
+        };
+        let passed = bridge.said(subscribe("resources/subscribe"));
+        let [Passed::Server(second), Passed::Server(cancel), Passed::Gateway(_)] = &passed[..]
+        else {
+            panic!("{passed:?}")
+        };
+        let filter = second.at(&["params", "notifications", "resourceSubscriptions"]).unwrap();
+        assert_eq!(filter.to_string(), r#"["file:///x"]"#);
+        assert_eq!(cancel.at(&["params", "requestId"]), Some(id));
+        let same = bridge.said(subscribe("resources/subscribe"));
+        assert_eq!(
+            gateway(&same).at(&["result"]),
+            Some(&Json::object([])),
+            "nothing is asked twice"
+        );
+        assert_eq!(bridge.said(subscribe("resources/unsubscribe")).len(), 3);
+        let ended = message::result(&second.get("id").and_then(Id::in_params).unwrap(), Json::Null);
+        assert_eq!(bridge.heard(ended.to_string().into_bytes()), [], "nobody asked for an answer");
     }
 
     /// Goal: what is taken back is taken back on both sides: the call as its server knows it, and

@@ -291,7 +291,10 @@ impl Gateway {
     fn take_up(&mut self, via: u64, id: Id, method: String, message: &Message) {
         let call = self.call(via, id, method, message);
         let params = call.stateless.as_ref().or(message.params());
-        let planned = self.plan(&call.method, params, call.stateless.is_some());
+        let planned = match self.check_repeated(&call.method, params, message) {
+            Ok(()) => self.plan(&call.method, params, call.stateless.is_some()),
+            Err(misuse) => Err(misuse),
+        };
         match planned {
             Ok((question, then)) => {
                 let question = self.unless_judged_elsewhere(question, &then);

@@ -108,6 +108,13 @@ pub(crate) const ASKERS_MAX: usize = 12;
 /// Time after which whoever has nothing to ask gives its seat at the door back.
 pub(crate) const IDLE_MS_MAX: u64 = 5_000;
 
+/// Resources of one server whose changes a client is told of: what fits well into one message.
+pub(crate) const SUBSCRIBED_MAX: usize = 256;
+
+/// Longest time between two tries to hear again of a server whose stream broke: as long as a
+/// restart may take, and no burden where the server never comes back.
+pub(crate) const LISTEN_AGAIN_MS_MAX: u64 = 60_000;
+
 /// Times that a server may ask something before it answers one call.
 pub(crate) const ROUNDS_MAX: usize = 16;
 

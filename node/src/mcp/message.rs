@@ -6,6 +6,7 @@
 
 use super::json::{Json, JsonError};
 use super::limits::{ID_BYTES_MAX, METHOD_BYTES_MAX};
+use super::param::Repeated;
 use super::posing;
 use rmcp::model::ErrorCode;
 
@@ -25,6 +26,8 @@ pub(crate) struct Message {
     pub(crate) kind: Kind,
     /// All of it.
     pub(crate) whole: Json,
+    /// What its headers said of the arguments, where it came with headers.
+    pub(crate) repeated: Option<Repeated>,
 }
 
 /// What a message is.
@@ -92,7 +95,7 @@ impl Message {
                 return Err(no("neither a request, nor a notification, nor one answer"));
             }
         };
-        Ok(Self { kind, whole })
+        Ok(Self { kind, whole, repeated: None })
     }
 
     /// Its parameters.

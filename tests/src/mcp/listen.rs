@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 const NEW: &str = "2026-07-28";
 const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -110,6 +112,10 @@ impl Server {
                 let head = "HTTP/1.1 307 Moved\r\nLocation: http://169.254.169.254/\r\n";
                 write!(stream, "{head}Content-Length: 0\r\n\r\n").ok()
             }
+            ("subscriptions/listen", _) => {
+                begin(stream, "text/event-stream")?;
+                self.tell(stream, id)
+            }
             ("tools/call", Some("ask")) if self.stateless && params["inputResponses"].is_null() => {
                 let question = json!({"method": "elicitation/create", "params": {"message": "who?",
                     "requestedSchema": {"type": "object", "properties": {}}}});
@@ -124,6 +130,19 @@ impl Server {
         }
     }
 
+    /// Tells what changes, once: when the file `TOOLS.changed` is there.
+    fn tell(&self, mut stream: &TcpStream, id: &Value) -> Option<()> {
+        told(stream, id, "notifications/subscriptions/acknowledged")?;
+        while !Path::new(&format!("{}.changed", self.tools)).exists() {
+            thread::sleep(Duration::from_millis(10));
+            // A comment finds out whether somebody still listens.
+            stream.write_all(b": \n\n").ok()?;
+        }
+        told(stream, id, "notifications/tools/list_changed")?;
+        let mut byte = [0];
+        stream.read(&mut byte).ok().map(drop)
+    }
+
     /// What is wrong with a request by its era.
     fn unfit(&self, asked: &Asked, method: &str) -> Option<(&'static str, i64, String)> {
         let bad = |code, what: &str| Some(("400 Bad Request", code, what.to_owned()));
@@ -132,12 +151,15 @@ impl Server {
             (true, "initialize") => bad(-32022, "Unsupported protocol version"),
             (true, _) => {
                 let named = asked.body["params"]["name"].as_str();
+                let region = asked.body["params"]["arguments"]["region"].as_str();
+                let region = region.filter(|_| named == Some("routed")).map(written);
                 let says = |name, value: Option<&str>| asked.header(name) == value;
                 let same =
                     says("mcp-protocol-version", asked.body["params"]["_meta"][VERSION].as_str())
                         && says("mcp-protocol-version", Some(NEW))
                         && says("mcp-method", Some(method))
-                        && says("mcp-name", named);
+                        && says("mcp-name", named)
+                        && says("mcp-param-region", region.as_deref());
                 (!same || session.is_some()).then(|| {
                     ("400 Bad Request", -32020, format!("the headers differ: {}", asked.head))
                 })
@@ -161,7 +183,8 @@ impl Server {
         let mut result = match method {
             "initialize" => json!({"protocolVersion": "2025-11-25", "serverInfo": info,
                 "capabilities": {"tools": {}}}),
-            "server/discover" => json!({"supportedVersions": [NEW], "capabilities": {"tools": {}},
+            "server/discover" => json!({"supportedVersions": [NEW],
+                "capabilities": {"tools": {"listChanged": true}},
                 "_meta": {"io.modelcontextprotocol/serverInfo": info}}),
             "tools/list" => json!({"tools": tools()}),
             "tools/call" if params["name"] == "ask" => call_text(
@@ -175,6 +198,11 @@ impl Server {
         }
         result
     }
+}
+
+/// As it stands in a header; the one text of the stories that cannot stand there as it is.
+fn written(text: &str) -> String {
+    if text == "zürich" { "=?base64?esO8cmljaA==?=".to_owned() } else { text.to_owned() }
 }
 
 fn read(reader: &mut impl BufRead) -> Option<Asked> {
@@ -208,6 +236,13 @@ fn events(mut stream: &TcpStream, message: &Value) -> Option<()> {
     let body = format!(": hello\n\nevent: message\ndata: {message}\n\n");
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nMcp-Session-Id: s1\r\n";
     write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).ok()
+}
+
+/// One event to a request that stays open.
+fn told(mut stream: &TcpStream, id: &Value, method: &str) -> Option<()> {
+    let meta = json!({"io.modelcontextprotocol/subscriptionId": id});
+    let message = json!({"jsonrpc": "2.0", "method": method, "params": {"_meta": meta}});
+    write!(stream, "event: message\ndata: {message}\n\n").ok()
 }
 
 fn begin(mut stream: &TcpStream, kind: &str) -> Option<()> {

@@ -188,6 +188,49 @@ fn lies_over_http_are_refused_by_name() {
     assert!(!seen.contains("\"lie\"") && !seen.contains("delete"), "{seen}");
 }
 
+/// Goal: what headers repeat of a tool's arguments has to be what the body says, in both eras.
+/// Method: one lie each.
+#[test]
+fn repeated_arguments_are_checked_against_the_body() {
+    let fleet = fleet_with(RULES);
+    let mut routed = tool("echo", "A tool.");
+    routed["inputSchema"]["properties"] = json!({
+        "region": {"type": "string", "x-mcp-header": "Region"},
+        "n": {"type": "integer", "x-mcp-header": "N"}});
+    add_story(&fleet, &[routed]).wants(0);
+    let ask = |request: &dyn Fn(u64, &str, Value) -> Value, said: &[(&str, Value)]| {
+        let arguments = json!({"region": "zürich", "n": 7});
+        let mut request = request(1, "tools/call", call("echo", arguments));
+        for (name, value) in said {
+            request["headers"][*name] = value.clone();
+        }
+        request
+    };
+    let (region, n) = (("Mcp-Param-Region", json!("=?base64?esO8cmljaA==?=")), "Mcp-Param-N");
+    let cases = [
+        (ask(&after, &[region.clone(), (n, json!("7"))]), 200),
+        (ask(&after, &[region.clone(), (n, json!("07"))]), 200),
+        (ask(&before, &[]), 200),
+        (ask(&before, std::slice::from_ref(&region)), 200),
+        (ask(&after, &[]), 400),
+        (ask(&after, &[(n, json!("7"))]), 400),
+        (ask(&after, &[region.clone(), (n, json!("8"))]), 400),
+        (ask(&after, &[region.clone(), (n, json!(["7", "7"]))]), 400),
+        (ask(&after, &[("Mcp-Param-Region", json!("=?base64?!?=")), (n, json!("7"))]), 400),
+        (ask(&before, &[("Mcp-Param-Region", json!("harmless"))]), 400),
+    ];
+    let mut requests = vec![hello()];
+    requests.extend(cases.iter().map(|(request, _)| request.clone()));
+    let told = agent(&fleet, "routing", &requests);
+    for ((request, wanted), answer) in cases.iter().zip(&told[1..]) {
+        assert_eq!(status(answer), *wanted, "{}: {answer}", request["headers"]);
+        let code = said(answer)["error"]["code"].as_i64();
+        assert_eq!(code == Some(-32020), *wanted == 400, "{}: {answer}", request["headers"]);
+    }
+    let seen = fs::read_to_string(fleet.path("seen.log")).unwrap();
+    assert_eq!(seen.matches("zürich").count(), 4, "{seen}");
+}
+
 /// An agent that tells the disk where its endpoint is, and stays.
 fn told_endpoint(fleet: &Nodes) -> (Running, Endpoint) {
     let file = fleet.path("endpoint");

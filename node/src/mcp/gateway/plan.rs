@@ -7,7 +7,9 @@
 use super::super::argument::{self, TooMuch};
 use super::super::denial::No;
 use super::super::json::Json;
+use super::super::message::Message;
 use super::super::method::{Asked, Method};
+use super::super::param::Param;
 use super::super::posing;
 use super::lists::Listing;
 use super::server::Server;
@@ -82,6 +84,27 @@ impl Gateway {
             | Method::ResourcesChanged
             | Method::ResourceUpdated => Err(unknown_method(method)),
         }
+    }
+
+    /// Whether headers that repeat arguments of a tool say what the body says.
+    pub(super) fn check_repeated(
+        &self,
+        method: &str,
+        params: Option<&Json>,
+        message: &Message,
+    ) -> Result<(), Unplanned> {
+        let called = Method::named(method) == Some(Method::CallTool);
+        let Some(repeated) = message.repeated.as_ref().filter(|_| called) else { return Ok(()) };
+        let shown = params.and_then(|params| params.get("name")).and_then(Json::as_text);
+        let Some((at, tool)) = shown.and_then(|shown| self.find_tool(shown)) else {
+            return Ok(());
+        };
+        let schema = self.servers[at].tool(&tool).and_then(|tool| tool.get("inputSchema"));
+        // One that cannot be read is not passed on.
+        let known = schema.and_then(|schema| Param::of(schema).ok()).unwrap_or_default();
+        let arguments = params.and_then(|params| params.get("arguments"));
+        let checked = repeated.check(&known, arguments);
+        checked.map_err(|what| misuse(ErrorCode::HEADER_MISMATCH, &what))
     }
 
     /// A method that is in no table goes to the one server that there is.

@@ -11,6 +11,7 @@ use super::super::limits::START_MS_MAX;
 use super::super::message::{self, Id, Kind, Message};
 use super::super::method::Method;
 use super::super::name;
+use super::super::param::Param;
 use super::super::pin::{Change, Pins};
 use super::greeted::{greeting_params, reason};
 use super::lists::Listing;
@@ -216,11 +217,17 @@ fn changed(connector: &str, what: &str, approved: &str, seen: &str) -> Box<No> {
     No::own("gateway:changed", why, hint)
 }
 
-/// Names that are not plain, or that are one with another of the same server.
+/// Tools whose names are not plain, or one with another of the same server, or whose schema no
+/// client takes.
 fn doubtful(tools: &[Json]) -> BTreeMap<String, String> {
     let names: Vec<&str> =
         tools.iter().filter_map(|tool| tool.get("name").and_then(Json::as_text)).collect();
     let mut found = BTreeMap::new();
+    for tool in tools {
+        let name = tool.get("name").and_then(Json::as_text);
+        let why = tool.get("inputSchema").and_then(|schema| Param::of(schema).err());
+        found.extend(name.map(str::to_owned).zip(why));
+    }
     let mut first = BTreeMap::<String, &str>::new();
     for name in names {
         if let Err(fault) = name::check(name) {

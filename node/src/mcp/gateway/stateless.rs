@@ -341,5 +341,5 @@ fn state_of(number: u64) -> String {
 
 fn as_message(id: u64, whole: Json) -> Message {
     let failed = whole.get("error").is_some();
-    Message { kind: Kind::Response { id: Id::own(id), failed }, whole }
+    Message { kind: Kind::Response { id: Id::own(id), failed }, whole, repeated: None }
 }

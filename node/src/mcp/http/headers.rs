@@ -8,6 +8,7 @@
 use super::super::json::Json;
 use super::super::message::{Id, Kind, Message};
 use super::super::method::Method;
+use super::super::param::{PREFIX, Repeated};
 use super::guard::only;
 use super::refused::Refused;
 use base64::Engine;
@@ -22,6 +23,18 @@ const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
 const META_VERSION: [&str; 2] = ["_meta", "io.modelcontextprotocol/protocolVersion"];
+
+/// What the headers say of a tool's arguments.
+pub(super) fn repeated(headers: &HeaderMap, era: Era) -> Result<Repeated, Refused> {
+    let mut said = Vec::new();
+    for name in headers.keys() {
+        let Some(own) = name.as_str().strip_prefix(PREFIX) else { continue };
+        let text = only(headers, name).ok().flatten().and_then(|text| plain(text).ok());
+        let no = || Refused::mismatch(None, &format!("{name} stands there twice or is no text"));
+        said.push((own.to_owned(), text.ok_or_else(no)?));
+    }
+    Ok(Repeated { said, wanted: era == Era::Stateless })
+}
 
 /// How clients and servers speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -70,8 +70,10 @@ async fn post(
     body: Incoming,
 ) -> Result<Response<Answer>, Refused> {
     headers::check_content(&head.headers)?;
-    let message = Message::parse(&read(body).await?)?;
-    match headers::era(&head.headers, &message)? {
+    let mut message = Message::parse(&read(body).await?)?;
+    let era = headers::era(&head.headers, &message)?;
+    message.repeated = Some(headers::repeated(&head.headers, era)?);
+    match era {
         Era::Stateless => {
             let live = host.sessions.shared(connector, &greeting(&message)).await?;
             on_message(&live, message, Era::Stateless).await
@@ -219,11 +221,11 @@ fn status(message: &Json, era: Era) -> StatusCode {
     let code = message.at(&["error", "code"]).map(Json::to_string);
     let code = code.and_then(|code| code.parse().ok()).map(ErrorCode);
     match code {
+        Some(ErrorCode::HEADER_MISMATCH) => StatusCode::BAD_REQUEST,
         Some(code) if era == Era::Stateless => match code {
             ErrorCode::METHOD_NOT_FOUND => StatusCode::NOT_FOUND,
             ErrorCode::UNSUPPORTED_PROTOCOL_VERSION
-            | ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY
-            | ErrorCode::HEADER_MISMATCH => StatusCode::BAD_REQUEST,
+            | ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY => StatusCode::BAD_REQUEST,
             _ => StatusCode::OK,
         },
         Some(_) | None => StatusCode::OK,

@@ -7,9 +7,12 @@
 use super::super::child::Heard;
 use super::super::events::Events;
 use super::super::json::Json;
-use super::super::limits::{END_GRACE_MS, MESSAGE_BYTES_MAX, REST_BYTES_MAX};
+use super::super::limits::{
+    END_GRACE_MS, LISTED_MAX, LISTEN_AGAIN_MS_MAX, MESSAGE_BYTES_MAX, REST_BYTES_MAX,
+};
 use super::super::message::{self, Id, Message};
 use super::super::method::Method;
+use super::super::param::{PREFIX, Param};
 use super::Target;
 use super::dial::{Dial, Sender};
 use base64::Engine;
@@ -20,8 +23,9 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderVal
 use hyper::{Method as Verb, Request, Response, StatusCode};
 use rmcp::model::{ErrorCode, ProtocolVersion};
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -42,6 +46,8 @@ pub(super) struct Remote {
     session: RefCell<Option<HeaderValue>>,
     /// The version that the handshake settled.
     version: RefCell<Option<HeaderValue>>,
+    /// What its tools want repeated in headers.
+    params: RefCell<BTreeMap<String, Vec<Param>>>,
     listening: Cell<bool>,
     over: Cell<bool>,
 }
@@ -64,6 +70,7 @@ impl Remote {
             hear,
             session: RefCell::default(),
             version: RefCell::default(),
+            params: RefCell::default(),
             listening: Cell::new(false),
             over: Cell::new(false),
         }
@@ -81,10 +88,30 @@ impl Remote {
     /// Sends a request and hands on whatever comes until it is answered.
     pub(super) async fn request(self: Rc<Self>, message: Json) {
         let id = message.get("id").and_then(Id::in_params);
+        if message.get("method").and_then(Json::as_text) == Some(Method::Listen.text()) {
+            return self.listen_on(&message, id.as_ref()).await;
+        }
         if let Err(why) = self.exchange(&message, id.as_ref()).await {
             let code = ErrorCode::INTERNAL_ERROR.0;
             let error = message::error(id.as_ref(), code, &why, None);
             self.hand_on(error.to_string().into_bytes());
+        }
+    }
+
+    /// Asks to be told of changes, and again whenever the stream breaks, until the server answers
+    /// or the request is taken back.
+    async fn listen_on(self: &Rc<Self>, message: &Json, id: Option<&Id>) {
+        let mut pause = LISTEN_AGAIN;
+        while !self.over.get() {
+            let began = Instant::now();
+            if self.exchange(message, id).await.is_ok() {
+                return;
+            }
+            pause = match began.elapsed() > pause {
+                true => LISTEN_AGAIN,
+                false => (pause * 2).min(Duration::from_millis(LISTEN_AGAIN_MS_MAX)),
+            };
+            sleep(pause).await;
         }
     }
 
@@ -203,11 +230,36 @@ impl Remote {
             let version = version.as_text().and_then(|text| HeaderValue::from_str(text).ok());
             *self.version.borrow_mut() = version;
         }
+        if let Some(tools) = whole.and_then(|whole| whole.at(&["result", "tools"])?.as_list()) {
+            self.learn(tools);
+        }
         let own = whole.filter(|whole| whole.get("method").is_none()).and_then(|w| w.get("id"));
         let answers =
             id.is_some() && (own.and_then(Id::in_params).as_ref() == id || read.is_none());
         self.hand_on(bytes);
         answers
+    }
+
+    /// What is wanted of calls from now on; one whose schema cannot be read is not called.
+    fn learn(&self, tools: &[Json]) {
+        let of = |tool: &Json| {
+            let params = Param::of(tool.get("inputSchema")?).ok()?;
+            Some((tool.get("name")?.as_text()?.to_owned(), params))
+        };
+        self.params.borrow_mut().extend(tools.iter().filter_map(of).take(LISTED_MAX));
+    }
+
+    /// Says in headers what the arguments of a call say.
+    fn repeat(&self, headers: &mut HeaderMap, message: &Json) {
+        let tool = message.at(&["params", "name"]).and_then(Json::as_text).unwrap_or_default();
+        let arguments = message.at(&["params", "arguments"]);
+        for param in self.params.borrow().get(tool).into_iter().flatten() {
+            let name = HeaderName::from_bytes(format!("{PREFIX}{}", param.header).as_bytes());
+            let value = param.value(arguments).map(|text| HeaderValue::from_str(&plain(&text)));
+            if let (Ok(name), Some(Ok(value))) = (name, value) {
+                headers.insert(name, value);
+            }
+        }
     }
 
     fn hand_on(&self, bytes: Vec<u8>) {
@@ -259,7 +311,10 @@ impl Remote {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         match message.filter(|message| message.at(&META_VERSION).is_some()) {
-            Some(message) => mirror(headers, message),
+            Some(message) => {
+                mirror(headers, message);
+                self.repeat(headers, message);
+            }
             None => {
                 headers.extend(self.session.borrow().clone().map(|session| (SESSION, session)));
                 headers.extend(self.version.borrow().clone().map(|version| (VERSION, version)));
@@ -303,7 +358,8 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     let of_connection = ["connection", "content-length", "transfer-encoding", "upgrade", "te"];
     let parsed = HeaderName::from_bytes(name.as_bytes());
     let header = parsed.map_err(|_| format!("“{name}” is no name of a header"))?;
-    if own.contains(&header) || of_connection.contains(&header.as_str()) {
+    let is_own = own.contains(&header) || header.as_str().starts_with(PREFIX);
+    if is_own || of_connection.contains(&header.as_str()) {
         return Err(format!("the header {header} is the gateway's own to set"));
     }
     let mut value = HeaderValue::from_str(value)
