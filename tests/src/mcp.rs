@@ -3,11 +3,11 @@
 //! `client SCRIPT -- CMD…` starts a server and says each line of a file to it; after a request it
 //! waits for the answer. `http SCRIPT` says each request of a file to the endpoint that an agent
 //! finds in its environment, `listen` is a server there, `reach` asks at the agents' door for a
-//! connector's line. A line behind the word `unheard` is not waited for; at `until FILE` a client
-//! waits for that file, at `until FILE says WORD` for that word in it. `server TOOLS SEEN` lists the
-//! tools of a file and does what a tool is called: `echo` answers with its arguments, `crash` ends,
-//! `endless` never ends its line, and so on. Refused here: belief; whatever comes is printed or kept
-//! for the story to look at.
+//! connector's line. A line behind the word `unheard` is not waited for, until `hear ID`; at `until
+//! FILE` a client waits for that file, at `until FILE says WORD` for that word in it. `server TOOLS
+//! SEEN` lists the tools of a file and does what a tool is called: `echo` answers with its
+//! arguments, `crash` ends, `endless` never ends its line, and so on. Refused here: belief; whatever
+//! comes is printed or kept for the story to look at.
 
 pub mod http;
 mod listen;
@@ -64,6 +64,10 @@ fn client(script: &str, command: &[&str]) -> Result<(), String> {
         let said: Value = serde_json::from_str(line).unwrap_or_default();
         if let Some(file) = line.strip_prefix("until ") {
             until(file)?;
+            continue;
+        }
+        if let Some(id) = line.strip_prefix("hear ") {
+            wait_for(&mut heard, &serde_json::from_str(id).unwrap_or_default(), false)?;
             continue;
         }
         let (unheard, line) = match line.strip_prefix("unheard ") {

@@ -21,6 +21,8 @@ pub(crate) enum ConnectorAsk {
         #[serde(default)]
         headers: Option<Headers>,
     },
+    /// What opens a connector's server from now on; what was approved of it stays.
+    Open { name: String, headers: Headers },
     /// Forget one.
     Remove { name: String },
     /// A line to the server of one that has a URL; what follows on the stream is the gateway's.
@@ -41,6 +43,10 @@ pub(crate) struct ConnectorSaid {
     /// Where its server listens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
+    /// The authority whose certificates alone are taken for its server's, as PEM; none means those
+    /// of the system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ca: Option<String>,
     /// The names of the headers that open its server; what they say the node keeps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) headers: Vec<String>,

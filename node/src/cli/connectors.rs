@@ -24,6 +24,17 @@ pub(crate) enum Connectors {
         /// A file of headers that open it, in place of those that the node keeps.
         #[arg(long, value_name = "FILE")]
         header_file: Option<PathBuf>,
+        /// A file of the authority that vouches for it, in place of the one before.
+        #[arg(long, value_name = "FILE")]
+        ca: Option<PathBuf>,
+    },
+    /// Change what opens a server: new calls use it at once, those under way end with the old one.
+    Rotate {
+        /// Its name.
+        name: String,
+        /// A file of headers that open it.
+        #[arg(long, value_name = "FILE")]
+        header_file: PathBuf,
     },
     /// What the gateway asks before each method of the protocol, and what each credential opens.
     Methods,
@@ -52,6 +63,10 @@ pub(crate) struct Add {
     /// see them.
     #[arg(long, value_name = "FILE", requires = "url")]
     pub(crate) header_file: Option<PathBuf>,
+    /// A file of the authority (PEM) whose certificates alone are taken for the server's, instead
+    /// of those that this system trusts.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) ca: Option<PathBuf>,
     /// The command that starts the server.
     #[arg(last = true, required_unless_present = "url")]
     pub(crate) command: Vec<String>,

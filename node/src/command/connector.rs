@@ -3,6 +3,7 @@
 //! Adding and approving look at the server, show what it would tell a model, and ask; what was
 //! shown is what is approved. Refused here: approving what could not be looked at.
 
+mod ca;
 mod headers;
 mod methods;
 mod shown;
@@ -17,6 +18,7 @@ use crate::door::DoorName;
 use crate::fault::Fault;
 use crate::mcp::connectors;
 use crate::mcp::pin::Pins;
+use crate::mcp::remote::{NO_TLS, fingerprint};
 use crate::mcp::session;
 use crate::screen::{Shown, talk};
 use crate::vault::Headers;
@@ -30,9 +32,11 @@ pub(crate) fn run(context: &Context, words: Connectors) -> Result<ExitCode, Faul
         Connectors::Add(add) => self::add(context, add),
         Connectors::List => list(context),
         Connectors::Show { name } => show(context, &name),
-        Connectors::Approve { name, yes, header_file } => {
-            approve(context, &name, Look { yes, headers: read(header_file.as_deref())? })
+        Connectors::Approve { name, yes, header_file, ca } => {
+            let ca = ca.as_deref().map(ca::read).transpose()?;
+            approve(context, &name, ca, Look { yes, headers: read(header_file.as_deref())? })
         }
+        Connectors::Rotate { name, header_file } => rotate(context, &name, &header_file),
         Connectors::Methods => methods::run(context),
         Connectors::Remove { name } => remove(context, name),
     }
@@ -45,6 +49,7 @@ fn add(context: &Context, add: Add) -> Result<ExitCode, Fault> {
         name: add.name,
         command: add.command,
         url: add.url,
+        ca: add.ca.as_deref().map(ca::read).transpose()?,
         headers: names(headers.as_ref()),
         env: add.env,
         approved_ms: clock::wall_ms(),
@@ -62,7 +67,12 @@ fn add(context: &Context, add: Add) -> Result<ExitCode, Fault> {
     send(context, "belay.connector.add/1", Keep { connector: looked, replace: false, headers })
 }
 
-fn approve(context: &Context, name: &str, look_for: Look) -> Result<ExitCode, Fault> {
+fn approve(
+    context: &Context,
+    name: &str,
+    ca: Option<String>,
+    look_for: Look,
+) -> Result<ExitCode, Fault> {
     let known = named(context, name)?;
     let headers = look_for.headers.clone();
     if headers.is_none() && !known.headers.is_empty() {
@@ -72,9 +82,28 @@ fn approve(context: &Context, name: &str, look_for: Look) -> Result<ExitCode, Fa
     }
     let approved_ms = clock::wall_ms();
     let names = names(headers.as_ref());
-    let fresh = ConnectorSaid { approved_ms, headers: names, differs: Vec::new(), ..known };
+    let ca = ca.or_else(|| known.ca.clone());
+    let fresh = ConnectorSaid { approved_ms, ca, headers: names, differs: Vec::new(), ..known };
+    connectors::check(&fresh)?;
     let looked = look(fresh, look_for)?;
     send(context, "belay.connector.approve/1", Keep { connector: looked, replace: true, headers })
+}
+
+/// Nothing is changed unless the server opens by it.
+fn rotate(context: &Context, name: &str, file: &Path) -> Result<ExitCode, Fault> {
+    let known = named(context, name)?;
+    if known.url.is_none() {
+        let what = format!("{name} is a program, which no header opens");
+        return Err(Fault::wrong_use(what, "give its server what it needs with --env"));
+    }
+    let headers = headers::read(file)?;
+    let rotated = ConnectorSaid { headers: names(Some(&headers)), ..known };
+    seen(&rotated, Some(headers.clone()))?;
+    let ask = ConnectorAsk::Open { name: name.to_owned(), headers };
+    let () = door(context, DoorName::Operator)?.call(&Ask::Connector(ask))?;
+    let words = format!("{name} is opened by {} from now on", rotated.headers.join(", "));
+    Shown::whole("belay.connector.rotate/1", &Line::of(&rotated), words).show(context.format)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// How somebody looks: whether he is asked, and with what opens the server.
@@ -101,22 +130,30 @@ fn names(headers: Option<&Headers>) -> Vec<String> {
 /// Starts the server, shows what it says beyond what was approved of it, and takes that for
 /// approved once somebody said yes.
 fn look(connector: ConnectorSaid, by: Look) -> Result<ConnectorSaid, Fault> {
-    let Look { yes, headers } = by;
+    let seen = seen(&connector, by.headers)?;
+    for (tool, why) in &seen.refused {
+        talk(format_args!("belay: the tool {tool} is not passed on: {why}"));
+    }
+    shown::ask(&connector.name, &connector.approved, &seen, by.yes)?;
+    Ok(ConnectorSaid { approved: seen.pins, ..connector })
+}
+
+/// What the server shows now.
+fn seen(connector: &ConnectorSaid, headers: Option<Headers>) -> Result<session::Shown, Fault> {
     let credential = Arc::new(move || Ok(headers.clone().unwrap_or_default()));
     let failed = |why: String| {
-        let place = reached(&connector);
+        let place = reached(connector);
         let hint = match connector.url {
             None => "run that command by itself and see what it says on stderr",
+            Some(_) if why.contains(NO_TLS) => {
+                "name the authority that vouches for it with --ca FILE, and the host as its \
+                 certificate does"
+            }
             Some(_) => "look whether it listens there, and at what opens it (--header-file)",
         };
         Fault::failed(format!("the server of {} (`{place}`): {why}", connector.name), hint)
     };
-    let seen = session::look(&connector, credential).map_err(failed)?;
-    for (tool, why) in &seen.refused {
-        talk(format_args!("belay: the tool {tool} is not passed on: {why}"));
-    }
-    shown::ask(&connector.name, &connector.approved, &seen, yes)?;
-    Ok(ConnectorSaid { approved: seen.pins, ..connector })
+    session::look(connector, credential).map_err(failed)
 }
 
 fn send(context: &Context, schema: &str, keep: Keep) -> Result<ExitCode, Fault> {
@@ -199,6 +236,9 @@ fn whole(connector: &ConnectorSaid) -> String {
         format!("  approved {}", clock::rfc3339(connector.approved_ms)),
         format!("  server   {}", pins.server),
     ];
+    if let Some(ca) = &connector.ca {
+        lines.push(format!("  vouched  by the authority {} alone", fingerprint(ca)));
+    }
     if !connector.headers.is_empty() {
         lines.push(format!("  opened by {} (kept by the node)", connector.headers.join(", ")));
     }

@@ -107,6 +107,7 @@ mod tests {
             name: name.into(),
             command: vec!["x".into()],
             url: None,
+            ca: None,
             headers: Vec::new(),
             env: Vec::new(),
             approved_ms: 0,

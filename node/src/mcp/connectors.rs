@@ -5,8 +5,8 @@
 //! that is passed over could be the one that forbids. Refused here: secrets.
 
 use super::limits::{
-    COMMAND_WORD_BYTES_MAX, COMMAND_WORDS_MAX, CONNECTOR_NAME_BYTES_MAX, CONNECTORS_MAX,
-    HEADERS_MAX,
+    CA_BYTES_MAX, COMMAND_WORD_BYTES_MAX, COMMAND_WORDS_MAX, CONNECTOR_NAME_BYTES_MAX,
+    CONNECTORS_MAX, HEADERS_MAX,
 };
 use super::name;
 use super::remote;
@@ -103,12 +103,40 @@ pub(crate) fn check(connector: &ConnectorSaid) -> Result<(), Fault> {
         let what = format!("{} is no program, and is given no variables", connector.name);
         return bad(what, "leave --env out");
     }
+    if let Some(ca) = &connector.ca {
+        check_ca(ca)?;
+        if !connector.url.as_ref().is_some_and(|url| url.starts_with("https:")) {
+            let what = format!(
+                "{} is not reached by https, so no authority vouches for it",
+                connector.name
+            );
+            return bad(what, "name an https URL, or leave --ca out");
+        }
+    }
     let plain = |name: &String| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
     match connector.env.iter().find(|name| !plain(name)) {
         Some(name) => bad(format!("“{name}” is no name of a variable"), "give names, not values"),
         None => Ok(()),
+    }
+}
+
+/// Whether a text is the certificates of an authority.
+pub(crate) fn check_ca(text: &str) -> Result<(), Fault> {
+    let bad = |what: String| {
+        let hint = "give certificates as PEM, `-----BEGIN CERTIFICATE-----`, and no key";
+        Err(Fault::wrong_use(what, hint))
+    };
+    if text.len() > CA_BYTES_MAX {
+        return bad(format!("the authority is longer than {CA_BYTES_MAX} bytes"));
+    }
+    if text.contains("PRIVATE KEY") {
+        return bad("a private key stands there, which is nobody's to give away".to_owned());
+    }
+    match remote::roots(text) {
+        Ok(_) => Ok(()),
+        Err(why) => bad(why),
     }
 }
 
@@ -142,6 +170,7 @@ mod tests {
             name: name.into(),
             command: vec!["node".into(), "x y.js".into()],
             url: None,
+            ca: None,
             headers: Vec::new(),
             env: vec!["HOME".into()],
             approved_ms: 7,

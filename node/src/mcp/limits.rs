@@ -130,6 +130,9 @@ pub(crate) const IDLE_CONNECTIONS_MAX: usize = 8;
 /// Servers that a node reaches for its agents at once: each is some threads.
 pub(crate) const REACHES_MAX: usize = 64;
 
+/// Longest file of an authority, in bytes: a chain of a few certificates.
+pub(crate) const CA_BYTES_MAX: usize = 64 * 1024;
+
 /// Headers that open one server.
 pub(crate) const HEADERS_MAX: usize = 16;
 

@@ -58,7 +58,8 @@ impl Reached {
             (Some(_), Stand::Below(door)) => Way::Node(Relay::start(door, &connector.name, hear)?),
             (Some(url), Stand::Keeper(credential)) => {
                 let url = Url::parse(url).map_err(io::Error::other)?;
-                let target = Target { url, credential: credential.clone() };
+                let (ca, credential) = (connector.ca.clone(), credential.clone());
+                let target = Target { url, ca, credential };
                 Way::Url(Remote::start(target, hear)?)
             }
         };

@@ -10,7 +10,7 @@
 mod dial;
 mod request;
 
-pub(crate) use dial::check;
+pub(crate) use dial::{NO_TLS, check, fingerprint, roots};
 pub(crate) use request::header;
 
 use super::child::Heard;
@@ -38,6 +38,8 @@ pub(crate) type Credential = Arc<dyn Fn() -> Result<Vec<(String, String)>, Strin
 pub(crate) struct Target {
     /// Where it listens.
     pub(crate) url: Url,
+    /// The authority that alone vouches for it, where it is not the system's word.
+    pub(crate) ca: Option<String>,
     /// What opens it.
     pub(crate) credential: Credential,
 }
@@ -57,7 +59,7 @@ impl Remote {
         target: Target,
         hear: impl Fn(Heard) + Clone + 'static + Send,
     ) -> io::Result<Self> {
-        let dial = Dial::to(&target.url)?;
+        let dial = Dial::to(&target.url, target.ca.as_deref())?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (messages, queued) = mpsc::channel(QUEUE_MAX);
         let (end, ended) = sync_channel(1);

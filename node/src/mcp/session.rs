@@ -286,11 +286,15 @@ fn approved(connector: &ConnectorSaid, stand: &Stand) -> Approved {
 /// How a server is reached, as far as that is part of what is approved.
 fn reached(connector: &ConnectorSaid) -> Json {
     let texts = |all: &[String]| Json::List(all.iter().map(Json::text).collect());
-    Json::object([
+    let mut reached = Json::object([
         ("command", texts(&connector.command)),
         ("url", connector.url.as_ref().map_or(Json::Null, Json::text)),
         ("env", texts(&connector.env)),
-    ])
+    ]);
+    if let Some(ca) = &connector.ca {
+        reached.set("ca", Json::text(ca));
+    }
+    reached
 }
 
 fn start(

@@ -21,7 +21,7 @@ impl Shell {
             ConnectorAsk::Differs { name, changes } => self.keep_differences(&name, changes),
             // Where a line is handed over, it is so before this.
             ConnectorAsk::Reach { name } => Err(unknown(&name)),
-            ConnectorAsk::Keep { .. } | ConnectorAsk::Remove { .. } => {
+            ConnectorAsk::Keep { .. } | ConnectorAsk::Open { .. } | ConnectorAsk::Remove { .. } => {
                 let why = "agents add, approve and remove no connectors";
                 let hint = "whoever answers for this device does, in a terminal of his own";
                 Err(Refusal::new(RefusalKind::Denied, why, hint))
@@ -36,6 +36,7 @@ impl Shell {
             ConnectorAsk::Keep { connector, replace, headers } => {
                 self.keep_connector(*connector, replace, headers)
             }
+            ConnectorAsk::Open { name, headers } => self.open_connector(&name, &headers),
             ConnectorAsk::Remove { name } => self.remove_connector(&name),
             ConnectorAsk::Differs { .. } | ConnectorAsk::Reach { .. } => {
                 let hint = "use `belay` of the version that runs the node";
@@ -88,6 +89,19 @@ impl Shell {
             self.held.keep(&name, &headers).map_err(|error| sealing(&error))?;
         }
         self.connectors.write(all).map_err(said)?;
+        Ok(Value::Null)
+    }
+
+    /// Every request asks for what opens its server, so those under way keep what they had.
+    fn open_connector(&self, name: &str, headers: &Headers) -> Result<Value, Refusal> {
+        connectors::check_headers(headers).map_err(said)?;
+        let mut all = self.connectors.all().map_err(said)?;
+        let known = all.iter_mut().find(|known| known.name == name && known.url.is_some());
+        let known = known.ok_or_else(|| unknown(name))?;
+        known.headers = headers.iter().map(|(name, _)| name.clone()).collect();
+        self.held.keep(name, headers).map_err(|error| sealing(&error))?;
+        self.connectors.write(all).map_err(said)?;
+        self.log.line(&format!("connector {name} is opened by other headers from now on"));
         Ok(Value::Null)
     }
 

@@ -105,6 +105,7 @@ mod tests {
             name: "files".into(),
             command: vec!["files".into()],
             url: None,
+            ca: None,
             headers: Vec::new(),
             env: Vec::new(),
             approved_ms,

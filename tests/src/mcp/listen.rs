@@ -100,6 +100,13 @@ impl Server {
                 self.note(&format!("closed {id} {}", gone.is_ok_and(|n| n == 0)));
                 None
             }
+            ("tools/call", Some("slow")) => {
+                while !Path::new(&format!("{}.go", self.tools)).exists() {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                let result = self.result(method, params);
+                events(stream, &json!({"jsonrpc": "2.0", "id": id, "result": result}))
+            }
             ("tools/call", Some("endless")) => {
                 begin(stream, "text/event-stream")?;
                 while stream.write_all(&[b'x'; 65_536]).is_ok() {}

@@ -8,14 +8,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command};
 
-const ERAS: [&str; 2] = ["2025-11-25", "2026-07-28"];
-const SECRET: &str = "opens-it-7c1f";
+pub(super) const ERAS: [&str; 2] = ["2025-11-25", "2026-07-28"];
+pub(super) const SECRET: &str = "opens-it-7c1f";
 
 /// A fleet of one and a server that listens; it ends with the story.
-struct Desk {
-    fleet: Nodes,
+pub(super) struct Desk {
+    pub(super) fleet: Nodes,
     server: Child,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Drop for Desk {
@@ -26,9 +26,9 @@ impl Drop for Desk {
 }
 
 impl Desk {
-    fn new(era: &str) -> Self {
+    pub(super) fn new(era: &str) -> Self {
         let fleet = fleet_with(RULES);
-        let tools = ["echo", "delete", "ask", "silent", "endless", "huge", "away"];
+        let tools = ["echo", "delete", "ask", "silent", "endless", "huge", "away", "slow"];
         let tools = tools.map(|name| tool(name, "A tool."));
         write_tools(&fleet.path("tools.json"), &tools).unwrap();
         opens(&fleet, SECRET);
@@ -42,7 +42,7 @@ impl Desk {
         Self { fleet, server, url }
     }
 
-    fn header_file(&self, secret: &str) -> String {
+    pub(super) fn header_file(&self, secret: &str) -> String {
         let path = self.fleet.path("headers");
         fs::write(&path, format!("# for the story\nAuthorization: Bearer {secret}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -63,7 +63,7 @@ impl Desk {
     }
 
     /// Runs an agent that says these lines to a command; what it was told.
-    fn agent(&self, name: &str, command: &[&str], lines: &[String]) -> Vec<Value> {
+    pub(super) fn agent(&self, name: &str, command: &[&str], lines: &[String]) -> Vec<Value> {
         let script = self.fleet.path(&format!("{name}.lines"));
         fs::write(&script, [&hello(), lines].concat().join("\n")).unwrap();
         let state = self.fleet.path(LAPTOP);
@@ -111,7 +111,7 @@ fn a_server_behind_a_url_is_reached_in_both_eras() {
                 tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
             assert_eq!(
                 names,
-                ["echo", "ask", "silent", "endless", "huge", "away"],
+                ["echo", "ask", "silent", "endless", "huge", "away", "slow"],
                 "{era} {way:?}"
             );
             let echoed: Value = serde_json::from_str(text(answer(&told, 2))).unwrap();
@@ -151,6 +151,68 @@ fn what_opens_a_server_is_changed_in_one_place() {
     let left = fs::read_dir(desk.fleet.path(&format!("{LAPTOP}/keys"))).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().contains("story")), "{left:?}");
+}
+
+/// Goal: what opens a server is rotated under running calls: one that is under way ends with the
+/// old, a later one of the same session takes the new, none is lost; one that does not open the
+/// server changes nothing. Method: a call that the server holds back, a rotation, another call, and
+/// then the first one's answer.
+#[test]
+fn what_opens_a_server_is_rotated_under_running_calls() {
+    for era in ERAS {
+        let desk = Desk::new(era);
+        desk.add().wants(0);
+        let approved = |desk: &Desk| {
+            desk.fleet.json(LAPTOP, &["connector", "show", "story"]).wants(0).data()["approved"]
+                .clone()
+        };
+        let before = approved(&desk);
+        let belay = desk.fleet.belay().exe().display().to_string();
+        let go = desk.fleet.path("go");
+        let lines = [
+            format!("unheard {}", call(1, "slow", json!({"lie": true, "first": 1}))),
+            format!("until {go}"),
+            call(2, "echo", json!({"second": 2})),
+            "hear 1".to_owned(),
+            call(3, "echo", json!({})),
+        ];
+        let script = desk.fleet.path("calm.lines");
+        fs::write(&script, [&hello()[..], &lines].concat().join("\n")).unwrap();
+        let state = desk.fleet.path(LAPTOP);
+        let client = [mcp_exe(), "client", &script, "--", &belay, "mcp", "story"];
+        let run =
+            [&["--state", &state, "agent", "run", "--name", "calm", "--"], &client[..]].concat();
+        let running = desk.fleet.belay().start_by(&["setsid"], &run);
+        wait_for("the first call is under way", SOON, || {
+            desk.seen().contains("\"first\"").then_some(())
+        });
+        let rotate = |secret: &str| {
+            let file = desk.header_file(secret);
+            desk.fleet.ask(LAPTOP, &["connector", "rotate", "story", "--header-file", &file])
+        };
+        rotate("wrong").refuses(1, &["does not take what this device says", "--header-file"]);
+        opens(&desk.fleet, "another");
+        rotate("another").wants(0);
+        fs::write(&go, "").unwrap();
+        wait_for("the second call is there", SOON, || {
+            desk.seen().contains("\"second\"").then_some(())
+        });
+        fs::write(desk.fleet.path("tools.json.go"), "").unwrap();
+        let said = running.end(SOON).wants(0).stdout;
+        let told: Vec<Value> =
+            said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(text(answer(&told, 1)).contains("first"), "{era}: {told:#?}");
+        assert!(text(answer(&told, 2)).contains("second"), "{era}: {told:#?}");
+        assert_eq!(text(answer(&told, 3)), "{}", "{era}: {told:#?}");
+        let seen = desk.seen();
+        let opened = |word: &str, secret: &str| {
+            let part = seen.split("POST ").find(|part| part.contains(word)).unwrap_or_default();
+            assert!(part.contains(&format!("Bearer {secret}")), "{era}: {word}: {part}");
+        };
+        opened("\"first\"", SECRET);
+        opened("\"second\"", "another");
+        assert_eq!(approved(&desk), before, "{era}: a rotation approves nothing");
+    }
 }
 
 /// Goal: a call that is taken back is taken back at the server as its era has it. Method: a call

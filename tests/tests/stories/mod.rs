@@ -22,6 +22,7 @@ mod gateway;
 mod gateway_http;
 mod gateway_remote;
 mod gateway_stopped;
+mod gateway_tls;
 mod impact;
 mod invite_members;
 mod keys_kept;

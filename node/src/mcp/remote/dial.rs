@@ -1,17 +1,20 @@
 //! Connections to one server: plain on this machine, TLS 1.3 anywhere else.
 //!
-//! Roots are those of the system. A connection is kept for the next request once its answer was
+//! Roots are those of the system, or the connector's own authority alone. A connection is kept for the next request once its answer was
 //! read to the end. Refused here: another address than the URL's, whatever an answer says.
 
 use super::super::limits::{CONNECT_MS_MAX, IDLE_CONNECTIONS_MAX};
+use belay_identity::key::hex;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::rt::{Read, Write};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+use sha2::{Digest as _, Sha256};
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
@@ -54,14 +57,14 @@ pub(crate) fn check(url: &Url) -> Result<(), String> {
 }
 
 impl Dial {
-    pub(super) fn to(url: &Url) -> io::Result<Self> {
+    pub(super) fn to(url: &Url, ca: Option<&str>) -> io::Result<Self> {
         check(url).map_err(io::Error::other)?;
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = url.port_or_known_default().unwrap_or(443);
         let tls = match url.scheme() {
             "https" => {
                 let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
-                Some((TlsConnector::from(Arc::new(config()?)), name))
+                Some((TlsConnector::from(Arc::new(config(ca)?)), name))
             }
             _ => None,
         };
@@ -116,7 +119,7 @@ impl Dial {
             None => begin(TokioIo::new(stream)).await,
             Some((connector, name)) => {
                 let secured = connector.connect(name.clone(), stream).await;
-                let why = |error| format!("no TLS with {}: {error}", self.host);
+                let why = |error| format!("{NO_TLS} with {}: {}", self.host, untrusted(&error));
                 begin(TokioIo::new(secured.map_err(why)?)).await
             }
         }
@@ -130,16 +133,65 @@ async fn begin(stream: impl Read + Write + Unpin + 'static) -> Result<Sender, St
     Ok(sender)
 }
 
-fn config() -> io::Result<ClientConfig> {
+/// What a failure of TLS begins with.
+pub(crate) const NO_TLS: &str = "no TLS";
+
+/// Why a server's certificate is not taken, in words.
+fn untrusted(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(why)) = inner else { return error.to_string() };
+    match why {
+        // One of the same name that is not the one.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "no authority that is trusted for it vouches for its certificate".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "its certificate is for another name".to_owned()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired".to_owned()
+        }
+        other => format!("its certificate is not taken: {other}"),
+    }
+}
+
+/// The roots in an authority's file.
+///
+/// # Errors
+/// Why there are none, in words.
+pub(crate) fn roots(ca: &str) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
+        let certificate = certificate.map_err(|error| format!("no certificate: {error}"))?;
+        roots.add(certificate).map_err(|error| format!("no authority's certificate: {error}"))?;
+    }
+    if roots.is_empty() { Err("no certificate stands there".to_owned()) } else { Ok(roots) }
+}
+
+/// What names an authority's file: the SHA-256 of its first certificate, in hex.
+pub(crate) fn fingerprint(ca: &str) -> String {
+    let first = CertificateDer::pem_slice_iter(ca.as_bytes()).next().and_then(Result::ok);
+    first.map_or_else(String::new, |certificate| hex(&Sha256::digest(&certificate)))
+}
+
+fn system_roots() -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         return Err(io::Error::other("this system has no root certificates; see SSL_CERT_FILE"));
     }
+    Ok(roots)
+}
+
+fn config(ca: Option<&str>) -> io::Result<ClientConfig> {
+    let roots = match ca {
+        Some(ca) => roots(ca).map_err(io::Error::other)?,
+        None => system_roots()?,
+    };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(io::Error::other)?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
