@@ -15,7 +15,7 @@ use crate::why::Decided;
 use belay_crdt::registry::Device;
 use belay_identity::body::{DeviceKind, Inventory, Outcome, Receipt, ReleaseVersion, Seen, Term};
 use belay_identity::principal::AgentId;
-use belay_identity::{Chain, StatementId};
+use belay_identity::{Chain, StatementId, codes};
 use std::collections::BTreeSet;
 
 /// Last decisions shown of one agent.
@@ -59,6 +59,31 @@ pub enum DeviceReach {
     Silent(Option<u64>),
     /// It refused this device, with its reason.
     Refused(String),
+}
+
+codes! {
+    /// Where a device stands when it is asked what runs on it; each stands in one of the three.
+    pub enum Population {
+        /// It is reached, and tells.
+        Answered = 1 "answered",
+        /// It is not reached, or has not said anything yet.
+        NotReachable = 2 "not-reachable",
+        /// It does not tell, or refuses this device.
+        Refused = 3 "refused",
+    }
+}
+
+impl DeviceReport {
+    /// Where it stands. A device that does not tell refuses also while it is away.
+    pub fn population(&self) -> Population {
+        let untold = self.inventory.as_ref().is_some_and(|said| said.untold.is_some());
+        match (&self.reach, &self.inventory) {
+            _ if untold => Population::Refused,
+            (DeviceReach::Refused(_), _) => Population::Refused,
+            (DeviceReach::Silent(_), _) | (_, None) => Population::NotReachable,
+            (DeviceReach::Here | DeviceReach::Linked(_), Some(_)) => Population::Answered,
+        }
+    }
 }
 
 /// One agent.

@@ -30,6 +30,9 @@ pub(crate) struct DeviceReportSaid {
     /// What it said last of the agents on it; absent where it has said nothing.
     #[serde(default)]
     pub(crate) inventory: Option<InventorySaid>,
+    /// Asked what runs on it: `answered`, `not-reachable` or `refused`.
+    #[serde(default)]
+    pub(crate) population: String,
 }
 
 /// What a device said of the agents on it.
@@ -154,6 +157,7 @@ impl From<&DeviceReport> for DeviceReportSaid {
             release: report.release.as_ref().map(ToString::to_string),
             orders: report.orders.iter().map(Into::into).collect(),
             inventory: report.inventory.as_ref().map(Into::into),
+            population: report.population().as_str().to_owned(),
         }
     }
 }

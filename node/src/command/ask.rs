@@ -32,7 +32,7 @@ struct FleetSaid<T> {
 struct DeviceLine<T> {
     device: String,
     /// `answered`, `not-reachable` or `refused`.
-    population: &'static str,
+    population: String,
     /// Since when it is not reachable, or why it refuses, for people.
     how: String,
     /// How long ago it was last linked, where it is away and this node knows.
@@ -99,16 +99,14 @@ fn show<T: Serialize>(
 fn line<T>(report: DeviceReportSaid, found: fn(InventorySaid) -> Vec<T>) -> DeviceLine<T> {
     let here = ["here", "linked"].contains(&report.reach.as_str());
     let untold = report.inventory.as_ref().is_some_and(|said| !said.told);
-    let (population, how) = match (here, report.reach.as_str(), &report.inventory) {
-        _ if untold => ("refused", "it does not tell what runs on it".to_owned()),
-        (_, "refused", _) => ("refused", link_words(&report)),
-        (false, ..) => ("not-reachable", link_words(&report)),
-        (true, _, None) => ("not-reachable", "it has not said yet what runs on it".to_owned()),
-        (true, _, Some(_)) => ("answered", link_words(&report)),
+    let how = match (untold, here, &report.inventory) {
+        (true, ..) => "it does not tell what runs on it".to_owned(),
+        (false, true, None) => "it has not said yet what runs on it".to_owned(),
+        (false, ..) => link_words(&report),
     };
     DeviceLine {
         device: report.name,
-        population,
+        population: report.population,
         how,
         silent_ms: report.silent_ms,
         from_before: !here,
