@@ -3,6 +3,7 @@
 //! What they compare with is the ledger, never an engine's own word. Refused here: stopping a run;
 //! a violation is counted and told, and the run goes on.
 
+mod census;
 mod draft;
 mod gate;
 mod lease;
@@ -24,6 +25,7 @@ use belay_crdt::case::Case;
 use belay_identity::lease::Talk;
 use belay_identity::{PublicKey, Statement, StatementId, Verified};
 use belay_mesh::drafts::DraftReport;
+use belay_mesh::listing::DeviceReport;
 use belay_mesh::wire::Lane;
 
 /// Something that happened, seen from outside.
@@ -50,6 +52,8 @@ pub(crate) enum Sight<'a> {
     Links { node: usize, links: usize },
     /// An operator read a draft.
     DraftRead { node: usize, report: &'a DraftReport },
+    /// An operator read what the devices are, and what each says of the agents on it.
+    DevicesRead { node: usize, reports: &'a [DeviceReport] },
     /// An operator read a case.
     CaseRead { order: StatementId, case: &'a Case },
     /// The world has come to its end after its quiet; with each order's case as read at home.
@@ -111,6 +115,7 @@ impl Checkers {
             Box::new(task::Task),
             Box::new(place::Place::default()),
             Box::new(draft::Draft::default()),
+            Box::new(census::Census::default()),
         ];
         Self { all: all.into_iter().map(|checker| (checker, Tally::default())).collect() }
     }

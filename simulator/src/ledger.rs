@@ -273,6 +273,12 @@ impl Ledger {
         self.keys.get(key).copied()
     }
 
+    /// The host of the device that people call so.
+    pub(crate) fn node_called(&self, name: &str) -> Option<usize> {
+        let named = self.devices.iter().find(|(id, _)| id.name() == name);
+        named.map(|(_, node)| *node)
+    }
+
     fn award(&mut self, id: StatementId, award: &Award) {
         let Some(node) = self.devices.get(&award.executor).copied() else { return };
         if self.tasks.contains_key(&id) {

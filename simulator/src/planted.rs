@@ -9,7 +9,7 @@ use crate::plan::Plan;
 use crate::report::Report;
 use belay_crdt::case::BranchState;
 use belay_crdt::drafts::Document;
-use belay_identity::body::Seen;
+use belay_identity::body::{Inventory, Seen};
 use belay_identity::codec::Bytes;
 use belay_identity::lease::{Answer, Talk};
 use belay_identity::{Body, SecretKey, Signed, Statement, StatementId, Verified, sign};
@@ -45,6 +45,8 @@ belay_identity::codes! {
         PassedNew = 9 "passed-on-as-new",
         /// A node that starts again has forgotten every release but the first.
         OldPolicy = 10 "old-policy-after-restart",
+        /// What a device said first of the agents on it is shown for ever.
+        OldStock = 11 "first-inventory-for-ever",
     }
 }
 
@@ -56,6 +58,7 @@ pub(crate) struct Wrapper {
     asked: Option<AskId>,
     started: Vec<(StatementId, BootTime, u64)>,
     arrived: Vec<StatementId>,
+    stock: BTreeMap<String, Inventory>,
 }
 
 impl Planted {
@@ -81,6 +84,7 @@ impl Planted {
             Self::TakenUp => "INV-TASK-2",
             Self::ByArrival => "INV-DRAFT-1",
             Self::OldPolicy => "INV-GATE-3",
+            Self::OldStock => "INV-CENSUS-1",
         }
     }
 
@@ -89,6 +93,7 @@ impl Planted {
         match self {
             Self::ByArrival => Some("simulator/src/tests/drafts.rs"),
             Self::OldPolicy => Some("simulator/src/tests/programs.rs"),
+            Self::OldStock => Some("simulator/src/tests/census.rs"),
             Self::Monotonic
             | Self::NoSecondLook
             | Self::NoLook
@@ -197,6 +202,9 @@ impl Wrapper {
             (Some(Planted::LeftOut), Output::Answer { answer: Ok(answer), .. }) => {
                 leave_out(answer)
             }
+            (Some(Planted::OldStock), Output::Answer { answer: Ok(answer), .. }) => {
+                self.show_first(answer);
+            }
             (Some(Planted::ByArrival), Output::Persist { records, .. }) => {
                 let statements = records.iter().filter_map(|record| match record {
                     Record::Statement { id, .. } => Some(*id),
@@ -227,6 +235,15 @@ impl Wrapper {
         let texts = document.texts_at(&[last]).expect("what was read once reads again");
         let whole = |(path, text)| FileReport { path, lines: vec![(text, Vec::new())] };
         report.files = texts.into_iter().map(whole).collect();
+    }
+
+    fn show_first(&mut self, answer: &mut Reply) {
+        let Reply::Devices(reports) = answer else { return };
+        for report in reports {
+            let Some(now) = report.inventory.clone() else { continue };
+            let first = self.stock.entry(report.name.clone()).or_insert(now);
+            report.inventory = Some(first.clone());
+        }
     }
 
     fn remember(&mut self, records: &[Record]) {

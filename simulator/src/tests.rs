@@ -7,6 +7,7 @@ mod adopting;
 mod adversary;
 mod audit;
 mod budgets;
+mod census;
 mod clocks;
 mod cloned;
 mod drafts;

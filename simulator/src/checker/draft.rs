@@ -40,6 +40,7 @@ impl Checker for Draft {
             | Sight::Talked { .. }
             | Sight::Restarted { .. }
             | Sight::Links { .. }
+            | Sight::DevicesRead { .. }
             | Sight::CaseRead { .. }
             | Sight::End { .. } => {}
         }

@@ -33,6 +33,7 @@ impl Checker for Net {
             | Sight::Talked { .. }
             | Sight::Restarted { .. }
             | Sight::DraftRead { .. }
+            | Sight::DevicesRead { .. }
             | Sight::CaseRead { .. }
             | Sight::End { .. } => {}
         }

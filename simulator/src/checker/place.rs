@@ -52,6 +52,7 @@ impl Checker for Place {
             | Sight::Sent { .. }
             | Sight::Links { .. }
             | Sight::DraftRead { .. }
+            | Sight::DevicesRead { .. }
             | Sight::CaseRead { .. }
             | Sight::End { .. } => {}
         }

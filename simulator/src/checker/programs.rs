@@ -30,6 +30,7 @@ impl Checker for Programs {
             | Sight::Restarted { .. }
             | Sight::Links { .. }
             | Sight::DraftRead { .. }
+            | Sight::DevicesRead { .. }
             | Sight::CaseRead { .. }
             | Sight::End { .. } => {}
         }

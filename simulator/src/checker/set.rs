@@ -38,6 +38,7 @@ impl Checker for Set {
             | Sight::Restarted { .. }
             | Sight::Links { .. }
             | Sight::DraftRead { .. }
+            | Sight::DevicesRead { .. }
             | Sight::CaseRead { .. } => {}
         }
     }

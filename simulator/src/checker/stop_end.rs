@@ -32,6 +32,7 @@ impl Checker for StopEnd {
             | Sight::Restarted { .. }
             | Sight::Links { .. }
             | Sight::DraftRead { .. }
+            | Sight::DevicesRead { .. }
             | Sight::CaseRead { .. } => {}
         }
     }

@@ -35,7 +35,8 @@ impl Checker for StopWhole {
             | Sight::Talked { .. }
             | Sight::Restarted { .. }
             | Sight::Links { .. }
-            | Sight::DraftRead { .. } => {}
+            | Sight::DraftRead { .. }
+            | Sight::DevicesRead { .. } => {}
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use super::lab::Lab;
 use belay_identity::body::{AgentHere, ConnectorHere, Inventory, Untold};
+use belay_identity::{Scope, SecretKey, Statement, sign};
 use belay_mesh::Input;
 use belay_mesh::input::Request;
 use belay_mesh::limits::{INVENTORY_CHARS_MAX, INVENTORY_EVERY_MS, INVENTORY_ITEMS_MAX};
 use belay_mesh::output::Answer;
+use std::sync::Arc;
 
 fn agent(word: &str, governed_as: Option<&str>) -> AgentHere {
     let governed_as = governed_as.map(str::to_owned);
@@ -65,4 +67,67 @@ fn who_is_here_reaches_every_device() {
     let all = known(&mut lab, 2);
     let told = all.iter().flatten().next().expect("one has said something");
     assert_eq!((told.agents.len(), told.untold), (0, Some(Untold::Refused)), "{told:?}");
+}
+
+/// Goal: nobody tells what another runs, an old word does not come back, a word in another place is
+/// nobody's, and a flood leaves one word. Method: one of three devices signs for another, replays
+/// what that said before, speaks for a site where it is not, and says five hundred things.
+#[test]
+fn a_liar_tells_of_itself_alone() {
+    let mut lab = Lab::new(&[Some(&[]), Some(&[]), Some(&[])]);
+    found(&mut lab, 1, vec![agent("codex", None)]);
+    found(&mut lab, 2, vec![agent("aider", None)]);
+    let of_one = |lab: &Lab| lab.wrote(1, "inventory");
+    let own = |lab: &Lab| {
+        let key = lab.fleet.devices[1].key;
+        of_one(lab).into_iter().find(|item| item.key() == key).expect("it has told")
+    };
+    let old = own(&lab);
+    lab.run(INVENTORY_EVERY_MS);
+    found(&mut lab, 1, vec![agent("goose", None)]);
+    let words = |lab: &mut Lab| -> Vec<Vec<String>> {
+        let all = known(lab, 0).into_iter();
+        let names = |one: Option<Inventory>| one.map(|one| one.agents).unwrap_or_default();
+        all.map(|one| names(one).into_iter().map(|agent| agent.agent).collect()).collect()
+    };
+    let before = words(&mut lab);
+    assert!(before.contains(&vec!["goose".to_owned()]), "{before:?}");
+
+    let none = Inventory { agents: Vec::new(), connectors: Vec::new(), untold: None };
+    let secret = SecretKey::from_seed(&lab.fleet.devices[2].secret);
+    let (seq, prev) = (99, Some(old.id()));
+    let as_another = Statement { body: none.clone().into(), seq, prev, ..(**old).clone() };
+    let as_another = Arc::new(sign(as_another, &secret, &lab.fleet.id));
+    lab.hand(2, 0, &[as_another, old]);
+    lab.settle();
+    assert_eq!(words(&mut lab), before, "neither another's word nor an old one counts");
+
+    let own = lab.wrote(2, "inventory").into_iter().next_back().expect("it has told");
+    let elsewhere = Statement { scope: Scope::Site("elsewhere".into()), ..(**own).clone() };
+    let elsewhere = lab.forge(2, &elsewhere, none.into());
+    lab.hand(2, 0, &[elsewhere]);
+    lab.settle();
+    assert_eq!(words(&mut lab), before, "another site's list is not its own");
+
+    for seq in 0..500 {
+        let said = Inventory {
+            agents: vec![agent(&format!("flood-{seq}"), None)],
+            connectors: Vec::new(),
+            untold: None,
+        };
+        let like = lab.forge(2, &own, said.into());
+        let one = Statement { seq: seq + 2, prev: Some(like.id()), ..(**like).clone() };
+        let one = Arc::new(sign(one, &secret, &lab.fleet.id));
+        lab.hand(2, 0, &[one]);
+    }
+    lab.settle();
+    let after = words(&mut lab);
+    assert_eq!(after.iter().filter(|one| before.contains(one)).count(), 2, "{after:?}");
+    let kind = Some("inventory".to_owned());
+    let ask = lab.request(0, Request::Statements { kind, author: None });
+    match lab.answers.remove(&ask).map(|answer| answer.map(|answer| *answer)) {
+        // One each of the two that tell.
+        Some(Ok(Answer::Statements(list))) => assert_eq!(list.held, 2, "{list:?}"),
+        other => panic!("no list of statements: {other:?}"),
+    }
 }

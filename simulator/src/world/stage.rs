@@ -18,13 +18,13 @@ use crate::limits::{ANSWER_MAX, QUIET_MIN, READ_EVERY};
 use crate::plan::{Plan, Step};
 use crate::planted::Planted;
 use crate::report::Report;
-use belay_identity::body::{Body, Policy};
+use belay_identity::body::{Body, Inventory, Policy};
 use belay_identity::principal::{DeviceId, NameError, Principal, TrustDomain};
 use belay_identity::{Class, Scope, SecretKey, Statement, StatementId, sign};
-use belay_mesh::Request;
 use belay_mesh::drafts;
 use belay_mesh::gate::Decision;
 use belay_mesh::output::{Answer, Refusal};
+use belay_mesh::{Input, Request};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -178,6 +178,11 @@ impl Stage {
         Ok(id)
     }
 
+    /// A host looks which agents run on it; nothing comes of it while its node is dead.
+    pub fn look(&mut self, node: usize, found: Inventory) {
+        self.world.give(node, Input::Inventory(found));
+    }
+
     /// Cuts a host off from all others, until healed.
     pub fn cut(&mut self, node: usize) {
         self.world.happens(node, Happens::Cut(cut_of(node), BTreeSet::from([node])));
@@ -320,6 +325,10 @@ impl World {
                 }
                 Err(refusal) => self.counts.refuse(&refusal),
             },
+            (Ok(Answer::Devices(reports)), _) => {
+                let sight = Sight::DevicesRead { node, reports };
+                self.checkers.see(self.now, &sight, &self.ledger);
+            }
             (Err(refusal), _) => self.counts.refuse(refusal),
             (Ok(_), _) => {}
         }

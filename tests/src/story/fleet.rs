@@ -82,6 +82,12 @@ pub trait Fleet: Authors {
     fn waiting(&mut self, at: &str) -> Vec<String>;
     /// Who signed an order, and who answered it, as a device knows it.
     fn signers(&mut self, at: &str, order: &str) -> Signers;
+    /// An agent that nobody governs begins or ends, in the sight of every device.
+    fn runs_outside(&mut self, runs: bool);
+    /// A device looks anew which agents run on it, and tells the fleet or refuses to.
+    fn looks(&mut self, device: &str, tells: Tells);
+    /// What each device says of the agents that nobody governs on it, as a device knows it.
+    fn who_is_here(&mut self, at: &str) -> Vec<Heard>;
     /// Cuts a device off from all others.
     fn cut(&mut self, device: &str);
     /// Links it again.
@@ -160,6 +166,28 @@ impl Order {
             Self::Stop(subject) | Self::For(subject, _) | Self::Revoke(subject) => subject,
         }
     }
+}
+
+/// Whether a device tells which agents run on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tells {
+    /// It does.
+    All,
+    /// It says that it does not.
+    Nothing,
+}
+
+/// What a device is known to say of the agents on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    /// The device.
+    pub device: String,
+    /// `answered`, `not-reachable` or `refused`.
+    pub population: String,
+    /// True where it is away, so that this is from before.
+    pub before: bool,
+    /// Whether the agent outside is among those that it tells of.
+    pub outside: bool,
 }
 
 /// Why something was not done.

@@ -12,8 +12,8 @@ use super::super::relay::Relay;
 use super::super::waiting::must;
 use super::super::witness::Work;
 use super::{
-    Agent, Branch, DeviceSeen, FOUNDER, Fleet, LAPTOP, Order, Program, Progress, RULES, Refused,
-    SETTINGS, SOON, Signers, Status, Task, Verdict, level_name,
+    Agent, Branch, DeviceSeen, FOUNDER, Fleet, Heard, LAPTOP, Order, Program, Progress, RULES,
+    Refused, SETTINGS, SOON, Signers, Status, Task, Tells, Verdict, level_name,
 };
 use belay_identity::FleetId;
 use belay_identity::body::Role;
@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -31,6 +32,9 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// What every agent runs, and a copy of it whose bytes differ by their end.
 const SHELL: &str = "/bin/sh";
+
+/// What the agent outside is a copy of.
+const SLEEPER: &str = "/bin/sleep";
 
 /// Work that is hard to end: it writes from three processes, one of which ignores terminate and one
 /// is in a session of its own. The first also asks the gate what it finds in `$me.question`.
@@ -69,6 +73,17 @@ pub struct Real {
     works: BTreeMap<Task, Begun>,
     questions: usize,
     began: SystemTime,
+    /// The agent that nobody governs, while it runs.
+    outside: Option<Child>,
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        if let Some(outside) = &mut self.outside {
+            // It may have ended with its time.
+            drop(outside.kill().and_then(|()| outside.wait()));
+        }
+    }
 }
 
 /// One task as the story began it.
@@ -93,7 +108,8 @@ impl Real {
         must(fs::write(&path, other), &path);
         must(fs::set_permissions(&path, must(fs::metadata(SHELL), SHELL).permissions()), &path);
         let (relays, works) = (BTreeMap::new(), BTreeMap::new());
-        Self { nodes, relays, works, questions: 0, began: SystemTime::now() }
+        let began = SystemTime::now();
+        Self { nodes, relays, works, questions: 0, began, outside: None }
     }
 
     fn program(&self, program: Program) -> String {
@@ -101,6 +117,19 @@ impl Real {
             Program::Usual => SHELL.to_owned(),
             Program::Other => self.nodes.path("other-shell"),
         }
+    }
+
+    /// A program as an agent's package lays it, whose bytes are no other agent's.
+    fn outside_program(&self) -> String {
+        let package = self.nodes.path("opt/node_modules/@openai/codex");
+        let program = format!("{package}/bin/codex");
+        if !Path::new(&program).exists() {
+            must(fs::create_dir_all(format!("{package}/bin")), &package);
+            must(fs::copy(SLEEPER, &program), &program);
+            let said = r#"{"name": "@openai/codex", "version": "0.169.0"}"#;
+            must(fs::write(format!("{package}/package.json"), said), &package);
+        }
+        program
     }
 
     fn seen(&self, name: &str) -> PathBuf {
@@ -299,6 +328,46 @@ impl Fleet for Real {
         let by = why["order"]["answered_by"].as_array().cloned().unwrap_or_default();
         let author = text(&why["order"]["order"]["author"]);
         Signers { author, answered_by: by.iter().map(text).collect() }
+    }
+
+    fn runs_outside(&mut self, runs: bool) {
+        if let Some(mut before) = self.outside.take() {
+            must(before.kill().and_then(|()| before.wait()), "the agent outside ends");
+        }
+        if runs {
+            let program = self.outside_program();
+            self.outside = Some(must(Command::new(&program).arg("600").spawn(), program));
+        }
+    }
+
+    fn looks(&mut self, device: &str, tells: Tells) {
+        // A node looks as soon as it begins.
+        let file = self.nodes.path(&format!("{device}/node.toml"));
+        let text = must(fs::read_to_string(&file), &file);
+        let without = text.split("\n[device]\n").next().unwrap_or_default().to_owned();
+        let said = match tells {
+            Tells::All => without,
+            Tells::Nothing => format!("{without}\n[device]\ntells_agents = false\n"),
+        };
+        self.nodes.kill(device);
+        must(fs::write(&file, said), &file);
+        self.nodes.again(device);
+    }
+
+    fn who_is_here(&mut self, at: &str) -> Vec<Heard> {
+        let said = self.nodes.json(at, &["ask", "agents"]).wants(0).data();
+        let ours = hex(&Sha256::digest(must(fs::read(SLEEPER), SLEEPER)));
+        let line = |line: &Value| {
+            let found = line["found"].as_array().cloned().unwrap_or_default();
+            let governed = |one: &&Value| one["governed_as"].is_string();
+            Heard {
+                device: text(&line["device"]),
+                population: text(&line["population"]),
+                before: line["from_before"] == true,
+                outside: found.iter().any(|one| one["sha256"] == ours.as_str() && !governed(&one)),
+            }
+        };
+        said["devices"].as_array().iter().flat_map(|all| all.iter()).map(line).collect()
     }
 
     fn cut(&mut self, device: &str) {

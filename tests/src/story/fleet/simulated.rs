@@ -4,10 +4,11 @@
 //! comes from the world.
 
 mod authors;
+mod census;
 
 use super::{
-    Agent, Branch, DEVICES, DeviceSeen, FOUNDER, Fleet, LAPTOP, Order, Program, Progress, RULES,
-    Refused, SETTINGS, Signers, Status, Task, Verdict, level_name,
+    Agent, Branch, DEVICES, DeviceSeen, FOUNDER, Fleet, Heard, LAPTOP, Order, Program, Progress,
+    RULES, Refused, SETTINGS, Signers, Status, Task, Tells, Verdict, level_name,
 };
 use belay_crdt::case::{self, BranchState};
 use belay_identity::body::{
@@ -44,6 +45,8 @@ pub struct Simulated {
     works: BTreeMap<Task, Work>,
     orders: Vec<(StatementId, Order)>,
     restores: Vec<(StatementId, String)>,
+    /// Whether the agent outside runs.
+    outside: bool,
     /// The seeds of the keys of operators that the story has named.
     authors: BTreeMap<String, [u8; 32]>,
 }
@@ -72,7 +75,8 @@ impl Simulated {
         let stage = Stage::set(&plan, &source(RULES).policy, &DEVICES, seed, planted);
         let stage = stage.unwrap_or_else(|error| panic!("the names: {error}"));
         let (works, authors) = (BTreeMap::new(), BTreeMap::new());
-        Self { stage, works, orders: Vec::new(), restores: Vec::new(), authors }
+        let (orders, restores) = (Vec::new(), Vec::new());
+        Self { stage, works, orders, restores, outside: false, authors }
     }
 
     /// Lets the world come to rest; what its checkers have found.
@@ -400,6 +404,21 @@ impl Fleet for Simulated {
         };
         let answered_by = why.answered_by.iter().map(name).collect();
         Signers { author: name(&why.order.author), answered_by }
+    }
+
+    fn runs_outside(&mut self, runs: bool) {
+        self.outside = runs;
+    }
+
+    fn looks(&mut self, device: &str, tells: Tells) {
+        self.stage.look(node(device), census::found(tells, self.outside));
+    }
+
+    fn who_is_here(&mut self, at: &str) -> Vec<Heard> {
+        let Answer::Devices(reports) = self.asked(at, Request::Devices) else {
+            panic!("{at} answers something else than its devices")
+        };
+        reports.iter().map(census::heard).collect()
     }
 
     fn cut(&mut self, device: &str) {

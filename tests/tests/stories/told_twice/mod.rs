@@ -5,6 +5,7 @@
 //! other has found a defect of the engine, of a shell, or of the simulator.
 
 mod authority;
+mod census;
 mod cut_off;
 mod drafts;
 mod enrol;
@@ -54,6 +55,7 @@ told_twice! {
     policy::a_release_from_any_device_judges_everywhere,
     drafts::three_operators_write_one_release,
     programs::what_a_release_blocks_ends_everywhere,
+    census::who_is_here,
     subjects::an_order_is_obeyed_on_every_device,
     subjects::an_order_on_a_device_ends_what_runs_there,
     subjects::an_order_on_a_user_ends_all_of_his,
