@@ -6,8 +6,8 @@
 //! connector's line. A line behind the word `unheard` is not waited for, until `hear ID`; at `until
 //! FILE` a client waits for that file, at `until FILE says WORD` for that word in it. `server TOOLS
 //! SEEN` lists the tools of a file and does what a tool is called: `echo` answers with its
-//! arguments, `crash` ends, `endless` never ends its line, and so on. Refused here: belief; whatever
-//! comes is printed or kept for the story to look at.
+//! arguments, `crash` ends, `endless` never ends its line, and so on. Refused here: belief;
+//! whatever comes is printed or kept for the story to look at.
 
 pub mod http;
 mod listen;

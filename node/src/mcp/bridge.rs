@@ -5,8 +5,8 @@
 //! itself (`server/discover`). From then on each request carries what stands for the handshake, and
 //! an answer that wants something of the client becomes a request of the server, judged like any
 //! other; once it is answered the call is repeated with it. What a server of the older era says
-//! passes untouched. What the
-//! server says unasked is asked for by one request that stays open. Sans-IO like the gateway. Refused here: judging, and rounds without end.
+//! passes untouched. What the server says unasked is asked for by one request that stays open.
+//! Sans-IO like the gateway. Refused here: judging, and rounds without end.
 
 use super::json::Json;
 use super::limits::{ASKED_MAX, ROUNDS_MAX, SUBSCRIBED_MAX};

@@ -1,7 +1,8 @@
 //! Connections to one server: plain on this machine, TLS 1.3 anywhere else.
 //!
-//! Roots are those of the system, or the connector's own authority alone. A connection is kept for the next request once its answer was
-//! read to the end. Refused here: another address than the URL's, whatever an answer says.
+//! Roots are those of the system, or the connector's own authority alone. A connection is kept for
+//! the next request once its answer was read to the end. Refused here: another address than the
+//! URL's, whatever an answer says.
 
 use super::super::limits::{CONNECT_MS_MAX, IDLE_CONNECTIONS_MAX};
 use belay_identity::key::hex;
