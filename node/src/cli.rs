@@ -219,6 +219,9 @@ enum Agent {
     Hook {
         /// Which agent calls.
         agent: crate::hook::Dialect,
+        /// Where the tenants are listed that may know an agent which this node does not.
+        #[arg(long, value_name = "DIR")]
+        tenants: Option<PathBuf>,
     },
     /// Every agent known here.
     List,
@@ -501,7 +504,9 @@ fn answer(context: &Context, command: Command) -> Result<ExitCode, Fault> {
         Command::Agent(Agent::Run(run)) => command::agent::run(context, &run),
         Command::Agent(Agent::Wrap(words)) => command::wrap::wrap(context, &words),
         Command::Agent(Agent::Unwrap(words)) => command::wrap::unwrap(context, &words),
-        Command::Agent(Agent::Hook { agent }) => command::hook::run(context, agent),
+        Command::Agent(Agent::Hook { agent, tenants }) => {
+            command::hook::run(context, agent, tenants.as_deref())
+        }
         Command::Act(act) => command::act::run(context, &act),
         Command::Connector(words) => command::connector::run(context, words),
         Command::Mcp(mcp) => command::mcp::run(context, &mcp),

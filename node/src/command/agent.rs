@@ -8,8 +8,8 @@ use crate::cli::{Context, Run};
 use crate::door::DoorName;
 use crate::fault::{Fault, io};
 use crate::hook::{
-    Dialect, Gateway, HookCommand, Left, Lending, Lent, LentConnector, configured, for_a_run, lend,
-    open_ways_of_a_run,
+    Dialect, Gateway, HookCommand, Left, Lending, Lent, LentConnector, Place, Tenants, configured,
+    for_a_run, lend, open_ways_of_a_run,
 };
 use crate::program::find;
 use crate::screen::talk;
@@ -67,7 +67,13 @@ fn hooked(context: &Context, run: &Run, path: &Path) -> Result<Hooked, Fault> {
     };
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
     let state = std::path::absolute(context.state()?).map_err(io("the state directory"))?;
-    let hook = HookCommand::new(&exe, &state, dialect);
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let tenants = Tenants::of(Place::User, &home);
+    if let Err(fault) = tenants.enter(&state) {
+        // Hooks of other nodes in this agent's files deny it then.
+        talk(format_args!("belay: not listed as a tenant: {}", fault.what));
+    }
+    let hook = HookCommand::new(&exe, &state, dialect, &tenants);
     let own = connectors(context, dialect, &Gateway::new(&exe, &state))?;
     let (argv, connectors) = (&run.argv, &own);
     let (program, hook, state) = (path, &hook, &state);

@@ -7,7 +7,7 @@ use super::rewire::{self, Planned};
 use crate::cli::{Context, WrapWords};
 use crate::fault::{Fault, io};
 use crate::hook::{
-    Base, Dialect, Gateway, HookCommand, Place, Serves, Stands, Undone, Wrap, codex_calls,
+    Base, Dialect, Gateway, HookCommand, Place, Serves, Stands, Tenants, Undone, Wrap, codex_calls,
     companions, hook_change, hook_file, open_ways,
 };
 use crate::screen::{Shown, talk};
@@ -42,6 +42,8 @@ pub(crate) fn wrap(context: &Context, words: &WrapWords) -> Result<ExitCode, Fau
         wrap.write(&state, &after).map_err(|fault| needs_root(place, fault))?;
     }
     confirm_called((dialect, place), &plan, &state)?;
+    let listed = Tenants::of(place, &home()?).enter(&state);
+    listed.map_err(|fault| needs_root(place, fault))?;
     let title = dialect.title();
     let mut text = format!("{title} asks this node at every tool call (hooks only).\n");
     text += &format!(
@@ -65,7 +67,7 @@ fn confirm_called(
         return Ok(());
     };
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
-    let hook = HookCommand::new(&exe, state, dialect);
+    let hook = HookCommand::new(&exe, state, dialect, &Tenants::of(place, &home()?));
     let Err(fault) = codex_calls(&hooked.base.path, &hook) else { return Ok(()) };
     for wrap in Wrap::of(state, dialect, place)? {
         wrap.undo(state)?;
@@ -77,7 +79,7 @@ fn confirm_called(
 fn plan(context: &Context, words: &WrapWords, state: &Path) -> Result<Vec<Planned>, Fault> {
     let (dialect, place, home) = (words.agent, words.place(), home()?);
     let exe = std::env::current_exe().map_err(io("finding this program"))?;
-    let hook = HookCommand::new(&exe, state, dialect);
+    let hook = HookCommand::new(&exe, state, dialect, &Tenants::of(place, &home));
     let wraps = Wrap::of(state, dialect, place)?;
     let base = Base::of(hook_file(dialect, place, &home, &hook, state)?, &wraps)?;
     let change = hook_change((dialect, place), (&base.path, base.text()), &hook, state)?;
@@ -117,6 +119,10 @@ pub(crate) fn unwrap(context: &Context, words: &WrapWords) -> Result<ExitCode, F
         };
         text += &format!("{} {said}.\n", wrap.path.display());
         files.push(FileTold { path: wrap.path, how });
+    }
+    if Wrap::all(&state)?.iter().all(|wrap| wrap.place != place) {
+        let left = Tenants::of(place, &home()?).leave(&state);
+        left.map_err(|fault| needs_root(place, fault))?;
     }
     let (agent, left) = (dialect.word(), Vec::new());
     let told = Told { agent, place, files, connectors: Vec::new(), left };

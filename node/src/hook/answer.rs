@@ -8,6 +8,7 @@
 use super::call::{Act, Acts, Call, CallError};
 use super::dialect::{Dialect, Said, Spoken};
 use super::limits::{ANSWER_MS_MAX, CALL_BYTES_MAX, LINKS_MAX};
+use super::tenants::Tenants;
 use crate::api::event::{CallAsk, CallSaid, ToldAsk};
 use crate::api::{Ask, VerdictSaid};
 use crate::door::{DoorClient, DoorError};
@@ -18,10 +19,11 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// Reads one call and says what the node behind this door says to it.
-pub(crate) fn answer(dialect: Dialect, door: &Path) -> Spoken {
+/// Reads one call and says what the node behind this door says to it, or, where that does not know
+/// its agent, every tenant of this list that does.
+pub(crate) fn answer(dialect: Dialect, door: &Path, tenants: Option<&Path>) -> Spoken {
     let (tell, told) = channel();
-    let door = door.to_owned();
+    let asked = Asked { dialect, door: door.to_owned(), tenants: tenants.map(Tenants::in_folder) };
     std::thread::spawn(move || {
         let said = match call_on_stdin().and_then(|bytes| dialect.read(&bytes)) {
             Ok(call) => {
@@ -29,7 +31,7 @@ pub(crate) fn answer(dialect: Dialect, door: &Path) -> Spoken {
                     // Whoever waits need not wait for this one.
                     let _ = tell.send(Step::Over);
                 }
-                judged(dialect, &door, call)
+                judged(&asked, call)
             }
             Err(error) => Err(no(&error, error.hint())),
         };
@@ -85,23 +87,33 @@ fn waited(told: &Receiver<Step>) -> Waited {
     }
 }
 
-fn judged(dialect: Dialect, door: &Path, call: Call) -> Result<Said, String> {
-    let unreached = |error: DoorError| unreached(dialect, &error);
-    let open = || {
-        let door = DoorClient::connect(door)?;
-        door.wait_at_most(Duration::from_millis(ANSWER_MS_MAX))?;
-        Ok(door)
-    };
+/// Whom a hook asks.
+struct Asked {
+    dialect: Dialect,
+    door: PathBuf,
+    tenants: Option<Tenants>,
+}
+
+fn judged(whom: &Asked, call: Call) -> Result<Said, String> {
+    let unreached = |error: DoorError| unreached(whom.dialect, &error);
     match call {
         Call::Before { call, acts } => {
-            let mut door = open().map_err(unreached)?;
-            asked(&mut door, call, acts).map_err(|untold| match untold {
+            let mut door = open(&whom.door).map_err(unreached)?;
+            let said = match asked(&mut door, call, acts.clone()) {
+                // Another refusal of what was asked is none of the agent.
+                Err(untold) if !knows_its_agent(&mut door).unwrap_or(true) => {
+                    asked_elsewhere(whom, acts).unwrap_or(Err(untold))
+                }
+                said => said,
+            };
+            said.map_err(|untold| match untold {
                 Untold::Call(error) => no(&error, error.hint()),
                 Untold::Door(error) => unreached(error),
             })
         }
         Call::After { call, came, note, took_ms } => {
-            let told = open().and_then(|mut door| tell(&mut door, call, (came, note, took_ms)));
+            let told =
+                open(&whom.door).and_then(|mut door| tell(&mut door, call, (came, note, took_ms)));
             // It is done already; nobody waits for a Yes or a No.
             if let Err(error) = told {
                 crate::screen::talk(format_args!("belay: the node was not told: {error}"));
@@ -111,34 +123,92 @@ fn judged(dialect: Dialect, door: &Path, call: Call) -> Result<Said, String> {
     }
 }
 
+fn open(door: &Path) -> Result<DoorClient, DoorError> {
+    let door = DoorClient::connect(door)?;
+    door.wait_at_most(Duration::from_millis(ANSWER_MS_MAX))?;
+    Ok(door)
+}
+
+/// True where this hook stands below a warden of the node behind the door. Nothing is asked for, so
+/// whoever is no agent there is all that can be refused.
+fn knows_its_agent(door: &mut DoorClient) -> Result<bool, DoorError> {
+    let said: Result<Value, DoorError> = door.call(&Ask::Outlook { acts: Vec::new() });
+    match said {
+        Ok(_outlook) => Ok(true),
+        Err(DoorError::Refused(refusal)) if refusal.code == "wrong-use" => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Why nothing was asked.
 enum Untold {
     Call(CallError),
     Door(DoorError),
 }
 
+/// Asks every other tenant that knows this agent; the strictest answer holds, and none where nobody
+/// knows it. The hook of that tenant asks too and tells what came of the call, so what is permitted
+/// here is given back.
+fn asked_elsewhere(whom: &Asked, acts: Acts) -> Option<Result<Said, Untold>> {
+    let doors = whom.tenants.as_ref()?.other_doors(&whom.door);
+    let mut said = None;
+    for mut door in doors.iter().filter_map(|door| open(door).ok()) {
+        // One that cannot say whether it knows the agent has no Yes to give.
+        if !knows_its_agent(&mut door).unwrap_or(false) {
+            continue;
+        }
+        match judged_there(&mut door, acts.clone()) {
+            Ok(Said::Yes) => said = Some(Ok(Said::Yes)),
+            no => return Some(no),
+        }
+    }
+    said
+}
+
+fn judged_there(door: &mut DoorClient, acts: Acts) -> Result<Said, Untold> {
+    match permits(door, acts)? {
+        Ok(ids) => give_back(door, ids).map(|()| Said::Yes).map_err(Untold::Door),
+        Err(no) => Ok(no),
+    }
+}
+
 /// Asks for every act of a call, and keeps its permits until it is over.
 fn asked(door: &mut DoorClient, call: Option<String>, acts: Acts) -> Result<Said, Untold> {
+    let ids = match permits(door, acts)? {
+        Ok(ids) => ids,
+        Err(no) => return Ok(no),
+    };
+    if let Some(call) = call {
+        let keep = Ask::Call(CallAsk::Keep { call, ids });
+        let _: CallSaid = door.call(&keep).map_err(Untold::Door)?;
+    }
+    Ok(Said::Yes)
+}
+
+/// The permits for every act of a call, or the first No.
+fn permits(door: &mut DoorClient, acts: Acts) -> Result<Result<Vec<String>, Said>, Untold> {
     let mut ids = Vec::new();
     for act in acts {
         let ask = question(act).map_err(Untold::Call)?;
         let verdict: VerdictSaid = door.call(&ask).map_err(Untold::Door)?;
         if verdict.decision != "permit" {
             // What was permitted before it will not be tried either.
-            for of in ids {
-                let came = Came::NotTried.as_str().to_owned();
-                let told = ToldAsk { of, came, ..ToldAsk::default() };
-                let _: Value = door.call(&Ask::Outcome(told)).map_err(Untold::Door)?;
-            }
-            return Ok(said_of(&verdict));
+            give_back(door, ids).map_err(Untold::Door)?;
+            return Ok(Err(said_of(&verdict)));
         }
         ids.extend(verdict.id);
     }
-    if let Some(call) = call {
-        let keep = Ask::Call(CallAsk::Keep { call, ids });
-        let _: CallSaid = door.call(&keep).map_err(Untold::Door)?;
+    Ok(Ok(ids))
+}
+
+/// Tells that nothing comes of these permits.
+fn give_back(door: &mut DoorClient, ids: Vec<String>) -> Result<(), DoorError> {
+    for of in ids {
+        let came = Came::NotTried.as_str().to_owned();
+        let told = ToldAsk { of, came, ..ToldAsk::default() };
+        let _: Value = door.call(&Ask::Outcome(told))?;
     }
-    Ok(Said::Yes)
+    Ok(())
 }
 
 /// Tells what came of a call, of each of its permits.

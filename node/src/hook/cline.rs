@@ -126,7 +126,7 @@ pub(super) fn say(said: &Said) -> Spoken {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hook::Dialect;
+    use crate::hook::{Dialect, Tenants};
     use std::path::Path;
     use std::process::Command;
 
@@ -221,7 +221,9 @@ mod tests {
             let mode = if hook.is_empty() { 0o600 } else { 0o700 };
             let rights = std::os::unix::fs::PermissionsExt::from_mode(mode);
             std::fs::set_permissions(&exe, rights).expect("its rights");
-            let text = script(&HookCommand::new(&exe, Path::new("/s t"), Dialect::Cline));
+            let tenants = Tenants::in_folder(Path::new("/t"));
+            let asks = HookCommand::new(&exe, Path::new("/s t"), Dialect::Cline, &tenants);
+            let text = script(&asks);
             let said = Command::new("sh").args(["-c", &text]).output().expect("a shell");
             let said = String::from_utf8(said.stdout).expect("text");
             let said = said.strip_prefix("HOOK_CONTROL\t").expect("its control line");

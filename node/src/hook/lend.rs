@@ -10,6 +10,7 @@ use super::format::Format;
 use super::lent_connectors::{self, LentConnector};
 use super::limits::{PATIENCE_S, PATIENCE_THAT_LETS_S};
 use super::places::{Place, folder_from};
+use super::tenants::Tenants;
 use super::trust;
 use super::wrap::{Stands, Wrap};
 use super::{lent_files, opencode};
@@ -27,15 +28,18 @@ pub(crate) struct HookCommand {
 }
 
 impl HookCommand {
-    /// This program, asking the node of this state; a shell's line that ends with 2, which every
-    /// agent takes for a No, where the program cannot even say so itself.
-    pub(crate) fn new(exe: &Path, state: &Path, dialect: Dialect) -> Self {
+    /// This program, asking the node of this state, and the tenants of this list where that does
+    /// not know the agent; a shell's line that ends with 2, which every agent takes for a No, where
+    /// the program cannot even say so itself.
+    pub(crate) fn new(exe: &Path, state: &Path, dialect: Dialect, tenants: &Tenants) -> Self {
         let plain = |path: &Path| path.display().to_string();
         let words = ["--state".to_owned(), plain(state), "agent".into(), "hook".into()];
+        let list = ["--tenants".to_owned(), plain(tenants.folder())];
         let words = [plain(exe)].into_iter().chain(words).chain([dialect.word().to_owned()]);
-        let words = words.collect();
-        let (exe, state) = (quoted(exe), quoted(state));
-        let plain = format!("{exe} --state {state} agent hook {}", dialect.word());
+        let words = words.chain(list).collect();
+        let (exe, state, list) = (quoted(exe), quoted(state), quoted(tenants.folder()));
+        let word = dialect.word();
+        let plain = format!("{exe} --state {state} agent hook {word} --tenants {list}");
         let line = format!("{plain} || {{ echo '{}' >&2; exit 2; }}", Self::NOT_RUN);
         let told = format!("{plain} || true");
         Self { words, plain, line, told }
@@ -370,7 +374,13 @@ mod tests {
     use super::*;
 
     fn hook() -> HookCommand {
-        HookCommand::new(Path::new("/opt/b'x/belay"), Path::new("/s t"), Dialect::ClaudeCode)
+        let tenants = Tenants::in_folder(Path::new("/t"));
+        HookCommand::new(
+            Path::new("/opt/b'x/belay"),
+            Path::new("/s t"),
+            Dialect::ClaudeCode,
+            &tenants,
+        )
     }
 
     fn lent(dialect: Dialect, argv: &[String]) -> Result<Lent, Fault> {
@@ -419,7 +429,10 @@ mod tests {
             (&json!("*"), &json!("block"))
         );
         let line = entry["hooks"][0]["command"].as_str().expect("a line");
-        assert!(line.starts_with("'/opt/b'\\''x/belay' --state '/s t' agent hook claude-code ||"));
+        assert!(line.starts_with(
+            "'/opt/b'\\''x/belay' --state '/s t' agent hook claude-code \
+             --tenants '/t' ||"
+        ));
     }
 
     /// Goal: whoever types words that take the hook away is told so. Method: every such word, also

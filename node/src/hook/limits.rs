@@ -16,6 +16,10 @@ pub(super) const ARGS_DEPTH_MAX: usize = 16;
 /// Characters of what an agent says came of a call: an exit status, an error's first line.
 pub(super) const NOTE_CHARS_MAX: usize = 160;
 
+/// Tenants that a hook asks whose node does not know the agent: each may take a while to answer,
+/// and all have to within what a hook waits.
+pub(super) const TENANTS_MAX: usize = 8;
+
 /// Links that are followed on the way to one file: as many as Linux follows.
 pub(super) const LINKS_MAX: usize = 40;
 

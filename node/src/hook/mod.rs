@@ -32,6 +32,7 @@ mod plugin;
 mod plugin_entry;
 mod rewire;
 mod shell_line;
+mod tenants;
 mod trust;
 mod wrap;
 
@@ -46,5 +47,6 @@ pub(crate) use open_ways::{open_ways, open_ways_of_a_run};
 pub(crate) use places::{
     Place, companions, hook_change, hook_file, managed_connectors, managed_connectors_file,
 };
+pub(crate) use tenants::Tenants;
 pub(crate) use trust::holds as codex_calls;
 pub(crate) use wrap::{Base, Stands, Undone, Wrap};

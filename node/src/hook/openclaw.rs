@@ -126,7 +126,7 @@ fn edits(input: &Value) -> Result<String, CallError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hook::Dialect;
+    use crate::hook::{Dialect, Tenants};
     use std::path::Path;
 
     fn call(event: &str, more: Value) -> Result<Call, CallError> {
@@ -189,9 +189,14 @@ mod tests {
     /// Goal: the plugin has one name in all its files, and knows which program to ask.
     #[test]
     fn the_plugin_has_one_name() {
-        let hook = HookCommand::new(Path::new("/b"), Path::new("/s"), Dialect::OpenClaw);
+        let tenants = Tenants::in_folder(Path::new("/t"));
+        let hook = HookCommand::new(Path::new("/b"), Path::new("/s"), Dialect::OpenClaw, &tenants);
         let files = plugin(&hook, "belay-1");
         assert!(files.iter().all(|(_, text)| text.contains("\"belay-1\"")), "{files:?}");
-        assert!(files[2].1.contains(r#"["/b","--state","/s","agent","hook","openclaw"]"#));
+        assert!(
+            files[2]
+                .1
+                .contains(r#"["/b","--state","/s","agent","hook","openclaw","--tenants","/t"]"#)
+        );
     }
 }

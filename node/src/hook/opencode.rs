@@ -70,8 +70,8 @@ fn acts(name: &str, input: &Value, cwd: &str) -> Result<Acts, CallError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hook::Dialect;
     use crate::hook::dialect::Said;
+    use crate::hook::{Dialect, Tenants};
     use serde_json::json;
     use std::path::Path;
 
@@ -104,11 +104,17 @@ mod tests {
     /// Goal: only one answer is a Yes, and the plugin knows which program to ask.
     #[test]
     fn the_plugin_asks_the_hook_of_its_node() {
-        let hook = HookCommand::new(Path::new("/b \"x/belay"), Path::new("/s"), Dialect::OpenCode);
+        let tenants = Tenants::in_folder(Path::new("/t"));
+        let hook = HookCommand::new(
+            Path::new("/b \"x/belay"),
+            Path::new("/s"),
+            Dialect::OpenCode,
+            &tenants,
+        );
         let text = plugin(&hook);
         assert!(
             text.contains(
-                r#"const WORDS = ["/b \"x/belay","--state","/s","agent","hook","opencode"];"#
+                r#"const WORDS = ["/b \"x/belay","--state","/s","agent","hook","opencode","--tenants","/t"];"#
             ),
             "{text}"
         );

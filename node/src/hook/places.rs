@@ -224,7 +224,7 @@ pub(crate) fn managed_connectors_file(dialect: Dialect) -> Option<PathBuf> {
 }
 
 /// How a state is called in names of files and in marks.
-fn name_of(state: &Path) -> String {
+pub(super) fn name_of(state: &Path) -> String {
     let hash = Sha256::digest(state.as_os_str().as_encoded_bytes());
     belay_identity::key::hex(&hash[..4])
 }

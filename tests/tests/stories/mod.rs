@@ -40,6 +40,7 @@ mod programs;
 mod rotation;
 mod secrets;
 mod statements;
+mod tenants;
 mod told_twice;
 mod up_again;
 
