@@ -145,14 +145,14 @@ fn answer(tools: &str, id: &Value, said: &Value) -> Result<(), String> {
             let tools: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
             json!({"tools": tools})
         }
-        Some("tools/call") => return call(id, &said["params"]),
+        Some("tools/call") => return call(tools, id, &said["params"]),
         _ => json!({}),
     };
     say(&json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string())
 }
 
 /// Does what the tool is called.
-fn call(id: &Value, params: &Value) -> Result<(), String> {
+fn call(tools: &str, id: &Value, params: &Value) -> Result<(), String> {
     let text =
         |text: String| json!({"jsonrpc": "2.0", "id": id, "result": call_text(text)}).to_string();
     let line = match params["name"].as_str() {
@@ -163,6 +163,10 @@ fn call(id: &Value, params: &Value) -> Result<(), String> {
         Some("batch") => format!("[{}]", text(String::new())),
         Some("trailing") => format!("{} {}", text(String::new()), text(String::new())),
         Some("half") => format!(r#"{{"jsonrpc":"2.0","id":{id},"result":"#),
+        Some("slow") => {
+            until(&format!("{tools}.go"))?;
+            text(params["arguments"].to_string())
+        }
         Some("silent") => return Ok(()),
         Some("crash") => std::process::exit(3),
         Some("endless") => return endless(),

@@ -8,12 +8,13 @@
 //! stands elsewhere can use it.
 //!
 //! Read in this order: this file (connections), `route` (one request), `guard` (may it be heard),
-//! `headers` (which era, and whether the header says what the body says), `sessions`, `answer`.
+//! `headers` (which era, and whether the header says what the body says), `sessions`, `kept`, `answer`.
 //! Refused here: whoever stands elsewhere, and waiting without end.
 
 mod answer;
 mod guard;
 mod headers;
+mod kept;
 mod refused;
 mod route;
 mod sessions;

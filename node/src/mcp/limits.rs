@@ -96,6 +96,13 @@ pub(crate) const BODY_MS_MAX: u64 = 30_000;
 /// Sessions of one agent: it, its sub-agents, and one for each era.
 pub(crate) const SESSIONS_MAX: usize = 16;
 
+/// Messages that a session keeps for a client whose connection broke: more than a client misses
+/// in the seconds until it is back.
+pub(crate) const KEPT_MAX: usize = 256;
+
+/// The same in bytes: of 16 sessions together no more than one message may be long.
+pub(crate) const KEPT_BYTES_MAX: usize = 1024 * 1024;
+
 /// Time after which an answer becomes a stream, so that a client sees that somebody works.
 pub(crate) const FIRST_WORD_MS: u64 = 1_000;
 

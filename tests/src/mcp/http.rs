@@ -3,7 +3,8 @@
 //! A script is a line of JSON per request: `{"verb", "path", "headers", "body"}`, with `$HOST`,
 //! `$TOKEN` and `$SESSION` in its headers, where a session is the one that the last answer named.
 //! `"read"` is how many bytes of the answer are waited for before the connection is closed; all of
-//! them unless it stands there. `{"until": FILE}` waits for that file. Refused here: judging; what
+//! them unless it stands there; `"cut"` is a word after whose event it is closed, and `$EVENT` the
+//! last event that was seen. `{"touch": FILE}` writes a file, `{"until": FILE}` waits for that file. Refused here: judging; what
 //! came is printed.
 
 use serde_json::{Map, Value, json};
@@ -44,7 +45,10 @@ impl Endpoint {
         let written = stream.write_all(&self.written(request, session));
         let mut bytes = Vec::new();
         let most = request["read"].as_u64().unwrap_or(u64::MAX);
-        let read = (&mut stream).take(most).read_to_end(&mut bytes);
+        let read = match request["cut"].as_str() {
+            Some(word) => read_to(&mut stream, word, &mut bytes),
+            None => (&mut stream).take(most).read_to_end(&mut bytes),
+        };
         if bytes.is_empty() {
             read?;
             written?;
@@ -87,19 +91,48 @@ impl Endpoint {
     }
 }
 
+/// Reads up to the end of the event in which a word stands.
+fn read_to(stream: &mut TcpStream, word: &str, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    let ended = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.split_once(word).is_some_and(|(_, rest)| rest.contains("\n\n"))
+    };
+    let mut part = [0; 1024];
+    while !ended(bytes) {
+        match stream.read(&mut part)? {
+            0 => break,
+            read => bytes.extend_from_slice(&part[..read]),
+        }
+    }
+    Ok(bytes.len())
+}
+
+/// The id of the last event of an answer.
+fn last_event(answer: &Value) -> Option<String> {
+    let body = answer["body"].as_str()?;
+    body.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().map(str::to_owned)
+}
+
 /// Says each line of a script and prints each answer.
 pub(super) fn client(script: &str) -> Result<(), String> {
     let lines = fs::read_to_string(script).map_err(|error| format!("{script}: {error}"))?;
     let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
     let endpoint = Endpoint::of(&variable("BELAY_MCP_URL")?, &variable("BELAY_MCP_TOKEN")?);
-    let mut session = String::new();
+    let (mut session, mut event) = (String::new(), String::new());
     for line in lines.lines() {
         let request: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
         if let Some(file) = request["until"].as_str() {
             super::until(file)?;
             continue;
         }
+        if let Some(file) = request["touch"].as_str() {
+            fs::write(file, "").map_err(|error| format!("{file}: {error}"))?;
+            continue;
+        }
+        let line = request.to_string().replace("$EVENT", &event);
+        let request: Value = serde_json::from_str(&line).map_err(|error| error.to_string())?;
         let answer = endpoint.say(&request, &session).map_err(|error| error.to_string())?;
+        event = last_event(&answer).unwrap_or(event);
         if let Some(named) = answer["headers"]["mcp-session-id"].as_str() {
             named.clone_into(&mut session);
         }

@@ -231,6 +231,46 @@ fn repeated_arguments_are_checked_against_the_body() {
     assert_eq!(seen.matches("zürich").count(), 4, "{seen}");
 }
 
+/// Goal: a client whose stream broke in the middle of a call comes back and gets its answer, once;
+/// who names an event that is not kept is told so; no other session's stream is resumed; and the
+/// era without a handshake has no such thing. Method: a call that the server holds back, a
+/// connection that closes after the stream's first event, and the event's id.
+#[test]
+fn a_broken_stream_is_resumed() {
+    let fleet = fleet_with(RULES);
+    add_story(&fleet, &[tool("slow", "A tool."), tool("echo", "A tool.")]).wants(0);
+    let mut slow = before(1, "tools/call", call("slow", json!({"lie": true, "n": 1})));
+    slow["headers"]["MCP-Protocol-Version"] = json!("2025-11-25");
+    slow["cut"] = json!("id: ");
+    let back = |event: &str| json!({"verb": "GET", "headers": {"Mcp-Session-Id": "$SESSION", "Last-Event-ID": event}});
+    let go = fleet.path("tools.json.go");
+    let mut stateless = after(4, "tools/call", call("slow", json!({"lie": true})));
+    stateless["headers"]["Last-Event-ID"] = json!("1-0");
+    let requests = [
+        hello(),
+        slow,
+        json!({"touch": go}),
+        back("$EVENT"),
+        back("$EVENT"),
+        back("77-0"),
+        back("nonsense"),
+        stateless,
+        hello(),
+        back("$EVENT"),
+    ];
+    let told = agent(&fleet, "unlucky", &requests);
+    let statuses: Vec<u64> = told.iter().map(status).collect();
+    assert_eq!(statuses, [200, 200, 200, 200, 410, 410, 200, 200, 410], "{told:#?}");
+    assert!(messages(&told[1]).is_empty(), "it broke before anything was said: {told:#?}");
+    assert_eq!(text(&told[2]), r#"{"lie":true,"n":1}"#);
+    assert_eq!(said(&told[2])["id"], 1, "under its own id");
+    assert!(messages(&told[3]).is_empty(), "it was seen already: {told:#?}");
+    assert!(told[4]["body"].as_str().unwrap().contains("not kept any more"), "{told:#?}");
+    assert!(!told[6]["body"].as_str().unwrap().contains("id: "), "{told:#?}");
+    let seen = fs::read_to_string(fleet.path("seen.log")).unwrap();
+    assert_eq!(seen.matches("\"n\":1").count(), 1, "it was done once: {seen}");
+}
+
 /// An agent that tells the disk where its endpoint is, and stays.
 fn told_endpoint(fleet: &Nodes) -> (Running, Endpoint) {
     let file = fleet.path("endpoint");

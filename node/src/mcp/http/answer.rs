@@ -5,6 +5,7 @@
 
 use super::super::json::Json;
 use super::super::limits::BEAT_MS;
+use super::kept::EventId;
 use super::sessions::{Heard, Word};
 use hyper::body::{Body, Bytes, Frame};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -28,6 +29,8 @@ pub(super) enum Answer {
 /// A stream of messages.
 pub(super) struct Events {
     heard: Heard,
+    /// Said first, so that a client can come back before anything else was.
+    prime: Option<EventId>,
     first: Option<Word>,
     beat: Interval,
     over: bool,
@@ -50,10 +53,14 @@ pub(super) fn nothing(status: StatusCode) -> Response<Answer> {
 }
 
 /// Messages as they come, this one first.
-pub(super) fn events(heard: Heard, first: Option<Word>) -> Response<Answer> {
+pub(super) fn events(
+    heard: Heard,
+    first: Option<Word>,
+    prime: Option<EventId>,
+) -> Response<Answer> {
     let mut beat = interval(Duration::from_millis(BEAT_MS));
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let events = Events { heard, first, beat, over: false };
+    let events = Events { heard, prime, first, beat, over: false };
     let mut response = Response::new(Answer::Events(Box::new(events)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -100,6 +107,9 @@ impl Events {
         if self.over {
             return Poll::Ready(None);
         }
+        if let Some(prime) = self.prime.take() {
+            return Poll::Ready(Some(Bytes::from(format!("id: {prime}\ndata: \n\n"))));
+        }
         if let Some(word) = self.first.take() {
             return Poll::Ready(Some(self.event(&word)));
         }
@@ -119,6 +129,7 @@ impl Events {
     /// A message is one line, so it is one `data` field.
     fn event(&mut self, word: &Word) -> Bytes {
         self.over = word.last;
-        Bytes::from(format!("event: message\ndata: {}\n\n", word.message))
+        let id = word.id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+        Bytes::from(format!("{id}event: message\ndata: {}\n\n", word.message))
     }
 }

@@ -10,6 +10,7 @@ use super::super::message::{Id, Kind, Message};
 use super::super::method::Method;
 use super::super::param::{PREFIX, Repeated};
 use super::guard::only;
+use super::kept::EventId;
 use super::refused::Refused;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -22,7 +23,21 @@ pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id")
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
 const NAME: HeaderName = HeaderName::from_static("mcp-name");
+const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 const META_VERSION: [&str; 2] = ["_meta", "io.modelcontextprotocol/protocolVersion"];
+
+/// The last event that a client has seen, where it comes back to a stream.
+pub(super) fn seen(headers: &HeaderMap) -> Result<Option<EventId>, Refused> {
+    let said = only(headers, &LAST_EVENT).map_err(|()| Refused::lost())?;
+    said.map(|said| said.parse().map_err(|_lost| Refused::lost())).transpose()
+}
+
+/// Whether the client's revision knows an event without data, by which it can come back to a
+/// stream on which nothing was said yet (from 2025-11-25 on).
+pub(super) fn may_come_back(headers: &HeaderMap) -> bool {
+    let version = only(headers, &VERSION).ok().flatten();
+    version == Some(ProtocolVersion::LATEST_WITH_INITIALIZE.as_str())
+}
 
 /// What the headers say of a tool's arguments.
 pub(super) fn repeated(headers: &HeaderMap, era: Era) -> Result<Repeated, Refused> {

@@ -68,6 +68,11 @@ impl Refused {
         Self::new(StatusCode::NOT_FOUND, what)
     }
 
+    pub(super) fn lost() -> Self {
+        let what = "what came after that event is not kept any more; ask again what you asked";
+        Self::new(StatusCode::GONE, what)
+    }
+
     pub(super) fn response(self) -> Response<Answer> {
         let mut response = whole(self.status, &self.message);
         if let Some((name, value)) = self.header {

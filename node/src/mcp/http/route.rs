@@ -15,6 +15,7 @@ use super::Host;
 use super::answer::{Answer, events, nothing, whole};
 use super::guard::only;
 use super::headers::{self, Era, SESSION};
+use super::kept::EventId;
 use super::refused::Refused;
 use super::sessions::{Heard, Live, Word};
 use http_body_util::BodyExt;
@@ -76,14 +77,23 @@ async fn post(
     match era {
         Era::Stateless => {
             let live = host.sessions.shared(connector, &greeting(&message)).await?;
-            on_message(&live, message, Era::Stateless).await
+            on_message(&live, message, Spoken { era, primes: false }).await
         }
         Era::Handshake if is_handshake(&message) => greet(host, connector, message).await,
         Era::Handshake => {
             let live = session(host, &head.headers, connector.as_deref())?;
-            on_message(&live, message, Era::Handshake).await
+            let primes = headers::may_come_back(&head.headers);
+            on_message(&live, message, Spoken { era, primes }).await
         }
     }
+}
+
+/// How a client speaks.
+#[derive(Clone, Copy)]
+struct Spoken {
+    era: Era,
+    /// Whether its revision knows an event that carries nothing but its id.
+    primes: bool,
 }
 
 /// Shakes hands; who is refused gets no session.
@@ -103,7 +113,7 @@ async fn greet(
         host.sessions.end(&id);
     }
     let (heard, word) = answered?;
-    let mut response = respond(heard, word, Era::Handshake);
+    let mut response = respond(heard, word, Spoken { era: Era::Handshake, primes: false });
     let named = HeaderValue::from_str(&id).ok().filter(|_| greeted);
     response.headers_mut().extend(named.map(|id| (SESSION, id)));
     Ok(response)
@@ -166,13 +176,13 @@ fn session(
 async fn on_message(
     live: &Arc<Live>,
     message: Message,
-    era: Era,
+    spoken: Spoken,
 ) -> Result<Response<Answer>, Refused> {
     match &message.kind {
-        Kind::Request { .. } => on_request(live, message, era).await,
+        Kind::Request { .. } => on_request(live, message, spoken).await,
         // Whoever closes the stream of a request takes it back; ids are not unique without it.
         Kind::Notification { .. } | Kind::Response { .. } | Kind::Nameless
-            if era == Era::Stateless =>
+            if spoken.era == Era::Stateless =>
         {
             Ok(nothing(StatusCode::ACCEPTED))
         }
@@ -186,10 +196,10 @@ async fn on_message(
 async fn on_request(
     live: &Arc<Live>,
     message: Message,
-    era: Era,
+    spoken: Spoken,
 ) -> Result<Response<Answer>, Refused> {
     let (heard, word) = ask(live, message).await?;
-    Ok(respond(heard, word, era))
+    Ok(respond(heard, word, spoken))
 }
 
 /// Hands a request to its session; what came of it soon.
@@ -203,10 +213,11 @@ async fn ask(live: &Arc<Live>, message: Message) -> Result<(Heard, Option<Word>)
     }
 }
 
-fn respond(heard: Heard, word: Option<Word>, era: Era) -> Response<Answer> {
+fn respond(heard: Heard, word: Option<Word>, spoken: Spoken) -> Response<Answer> {
+    let prime = spoken.primes.then_some(EventId { via: heard.via, number: 0 });
     match word {
-        Some(word) if word.last => whole(status(&word.message, era), &word.message),
-        word => events(heard, word),
+        Some(word) if word.last => whole(status(&word.message, spoken.era), &word.message),
+        word => events(heard, word, prime),
     }
 }
 
@@ -245,11 +256,15 @@ async fn get(
     headers::check_accepts(&head.headers, &["text/event-stream"])?;
     let live = session(host, &head.headers, connector)?;
     may_listen(&live).await?;
-    Ok(events(live.listen()?, None))
+    let heard = match headers::seen(&head.headers)? {
+        Some(seen) => live.resume(seen)?,
+        None => live.listen()?,
+    };
+    Ok(events(heard, None, None))
 }
 
 async fn may_listen(live: &Arc<Live>) -> Result<(), Refused> {
-    let mut heard = live.open()?;
+    let mut heard = live.aside()?;
     let whole = message::request(&Id::own(heard.via), Method::Ping.text(), None);
     let message = Message::parse(whole.to_string().as_bytes())?;
     live.say(Input::Said { via: heard.via, message: Box::new(message) })?;

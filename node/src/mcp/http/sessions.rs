@@ -9,10 +9,11 @@
 use super::super::gate::Gate;
 use super::super::gateway::{Input, MAIN};
 use super::super::json::Json;
-use super::super::limits::{QUEUE_MAX, SESSIONS_MAX};
+use super::super::limits::{KEPT_MAX, QUEUE_MAX, SESSIONS_MAX};
 use super::super::reached::Stand;
 use super::super::session::{News, Session};
 use super::headers::Era;
+use super::kept::{Event, EventId, Kept};
 use super::refused::Refused;
 use crate::api::Ask;
 use crate::api::connector::{ConnectorAsk, ConnectorSaid};
@@ -66,7 +67,10 @@ struct Begin {
 #[derive(Default)]
 struct Streams {
     made: u64,
-    open: BTreeMap<u64, mpsc::Sender<Word>>,
+    hearers: u64,
+    open: BTreeMap<u64, Open>,
+    /// What a client whose connection broke may still get.
+    kept: Kept,
     /// What nobody listened to yet, of the channel that is no request's.
     early: VecDeque<Word>,
     over: bool,
@@ -76,6 +80,14 @@ struct Streams {
 pub(super) struct Word {
     pub(super) message: Json,
     pub(super) last: bool,
+    /// Where its era lets a client come back to it.
+    pub(super) id: Option<EventId>,
+}
+
+/// Who hears a channel; another may have taken it over meanwhile.
+struct Open {
+    hearer: u64,
+    to: mpsc::Sender<Word>,
 }
 
 impl Sessions {
@@ -224,7 +236,7 @@ impl Live {
 
     fn carry_on(&self, session: Session, heard: &Receiver<News>) {
         let say = |via, message, last| {
-            self.tell(via, Word { message, last });
+            self.tell(via, message, last);
             Ok(())
         };
         // Nothing that is said here can fail.
@@ -241,15 +253,58 @@ impl Live {
 
     /// A channel for one request.
     pub(super) fn open(self: &Arc<Self>) -> Result<Heard, Refused> {
+        let heard = self.aside()?;
+        if self.era == Era::Handshake {
+            lock(&self.streams).kept.begin(heard.via);
+        }
+        Ok(heard)
+    }
+
+    /// The same for one that no client asked, and to which none comes back.
+    pub(super) fn aside(self: &Arc<Self>) -> Result<Heard, Refused> {
         let mut streams = lock(&self.streams);
         if streams.over {
             return Err(Refused::no_session());
         }
         streams.made += 1;
-        let via = MAIN + streams.made;
-        let (to, words) = mpsc::channel(QUEUE_MAX);
-        streams.open.insert(via, to);
-        Ok(Heard { via, words, live: Arc::clone(self) })
+        let (via, channel) = (MAIN + streams.made, mpsc::channel(QUEUE_MAX));
+        Ok(self.heard(&mut streams, via, channel))
+    }
+
+    fn heard(
+        self: &Arc<Self>,
+        streams: &mut Streams,
+        via: u64,
+        (to, words): (mpsc::Sender<Word>, mpsc::Receiver<Word>),
+    ) -> Heard {
+        streams.hearers += 1;
+        let hearer = streams.hearers;
+        streams.open.insert(via, Open { hearer, to });
+        Heard { via, hearer, words, live: Arc::clone(self) }
+    }
+
+    /// A channel from an event on that its client has seen, whoever may still seem to hear it.
+    pub(super) fn resume(self: &Arc<Self>, seen: EventId) -> Result<Heard, Refused> {
+        let mut streams = lock(&self.streams);
+        if streams.over {
+            return Err(Refused::no_session());
+        }
+        let (missed, over) = streams.kept.after(seen).map_err(|_lost| Refused::lost())?;
+        let (to, words) = mpsc::channel(QUEUE_MAX + KEPT_MAX);
+        for event in missed {
+            let Event { id, message, last, .. } = event;
+            // As many as are kept fit.
+            let _ = to.try_send(Word { message, last, id: Some(id) });
+        }
+        if seen.via == MAIN {
+            streams.early.clear();
+        }
+        let heard = self.heard(&mut streams, seen.via, (to, words));
+        if over {
+            // Nothing more comes.
+            streams.open.remove(&seen.via);
+        }
+        Ok(heard)
     }
 
     /// The channel that is no request's; one at a time has it.
@@ -258,7 +313,7 @@ impl Live {
         if streams.over {
             return Err(Refused::no_session());
         }
-        if streams.open.get(&MAIN).is_some_and(|to| !to.is_closed()) {
+        if streams.open.get(&MAIN).is_some_and(|open| !open.to.is_closed()) {
             let what = "this session's stream is open already";
             return Err(Refused::new(StatusCode::CONFLICT, what));
         }
@@ -267,14 +322,21 @@ impl Live {
             // As many as were kept fit.
             let _ = to.try_send(word);
         }
-        streams.open.insert(MAIN, to);
-        Ok(Heard { via: MAIN, words, live: Arc::clone(self) })
+        if self.era == Era::Handshake {
+            streams.kept.begin(MAIN);
+        }
+        Ok(self.heard(&mut streams, MAIN, (to, words)))
     }
 
-    fn tell(&self, via: u64, word: Word) {
+    fn tell(&self, via: u64, message: Json, last: bool) {
         let mut streams = lock(&self.streams);
+        if via == MAIN && self.era == Era::Handshake {
+            streams.kept.begin(MAIN);
+        }
+        let id = streams.kept.keep(via, &message, last);
+        let word = Word { message, last, id };
         let left = match streams.open.get(&via) {
-            Some(to) => to.try_send(word).err(),
+            Some(open) => open.to.try_send(word).err(),
             None => Some(mpsc::error::TrySendError::Closed(word)),
         };
         match left {
@@ -302,6 +364,7 @@ impl Live {
 /// What comes on one channel; given back when it is not heard any more.
 pub(super) struct Heard {
     pub(super) via: u64,
+    hearer: u64,
     pub(super) words: mpsc::Receiver<Word>,
     live: Arc<Live>,
 }
@@ -313,7 +376,11 @@ impl Drop for Heard {
         if self.via == MAIN {
             return;
         }
-        lock(&self.live.streams).open.remove(&self.via);
+        let mut streams = lock(&self.live.streams);
+        if streams.open.get(&self.via).is_some_and(|open| open.hearer == self.hearer) {
+            streams.open.remove(&self.via);
+        }
+        drop(streams);
         // Without a handshake this is the cancel. A session that is overrun finds out later.
         if self.live.era == Era::Stateless {
             let _ = self.live.say(Input::Hangup { via: self.via });
