@@ -227,13 +227,18 @@ fn hook_call() {
     let good = bytes_of(&[
         r#"{"hook_event_name":"PreToolUse","session_id":"s","cwd":"/w","tool_name":"Bash","tool_input":{"command":"ls -l | wc","description":"count"}}"#,
         r#"{"hook_event_name":"PreToolUse","session_id":"s","cwd":"/w","tool_name":"Bash","tool_input":{"command":"touch a"}}"#,
+        r#"{"hook_event_name":"BeforeTool","session_id":"s","cwd":"/w","tool_name":"web_fetch","tool_input":{"prompt":"read https://a.b/c"}}"#,
+        r#"{"event":"before","tool":"bash","sessionID":"s","callID":"c","args":{"command":"touch a"},"directory":"/w"}"#,
+        r#"{"hookName":"tool_call","taskId":"t","agent_id":"a","parent_agent_id":null,"workspaceRoots":["/w"],"tool_call":{"id":"c","name":"run_commands","input":{"commands":["ls","touch a"]}}}"#,
+        r#"{"event":"before","tool":"exec","kind":null,"session":"s","runID":"r","callID":"c","args":{"command":"ls","env":{"A":"b"}},"directory":"/w"}"#,
     ]);
     Target { name: "hook_call", good, form: Form::Text, tries: 20_000, read: read_hook_call }
         .play();
 }
 
 fn read_hook_call(bytes: &[u8]) -> bool {
-    let said = ["claude-code", "codex"].map(|agent| readers::hook_call(agent, bytes));
+    let agents = ["claude-code", "codex", "gemini", "opencode", "cline", "openclaw"];
+    let said = agents.map(|agent| readers::hook_call(agent, bytes));
     let some = |said: &Result<usize, String>| match said {
         Ok(acts) => {
             assert!(*acts > 0, "a call without an act asks nobody");
