@@ -36,6 +36,7 @@ mod studied;
 #[cfg(test)]
 mod tests;
 mod text;
+mod ways;
 
 pub use advice::{Advice, advice, in_shape};
 pub use again::{Again, Lost, RulesAgain};

@@ -142,7 +142,7 @@ impl Guards {
     }
 }
 
-fn not(guard: Guard) -> Guard {
+pub(super) fn not(guard: Guard) -> Guard {
     match guard {
         Guard::Not(inner) => *inner,
         guard => Guard::Not(Box::new(guard)),
@@ -150,7 +150,7 @@ fn not(guard: Guard) -> Guard {
 }
 
 /// What an expression wants, and whether that is all that it wants.
-fn guard(wanted: &Expr) -> Option<(Guard, bool)> {
+pub(super) fn guard(wanted: &Expr) -> Option<(Guard, bool)> {
     match wanted {
         Expr::BinaryOp { op, left, right } => compared(*op, left, right),
         Expr::GetAttr { expr, attr } => {
@@ -174,7 +174,7 @@ fn guard(wanted: &Expr) -> Option<(Guard, bool)> {
     }
 }
 
-fn compared(op: BinaryOp, left: &Expr, right: &Expr) -> Option<(Guard, bool)> {
+pub(super) fn compared(op: BinaryOp, left: &Expr, right: &Expr) -> Option<(Guard, bool)> {
     match op {
         BinaryOp::Eq => equal(left, right).or_else(|| equal(right, left)),
         BinaryOp::NotEq => {

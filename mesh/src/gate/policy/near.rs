@@ -12,6 +12,7 @@ use super::question::{Action, Origin, Question};
 use super::request::{self, Needs};
 use super::resource::{Kind, Parts};
 use super::slice::Place;
+use super::ways::ways;
 use super::{Effect, NEAREST_MAX, Rules, Ruling};
 use cedar_policy::Policy;
 
@@ -41,6 +42,8 @@ pub(super) struct Known {
     pub(super) effect: Effect,
     pub(super) places: Vec<Place>,
     pub(super) guards: Guards,
+    /// The ways in which it may come to apply.
+    ways: Vec<Vec<Guard>>,
     pub(super) needs: Needs,
     /// Characters of its patterns that may be compared more than once.
     pub(super) patterns: u64,
@@ -48,11 +51,13 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn of(id: String, rule: &Policy) -> Self {
+        let guards = Guards::of(rule);
         Self {
             id,
             effect: rule.effect(),
             places: Place::of_rule(rule),
-            guards: Guards::of(rule),
+            ways: ways(rule, &guards),
+            guards,
             needs: Needs::of(rule),
             patterns: request::patterns(rule),
         }
@@ -142,8 +147,12 @@ impl Rules {
     /// Permits that came nearest to a question: fewest unmet wishes first, those in the body of a
     /// rule before those in its scope.
     fn nearest(&self, near: &[(&Known, Vec<&Guard>)], asked: &Asked<'_>) -> Vec<String> {
-        let mut nearest: Vec<&str> =
-            near.iter().take(NEAREST_MAX).map(|(known, _)| &*known.id).collect();
+        let mut nearest: Vec<&str> = Vec::new();
+        for (known, _) in near {
+            if nearest.len() < NEAREST_MAX && !nearest.contains(&&*known.id) {
+                nearest.push(&known.id);
+            }
+        }
         for id in &self.kin[asked.question.action.index()] {
             if nearest.len() < NEAREST_MAX && !nearest.contains(&id.as_str()) {
                 nearest.push(id);
@@ -152,31 +161,35 @@ impl Rules {
         nearest.into_iter().map(str::to_owned).collect()
     }
 
-    /// The permits of an action, nearest first, each with the guards that do not hold.
+    /// The permits of an action, nearest first, each way with the guards that do not hold. The
+    /// nearest way of a rule is the one with the fewest, of equal ones the one it names first.
     fn near<'s>(&'s self, asked: &Asked<'_>) -> Vec<(&'s Known, Vec<&'s Guard>)> {
         let here = Place::of(asked.question.action);
         let stands = |known: &&Known| {
             known.effect == Effect::Permit && known.places.iter().any(|place| here.contains(place))
         };
-        let unmet = |known: &'s Known| {
-            let all = known.guards.all.iter().enumerate();
-            let unmet = all.filter(|(_, guard)| !guard.holds(asked));
+        let of_rule =
+            |known: &'s Known| known.ways.iter().enumerate().map(move |(at, way)| (known, at, way));
+        let unmet = |(known, at, way): (&'s Known, usize, &'s Vec<Guard>)| {
+            let unmet = way.iter().enumerate().filter(|(_, guard)| !guard.holds(asked));
             let unmet: Vec<(usize, &Guard)> = unmet.collect();
             let of_scope = unmet.iter().filter(|(at, _)| *at < known.guards.of_scope).count();
-            (known, of_scope, unmet.into_iter().map(|(_, guard)| guard).collect::<Vec<_>>())
+            let unmet: Vec<&Guard> = unmet.into_iter().map(|(_, guard)| guard).collect();
+            (known, (of_scope, unmet.len(), &known.id, at), unmet)
         };
         let permits = self.known.iter().filter(stands).take(NEAR_SCANNED_MAX);
-        let mut near: Vec<_> = permits.map(unmet).collect();
-        near.sort_by(|one, other| {
-            (one.1, one.2.len(), &one.0.id).cmp(&(other.1, other.2.len(), &other.0.id))
-        });
+        let mut near: Vec<_> = permits.flat_map(of_rule).map(unmet).collect();
+        near.sort_by_key(|(_, key, _)| *key);
         near.into_iter().map(|(known, _, unmet)| (known, unmet)).collect()
     }
 
     /// What would take a forbid away. What is nearest to its end is the narrowest wish.
     fn wishes_against(&self, rule: &str, asked: &Asked<'_>) -> Vec<Wish> {
         let forbids = self.known.iter().find(|known| known.id == rule);
-        let guards = forbids.into_iter().flat_map(|known| known.guards.all.iter().rev());
+        let ways = forbids.into_iter().flat_map(|known| &known.ways);
+        // A way that does not hold as it is needs nothing taken from it.
+        let held = ways.filter(|way| way.iter().all(|guard| guard.holds(asked)));
+        let guards = held.flat_map(|way| way.iter().rev());
         guards.filter_map(|guard| unwanted(guard, asked)).collect()
     }
 

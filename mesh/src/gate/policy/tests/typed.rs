@@ -144,6 +144,39 @@ fn a_no_names_the_attribute_that_flips_it() {
             "the resource",
             "outside \"git/commit\"",
         ),
+        (
+            call(
+                "(principal, action, resource) when { (context.wall == \"sealed\" && \
+                  context.arriving) || (context.depth == 1 && context.arriving) || \
+                  principal in Belay::Project::\"site\" }",
+            ),
+            "context.arriving",
+            "true",
+        ),
+        (
+            call(
+                "(principal, action, resource) when { context.arriving || \
+                  resource in Belay::Connector::\"files\" }",
+            )
+            .replace("action,", "action == Belay::Action::\"tool.call\","),
+            "context.arriving",
+            "true",
+        ),
+        (
+            call(
+                "(principal, action, resource) when { [\"plant\", \"yard\"].contains(\
+                  context.dataClass) }",
+            ),
+            "context.dataClass",
+            "\"plant\"",
+        ),
+        (
+            call("(principal, action, resource)")
+                + "@id(\"f\") forbid (principal, action, resource) when { context.arriving || \
+                   context.args.contains(\"force=yes\") };",
+            "argument force",
+            "left out, or another",
+        ),
     ];
     let args = [("force".to_owned(), "yes".to_owned())];
     let asked = Question { args: &args, target: "git/commit", ..question(Action::Call) };
@@ -157,6 +190,9 @@ fn a_no_names_the_attribute_that_flips_it() {
         "(principal in Belay::Project::\"site\", action, resource) when { context.arriving }",
     ));
     assert_eq!(two.near_miss(&asked).flip, None);
+    let ways = "(principal, action, resource) when { (context.wall == \"sealed\" && context.arriving) \
+                || (context.dataClass == \"open\" && context.arriving) }";
+    assert_eq!(loaded(&call(ways)).near_miss(&asked).flip, None, "each way lacks two");
     assert_eq!(loaded(&call("(principal, action, resource)")).near_miss(&asked).flip, None);
 }
 
