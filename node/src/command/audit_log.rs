@@ -11,7 +11,7 @@ use crate::clock;
 use crate::door::{DoorClient, DoorName};
 use crate::fault::Fault;
 use crate::policy_folder::span_ms;
-use crate::store::{AuditHead, AuditRow};
+use crate::store::{AUDIT_READ_ROWS_MAX, AuditHead, AuditRow};
 use belay_identity::key::hex;
 use std::process::ExitCode;
 
@@ -36,6 +36,39 @@ impl Log {
         let head = AuditHead { seq, hash: [0; 32] };
         let (device, told) = (said.device, (said.said, said.said_hash));
         Ok(Self { door, device, head, linked: seq == 0, broken: None, said: told })
+    }
+
+    /// Begins where rows of this time begin, or a little before: found from the end, twice as far
+    /// back each time, until a whole page is older. Where the clock was set back by more than a
+    /// page, what stands before that page is not looked for.
+    pub(super) fn since(context: &Context, since_ms: u64) -> Result<Self, Fault> {
+        let mut log = Self::at_end(context, 0)?;
+        let last = log.head.seq;
+        let seq = match since_ms {
+            0 => 0,
+            since_ms => begin_at(last, |after| log.is_older(after, since_ms))?,
+        };
+        log.head = AuditHead { seq, hash: [0; 32] };
+        log.linked = seq == 0;
+        Ok(log)
+    }
+
+    /// When the log begins, own wall clock; none of an empty one.
+    pub(super) fn begins_ms(&mut self) -> Result<Option<u64>, Fault> {
+        let said: RowsSaid = self.door.call(&Ask::AuditRows { from: 1 })?;
+        let row = said.rows.first().and_then(|text| AuditRow::decode(&from_text(text).ok()?).ok());
+        Ok(row.map(|row| row.entry.wall_ms))
+    }
+
+    /// True where every row of the page after this one is older; a row that does not read is not,
+    /// for it has to be told of.
+    fn is_older(&mut self, after: u64, since_ms: u64) -> Result<bool, Fault> {
+        let said: RowsSaid = self.door.call(&Ask::AuditRows { from: after + 1 })?;
+        let older = |text: &String| {
+            let row = from_text(text).ok().and_then(|bytes| AuditRow::decode(&bytes).ok());
+            row.is_some_and(|row| row.entry.wall_ms < since_ms)
+        };
+        Ok(!said.rows.is_empty() && said.rows.iter().all(older))
     }
 
     /// The events of the next page; none at the end.
@@ -102,8 +135,49 @@ impl Log {
     }
 }
 
+/// The row after which to begin, so that all that are not older come after it: some row whose whole
+/// page is older, or none.
+fn begin_at(last: u64, mut is_older: impl FnMut(u64) -> Result<bool, Fault>) -> Result<u64, Fault> {
+    let mut back = AUDIT_READ_ROWS_MAX as u64;
+    while back < last {
+        if is_older(last - back)? {
+            return Ok(last - back);
+        }
+        back = back.saturating_mul(2);
+    }
+    Ok(0)
+}
+
 /// The moment from which on something is asked for: 15m, 8h or 7d ago, by this device's clock.
 pub(super) fn since_ms(last: &str) -> Result<u64, Fault> {
     let bad = || Fault::wrong_use(format!("“{last}” is no time"), "write 15m, 8h or 7d");
     Ok(clock::wall_ms().saturating_sub(span_ms(last).ok_or_else(bad)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::begin_at;
+    use crate::store::AUDIT_READ_ROWS_MAX;
+
+    /// Goal: reading begins before everything that was asked for, not far before it, and after few
+    /// looks. Method: logs of some lengths, and every kind of place where the asked time begins.
+    #[test]
+    fn reading_begins_shortly_before_what_is_asked_for() {
+        let page = AUDIT_READ_ROWS_MAX as u64;
+        for last in [0, 1, page, page + 1, 100 * page, 1_000_000_000] {
+            for asked in [1, last / 2, last.saturating_sub(page), last.saturating_sub(10), last + 1]
+            {
+                let mut looks = 0;
+                let begun = begin_at(last, |after| {
+                    looks += 1;
+                    Ok(after + page < asked.max(1))
+                });
+                let begun = begun.expect("nothing fails here");
+                assert!(begun < asked.max(1), "{last}: {begun} is before {asked}");
+                let wanted = last + 1 - asked.min(last + 1);
+                assert!(last - begun <= 2 * (wanted + 2 * page), "{last}, {asked}: {begun}");
+                assert!(looks <= 20, "{looks} looks");
+            }
+        }
+    }
 }

@@ -36,7 +36,7 @@ pub(crate) fn tail(context: &Context, last: u64, follow: bool) -> Result<ExitCod
 
 pub(crate) fn query(context: &Context, query: &Query) -> Result<ExitCode, Fault> {
     let asked = Asked::read(query)?;
-    let mut log = Log::at_end(context, u64::MAX)?;
+    let mut log = Log::since(context, asked.since_ms)?;
     let mut found: VecDeque<EventSaid> = VecDeque::new();
     let mut left_out = 0_u64;
     while let Some(events) = log.next()? {

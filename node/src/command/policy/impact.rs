@@ -36,10 +36,11 @@ use tally::Tally;
 pub(crate) fn run(context: &Context, ask: &ImpactOf) -> Result<ExitCode, Fault> {
     let since = since_ms(&ask.last)?;
     let (name, policy) = policy(context, &ask.policy)?;
-    let mut log = Log::at_end(context, u64::MAX)?;
+    let mut log = Log::since(context, since)?;
     let replay = replay(context, &policy, &name, &log.device)?;
     let replay = if ask.enforce { replay.all_in(Mode::Enforce) } else { replay };
     let mut tally = Tally::default();
+    log.begins_ms()?.into_iter().for_each(|first| tally.begins(first));
     while let Some(rows) = log.rows()? {
         rows.iter().for_each(|row| take(&mut tally, &replay, row, since));
     }
@@ -53,7 +54,6 @@ pub(crate) fn run(context: &Context, ask: &ImpactOf) -> Result<ExitCode, Fault> 
 }
 
 fn take(tally: &mut Tally, replay: &Replay, row: &AuditRow, since_ms: u64) {
-    tally.begins(row.entry.wall_ms);
     if row.entry.wall_ms < since_ms {
         return;
     }
