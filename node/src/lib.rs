@@ -40,6 +40,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match args.get(1).and_then(|word| word.to_str()) {
         Some(warden::WARDEN) => warden::run_on_stdin(),
         Some(warden::EXEC_TASK) => warden::exec_task(args.into_iter().skip(2)),
+        Some(mcp::child::KEEP) => mcp::child::keep(args.into_iter().skip(2)),
         Some(mcp::child::BEGIN) => mcp::child::begin(args.into_iter().skip(2)),
         Some(mcp::http::BEGIN) => mcp::http::begin(args.into_iter().skip(2)),
         _ => cli::run(args.into_iter()),

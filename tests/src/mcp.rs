@@ -13,6 +13,7 @@ pub mod http;
 mod listen;
 mod reach;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Lines, StdinLock, Write};
@@ -169,6 +170,11 @@ fn call(tools: &str, id: &Value, params: &Value) -> Result<(), String> {
         }
         Some("silent") => return Ok(()),
         Some("crash") => std::process::exit(3),
+        Some("killed") => {
+            rustix::process::kill_process(rustix::process::getpid(), Signal::KILL)
+                .map_err(|error| error.to_string())?;
+            return Ok(());
+        }
         Some("endless") => return endless(),
         name => format!(
             r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32602,"message":"no tool {name:?}"}}}}"#

@@ -1,17 +1,22 @@
 //! A server as a program: its three streams, its lines, its end.
 //!
-//! It is a child of the gateway, in a process group of its own, and dies with it: by the closing
-//! of its input, and by a signal of the kernel where it does not mind that. What it says on stderr
-//! goes where the gateway's own goes. Refused here: a shell, lines without end, and waiting for a
-//! program that does not read.
+//! Between it and the gateway stands a keeper, a small process to which whatever it started comes
+//! that left its group or outlived its parent: when the server ends, or is ended, the keeper leaves
+//! nobody. Both die with the gateway: by the closing of the server's input, and by a signal of the
+//! kernel where it does not mind that. What it says on stderr goes where the gateway's own goes.
+//! Refused here: a shell, lines without end, and waiting for a program that does not read.
 
 use super::limits::{END_GRACE_MS, MESSAGE_BYTES_MAX, QUEUE_MAX};
+use crate::os;
+use nix::sys::signal::SigSet;
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, getppid, kill_process_group,
-    set_parent_process_death_signal, waitid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getppid, kill_process, kill_process_group,
+    set_parent_process_death_signal, wait, waitid,
 };
+use rustix::stdio::{dup2_stdin, dup2_stdout};
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
@@ -20,11 +25,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The hidden word that makes this program the server's, tied to the gateway's life.
+/// The hidden word that makes this program the keeper of a server, tied to the gateway's life.
+pub(crate) const KEEP: &str = "mcp-keeper";
+
+/// The hidden word that makes this program the server's, tied to the keeper's life.
 pub(crate) const BEGIN: &str = "mcp-server";
 
 /// Variables that every server is given: who the user is, and where programs are.
 const KEPT: [&str; 8] = ["HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "USER"];
+
+/// What an exit adds to the signal that ended a program, as shells have it.
+const SIGNALLED: i32 = 128;
 
 /// A running server.
 pub(super) struct Server {
@@ -61,7 +72,7 @@ impl Server {
         let kept = KEPT.iter().copied().chain(env.iter().map(String::as_str));
         let given = kept.filter_map(|name| Some((name, std::env::var_os(name)?)));
         let mut child = Command::new(crate::warden::THIS_PROGRAM)
-            .arg(BEGIN)
+            .arg(KEEP)
             .arg(std::process::id().to_string())
             .args(command)
             .env_clear()
@@ -107,15 +118,18 @@ impl Server {
     /// Ends it and what it started: its input first, its life after the grace.
     pub(super) fn end(mut self, grace_ms: u64) {
         self.lines = None;
-        // Whether it ended or not, its group is ended.
+        // Whether it ended or not, whatever is left is ended.
         let _ = self.ended.recv_timeout(Duration::from_millis(grace_ms));
-        self.group.kill();
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.group.kill();
+        if self.group.hang_up() {
+            // A keeper that does not come to an end is ended with its group.
+            let _ = self.ended.recv_timeout(Duration::from_millis(END_GRACE_MS));
+            self.group.kill();
+        }
     }
 }
 
@@ -130,6 +144,12 @@ impl Group {
 
     fn kill(&self) {
         kill(*self.held());
+    }
+
+    /// Tells the keeper to leave nobody; false when it has ended.
+    fn hang_up(&self) -> bool {
+        // It may end at this moment.
+        self.held().is_some_and(|keeper| kill_process(keeper, Signal::HUP).is_ok())
     }
 
     /// Waits for the server's end and ends what it started, before its number can be another's.
@@ -157,6 +177,9 @@ fn kill(group: Option<Pid>) {
 fn said(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
     match (status.code(), status.signal()) {
+        (Some(code), _) if (SIGNALLED + 1..=SIGNALLED + 64).contains(&code) => {
+            format!("signal {} ended it", code - SIGNALLED)
+        }
         (Some(127), _) => "its program could not be started (exit 127)".to_owned(),
         (Some(code), _) => format!("it ended with exit {code}"),
         (None, Some(signal)) => format!("signal {signal} ended it"),
@@ -239,18 +262,81 @@ fn skip_line(stream: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
-/// Ties this process's life to the gateway's and becomes the server's program.
+/// Starts the server, and ends with it when nothing that it started is left.
+///
+/// The exit is the server's own, or 128 and the signal that ended it, as shells have it.
+pub(crate) fn keep(mut args: impl Iterator<Item = OsString>) -> ExitCode {
+    match tie(args.next()).and_then(|()| keep_one(args)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            crate::screen::talk(format_args!("belay: no server is started: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn keep_one(command: impl Iterator<Item = OsString>) -> io::Result<u8> {
+    os::become_subreaper()?;
+    // Of all threads, and of no program that is started: TERM is the server's own to obey, and HUP
+    // is the gateway's word.
+    let mut signals = SigSet::empty();
+    signals.add(nix::sys::signal::SIGTERM);
+    signals.add(nix::sys::signal::SIGHUP);
+    signals.thread_block()?;
+    let mut server = Command::new(crate::warden::THIS_PROGRAM);
+    server.arg(BEGIN).arg(std::process::id().to_string()).args(command);
+    let server = server.spawn()?;
+    // Nobody else may hold its ends open.
+    let nothing = File::options().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(&nothing)?;
+    dup2_stdout(&nothing)?;
+    thread::Builder::new().spawn(move || {
+        while let Ok(signal) = signals.wait() {
+            if signal == nix::sys::signal::SIGHUP {
+                os::end_orphans(&[]);
+            }
+        }
+    })?;
+    let code = seen_to_end(server.id());
+    os::end_orphans(&[]);
+    Ok(code)
+}
+
+/// Takes leave of whoever ends, until the server does.
+fn seen_to_end(server: u32) -> u8 {
+    let low = |number: i32| u8::try_from(number & 0xff).unwrap_or(u8::MAX);
+    loop {
+        match wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid.as_raw_nonzero().get().unsigned_abs() == server => {
+                let signal = status.terminating_signal().map(|signal| SIGNALLED + signal);
+                return low(status.exit_status().or(signal).unwrap_or(1));
+            }
+            Ok(_) | Err(Errno::INTR) => {}
+            // It was ended and taken leave of by the other thread.
+            Err(_nobody) => return low(SIGNALLED + Signal::KILL.as_raw()),
+        }
+    }
+}
+
+/// Ties this process's life to the parent's that is named.
+fn tie(parent: Option<OsString>) -> io::Result<()> {
+    let parent = parent.and_then(|pid| pid.to_str()?.parse::<i32>().ok());
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The second look covers one that died before.
+    let own = getppid().map(|pid| pid.as_raw_nonzero().get());
+    match parent.is_some() && own == parent {
+        true => Ok(()),
+        false => Err(io::Error::other("only a gateway starts it")),
+    }
+}
+
+/// Ties this process's life to the keeper's and becomes the server's program.
 ///
 /// Returns only when that could not be started.
 pub(crate) fn begin(mut args: impl Iterator<Item = OsString>) -> ExitCode {
-    let parent = args.next().and_then(|pid| pid.to_str()?.parse::<i32>().ok());
-    let (Some(parent), Some(program)) = (parent, args.next()) else {
-        return ExitCode::from(2);
-    };
-    let tied = set_parent_process_death_signal(Some(Signal::KILL));
-    // The second look covers a gateway that died before.
-    let alone = getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(parent);
-    if tied.is_err() || alone {
+    let tied = tie(args.next());
+    let Some(program) = args.next() else { return ExitCode::from(2) };
+    if tied.is_err() {
         return ExitCode::FAILURE;
     }
     let error = Command::new(&program).args(args).exec();

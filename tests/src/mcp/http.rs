@@ -4,8 +4,8 @@
 //! `$TOKEN` and `$SESSION` in its headers, where a session is the one that the last answer named.
 //! `"read"` is how many bytes of the answer are waited for before the connection is closed; all of
 //! them unless it stands there; `"cut"` is a word after whose event it is closed, and `$EVENT` the
-//! last event that was seen. `{"touch": FILE}` writes a file, `{"until": FILE}` waits for that file. Refused here: judging; what
-//! came is printed.
+//! last event that was seen. `{"touch": FILE}` writes a file, `{"until": FILE}` waits for one.
+//! Refused here: judging; what came is printed.
 
 use serde_json::{Map, Value, json};
 use std::fs;

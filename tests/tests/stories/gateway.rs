@@ -240,6 +240,60 @@ fn a_client_that_cannot_be_read_is_answered() {
     assert!(!seen.contains("delete"), "{seen}");
 }
 
+/// Goal: whatever a server starts ends with it, also what left its group and outlived its parent,
+/// while the agent goes on: where the server crashes, is killed, and is given up. Method: a server
+/// that starts a helper in a session of its own, twice removed; each end; the agent waits until the
+/// helper was looked for.
+#[test]
+fn what_a_server_leaves_behind_ends_with_it() {
+    let ends = [("crash", "it ended with exit 3"), ("half", "no message"), ("killed", "signal 9")];
+    for (end, word) in ends {
+        let fleet = fleet();
+        let mark = fleet.path("seen.helper");
+        let [exe, server, tools, seen] = command(&fleet);
+        write_tools(&tools, &[tool(end, "Ends.")]).unwrap();
+        let shell = format!(
+            "(setsid sh -c '(setsid sleep 600 {mark} 2>/dev/null || setsid sh -c \"while :; do \
+             sleep 1; done\" {mark}) & exit' &); exec {exe} {server} {tools} {seen}"
+        );
+        let add = ["connector", "add", "story", "--yes", "--", "/bin/sh", "-c", &shell];
+        fleet.json(LAPTOP, &add).wants(0);
+        let helpers = || {
+            let mut all = Process::marked(&mark);
+            // The server's own shell and what runs below it name the mark too.
+            all.retain(|process| process.session == process.pid);
+            all
+        };
+        wait_for("what was looked at has left nobody", SOON, || helpers().is_empty().then_some(()));
+        let script = fleet.path("calm.lines");
+        let (go, again) = (fleet.path("go"), fleet.path("again"));
+        let lines = [
+            request(1, "ping", json!({})),
+            format!("until {go}"),
+            call(2, end, json!({"lie": true})),
+            format!("until {again}"),
+            request(3, "ping", json!({})),
+        ];
+        fs::write(&script, [&hello()[..], &lines].concat().join("\n")).unwrap();
+        let belay = fleet.belay().exe().display().to_string();
+        let client = [mcp_exe(), "client", &script, "--", &belay, "mcp", "story"];
+        let state = fleet.path(LAPTOP);
+        let run =
+            [&["--state", &state, "agent", "run", "--name", "calm", "--"], &client[..]].concat();
+        let running = fleet.belay().start_by(&["setsid"], &run);
+        wait_for("the server's helper runs", SOON, || (!helpers().is_empty()).then_some(()));
+        fs::write(&go, "").unwrap();
+        wait_for("the helper ends with its server", SOON, || helpers().is_empty().then_some(()));
+        fs::write(&again, "").unwrap();
+        let said = running.end(SOON).wants(0).stdout;
+        let told: Vec<Value> =
+            said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let error = answer(&told, 2)["error"]["message"].as_str().unwrap_or_default();
+        assert!(error.contains("is gone") && error.contains(word), "{end}: {told:#?}");
+        assert!(answer(&told, 3)["result"].is_object(), "the agent goes on: {told:#?}");
+    }
+}
+
 /// Goal: a stop of the agent ends gateway and servers with it. Method: an agent whose server is
 /// asked for its pid and then for an answer that never comes; it is stopped.
 #[test]
