@@ -8,6 +8,7 @@
 //! stands elsewhere can use it.
 //!
 //! Read in this order: this file (connections), `route` (one request), `guard` (may it be heard),
+//! `tokens`,
 //! `headers` (which era, and whether the header says what the body says), `sessions`, `kept`,
 //! `answer`.
 //! Refused here: whoever stands elsewhere, and waiting without end.
@@ -19,6 +20,7 @@ mod kept;
 mod refused;
 mod route;
 mod sessions;
+pub(crate) mod tokens;
 
 use super::credential::Place;
 use super::limits::{CONNECTIONS_MAX, END_GRACE_MS, HEAD_BYTES_MAX, HEAD_MS_MAX};
@@ -42,6 +44,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
+use tokens::Tokens;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -54,6 +57,9 @@ pub(crate) const URL: &str = "BELAY_MCP_URL";
 
 /// The variable in which it finds what to say in `Authorization: Bearer`.
 pub(crate) const TOKEN: &str = "BELAY_MCP_TOKEN";
+
+/// The variable in which it finds a file that holds the same for a few minutes, then another.
+pub(crate) const TOKEN_FILE: &str = "BELAY_MCP_TOKEN_FILE";
 
 /// The first descriptor that is not a standard stream.
 const FIRST_FREE: i32 = 3;
@@ -79,6 +85,8 @@ struct Host {
     local: SocketAddr,
     guard: Guard,
     sessions: Sessions,
+    /// Where the agent reads its token.
+    file: Option<PathBuf>,
 }
 
 fn serve(warden: u32, agent: u32) -> io::Result<()> {
@@ -91,7 +99,14 @@ fn serve(warden: u32, agent: u32) -> io::Result<()> {
     let token = std::env::var(TOKEN).map_err(|_| missing(TOKEN))?;
     let door = std::env::var_os("BELAY_SOCKET").ok_or_else(|| missing("BELAY_SOCKET"))?;
     let sessions = Sessions::behind(PathBuf::from(door));
-    let host = Arc::new(Host { warden, local, guard: Guard::new(local.port(), &token), sessions });
+    let file = std::env::var_os(TOKEN_FILE).map(PathBuf::from);
+    let held = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+    let tokens = Arc::new(Tokens::new(&token, held.as_deref()));
+    if let Some(file) = &file {
+        tokens::keep_rotating(Arc::clone(&tokens), file.clone())?;
+    }
+    let guard = Guard::new(local.port(), tokens);
+    let host = Arc::new(Host { warden, local, guard, sessions, file });
     end_with(warden, agent, Arc::clone(&host))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(accept(listener, host))
@@ -113,6 +128,8 @@ fn end_with(warden: u32, agent: u32, host: Arc<Host>) -> io::Result<()> {
     let wait = move || {
         let mut ended = [PollFd::new(&pidfd, PollFlags::IN)];
         while matches!(poll(&mut ended, None), Ok(0) | Err(rustix::io::Errno::INTR)) {}
+        // What it holds opens nothing any more.
+        drop(host.file.as_ref().map(std::fs::remove_file));
         host.sessions.end_all(Duration::from_millis(2 * END_GRACE_MS));
         std::process::exit(0);
     };

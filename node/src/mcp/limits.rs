@@ -96,6 +96,12 @@ pub(crate) const BODY_MS_MAX: u64 = 30_000;
 /// Sessions of one agent: it, its sub-agents, and one for each era.
 pub(crate) const SESSIONS_MAX: usize = 16;
 
+/// Life of a token in an agent's file: minutes, so that one that was told is soon of no use.
+pub(crate) const TOKEN_MS: u64 = 300_000;
+
+/// How much longer the token before it is good: a client that has just read it may take its time.
+pub(crate) const TOKEN_OVERLAP_MS: u64 = 60_000;
+
 /// Messages that a session keeps for a client whose connection broke: more than a client misses
 /// in the seconds until it is back.
 pub(crate) const KEPT_MAX: usize = 256;

@@ -1,22 +1,21 @@
 //! The door of a task's gateway on loopback: opened by the warden before the task begins, so that
 //! the task finds it in its environment, and handed to a gateway that runs beside the task.
 //!
-//! It stands in the task's own network and ends with the task's first process. The token lives as
-//! long: a variable of a running program cannot be changed, and where the caller stands is looked
-//! at besides. Refused here: listening on anything but loopback, and a token that is kept.
+//! It stands in the task's own network and ends with the task's first process. The token of the
+//! variable lives as long, unless the task reads the file of the other one, which is rotated; where
+//! the caller stands is looked at besides. Refused here: listening on anything but loopback.
 
 use super::TaskSpec;
 use super::launch::THIS_PROGRAM;
-use crate::mcp::http::{BEGIN, TOKEN, URL};
-use belay_identity::key::hex;
+use crate::mcp::http::{BEGIN, TOKEN, TOKEN_FILE, URL, tokens};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-/// Bytes of a token: nobody guesses 256 bits.
-const TOKEN_BYTES: usize = 32;
+/// In the task's folder: its token for a few minutes.
+const FILE: &str = "mcp-token";
 
 /// A listener that nobody serves yet.
 #[derive(Debug)]
@@ -30,11 +29,14 @@ impl ToolsDoor {
         if !spec.tools_door {
             return Ok(None);
         }
-        let mut token = [0; TOKEN_BYTES];
-        getrandom::fill(&mut token).map_err(io::Error::other)?;
+        let (token, file) = (tokens::drawn()?, spec.folder.join(FILE));
+        tokens::begin(&file)?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let url = format!("http://{}/mcp", listener.local_addr()?);
-        spec.env.extend([(URL.to_owned(), url), (TOKEN.to_owned(), hex(&token))]);
+        spec.env.extend([(URL.to_owned(), url), (TOKEN.to_owned(), token)]);
+        // A path that is no text has none, and the variable stays as good as it is.
+        let file = file.to_str().map(|file| (TOKEN_FILE.to_owned(), file.to_owned()));
+        spec.env.extend(file);
         Ok(Some(Self { listener }))
     }
 

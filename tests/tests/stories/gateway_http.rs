@@ -7,6 +7,7 @@ use belay_tests::story::{LAPTOP, Nodes, Running, SOON, wait_for};
 use serde_json::{Value, json};
 use std::fs;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 
 pub(super) const NEW: &str = "2026-07-28";
 
@@ -302,6 +303,46 @@ fn a_token_is_of_no_use_elsewhere() {
         TcpStream::connect(&endpoint.host).is_err().then_some(())
     });
     running.end(SOON);
+}
+
+/// Goal: the token in the agent's file opens its endpoint, is the agent's user's alone to read, is
+/// no other than the agent's place allows, and is gone with the agent. Method: an agent that tells
+/// where the file is, and says what it holds; then this test says it.
+#[test]
+fn a_token_is_read_from_a_file() {
+    let fleet = fleet();
+    let script = fleet.path("file.requests");
+    let list = after(1, "tools/list", json!({})).to_string();
+    let until = json!({"until": fleet.path("go")}).to_string();
+    fs::write(&script, [list.clone(), until, list].join("\n")).unwrap();
+    let (out, told) = (fleet.path("file.out"), fleet.path("told"));
+    let shell = format!(
+        "echo $BELAY_MCP_URL $BELAY_MCP_TOKEN_FILE $BELAY_MCP_TOKEN >{told}.new; \
+         mv {told}.new {told}; \
+         BELAY_MCP_TOKEN=$(cat $BELAY_MCP_TOKEN_FILE) exec {} http {script} >{out}",
+        mcp_exe()
+    );
+    let state = fleet.path(LAPTOP);
+    let run =
+        ["--state", &state, "agent", "run", "--name", "reader", "--", "/bin/sh", "-c", &shell];
+    let running = fleet.belay().start_by(&["setsid"], &run);
+    let told =
+        wait_for("the agent tells where its token is", SOON, || fs::read_to_string(&told).ok());
+    let words: Vec<&str> = told.split_whitespace().collect();
+    let [url, file, variable] = words[..] else { panic!("{told}") };
+    let held = fs::read_to_string(file).unwrap();
+    assert!(held != variable && held.len() == variable.len(), "{held} {variable}");
+    let mode = fs::metadata(file).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let answer = Endpoint::of(url, &held).say(&after(1, "tools/list", json!({})), "").unwrap();
+    assert_eq!(status(&answer), 403, "from elsewhere it opens nothing: {answer}");
+    fs::write(fleet.path("go"), "").unwrap();
+    running.end(SOON).wants(0);
+    let said = fs::read_to_string(out).unwrap();
+    let answers: Vec<Value> =
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.iter().map(status).collect::<Vec<_>>(), [200, 200], "{said}");
+    wait_for("the file is gone with the agent", SOON, || fs::metadata(file).err());
 }
 
 /// Goal: without a handshake, closing the stream of a call is its cancel, and the server is told.

@@ -7,10 +7,12 @@
 
 use super::super::credential::{Answered, Place, Shown, Token, Transport};
 use super::refused::Refused;
+use super::tokens::Tokens;
 use hyper::header::{AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, StatusCode};
-use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Instant;
 
 /// Loopback as it may be written.
 const NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
@@ -18,13 +20,12 @@ const NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 /// What is let through.
 pub(super) struct Guard {
     hosts: [String; 3],
-    /// Compared by hash, so that how long it takes tells nothing.
-    token: [u8; 32],
+    tokens: Arc<Tokens>,
 }
 
 impl Guard {
-    pub(super) fn new(port: u16, token: &str) -> Self {
-        Self { hosts: NAMES.map(|name| format!("{name}:{port}")), token: hashed(token) }
+    pub(super) fn new(port: u16, tokens: Arc<Tokens>) -> Self {
+        Self { hosts: NAMES.map(|name| format!("{name}:{port}")), tokens }
     }
 
     /// Whether this head may be heard of a caller who stands below the warden, or does not.
@@ -58,7 +59,7 @@ impl Guard {
             Ok(Some(said)) => match said.split_once(' ') {
                 Some((scheme, token))
                     if scheme.eq_ignore_ascii_case("bearer")
-                        && hashed(token.trim()) == self.token =>
+                        && self.tokens.are(token.trim(), Instant::now()) =>
                 {
                     Token::Own
                 }
@@ -73,7 +74,8 @@ fn no_token(said: Token) -> Refused {
         Token::None => "no token",
         Token::Own | Token::Strangers => "not this session's token",
     };
-    let hint = "say `Authorization: Bearer` and what BELAY_MCP_TOKEN holds";
+    let hint = "say `Authorization: Bearer` and what the file of BELAY_MCP_TOKEN_FILE holds now, \
+                or, while nobody reads that, what BELAY_MCP_TOKEN holds";
     Refused::token(&format!("{what}. next: {hint}"))
 }
 
@@ -103,10 +105,6 @@ pub(super) fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Opti
     }
 }
 
-fn hashed(token: &str) -> [u8; 32] {
-    Sha256::digest(token).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +116,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let head = request.body(()).unwrap().into_parts().0;
-        let guard = Guard::new(8080, "secret");
+        let guard = Guard::new(8080, Arc::new(Tokens::new("secret", None)));
         guard.check(&head, Place::Below).map_or_else(|no| no.status.as_u16(), |()| 200)
     }
 
