@@ -8,9 +8,8 @@
 //! stands elsewhere can use it.
 //!
 //! Read in this order: this file (connections), `route` (one request), `guard` (may it be heard),
-//! `tokens`,
-//! `headers` (which era, and whether the header says what the body says), `sessions`, `kept`,
-//! `answer`.
+//! `tokens`, `headers` (which era, and whether the header says what the body says), `sessions`,
+//! `kept`, `answer`.
 //! Refused here: whoever stands elsewhere, and waiting without end.
 
 mod answer;

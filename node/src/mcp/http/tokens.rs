@@ -59,6 +59,14 @@ impl Tokens {
         let before = held.file.replace(fresh);
         held.before = before.map(|old| Lent { until: Some(now + OVERLAP), ..old });
     }
+
+    /// The file holds the one before after all.
+    fn keep_before(&self) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = held.before.take() {
+            held.file = Some(Lent { until: None, ..before });
+        }
+    }
 }
 
 impl Lent {
@@ -85,7 +93,11 @@ fn renew(tokens: &Tokens, path: &Path) -> io::Result<()> {
     let token = drawn()?;
     let draft = written(path, &token)?;
     tokens.rotate(&token, Instant::now());
-    draft.persist(path).map(drop).map_err(|error| error.error)
+    let held = draft.persist(path).map(drop).map_err(|error| error.error);
+    if held.is_err() {
+        tokens.keep_before();
+    }
+    held
 }
 
 /// Writes the first token of a file that only its user may read.
@@ -165,5 +177,10 @@ mod tests {
         assert!(tokens.are(&first, Instant::now()) && tokens.are(&second, Instant::now()));
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(std::fs::read_to_string(&other).unwrap(), "kept");
+        // What cannot take its place is not what is asked for.
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        renew(&tokens, &path).unwrap_err();
+        assert!(tokens.are(&second, Instant::now() + OVERLAP));
     }
 }
