@@ -101,8 +101,10 @@ fn judged(whom: &Asked, call: Call) -> Result<Said, String> {
             let mut door = open(&whom.door).map_err(unreached)?;
             let said = match asked(&mut door, call, acts.clone()) {
                 // Another refusal of what was asked is none of the agent.
-                Err(untold) if !knows_its_agent(&mut door).unwrap_or(true) => {
-                    asked_elsewhere(whom, acts).unwrap_or(Err(untold))
+                Err(Untold::Door(error @ DoorError::Refused(_)))
+                    if !knows_its_agent(&mut door).unwrap_or(true) =>
+                {
+                    asked_elsewhere(whom, acts).unwrap_or(Err(Untold::Door(error)))
                 }
                 said => said,
             };

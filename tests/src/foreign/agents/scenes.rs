@@ -193,7 +193,7 @@ pub(super) fn stops_from_elsewhere(desk: &mut Desk) {
 
 /// A node that hangs gives no Yes: the hook says so itself, and nothing happens.
 pub(super) fn denies_when_the_node_hangs(desk: &mut Desk) {
-    let script = desk.script(vec![desk.touch("hung-a"), desk.linger(5), desk.touch("hung-b")]);
+    let script = desk.script(vec![desk.touch("hung-a"), desk.linger(3), desk.touch("hung-b")]);
     let session = desk.start(&script, &[]);
     desk.wait_until_begun(&script);
     desk.wait_until_made("hung-a");
