@@ -82,14 +82,16 @@ record! {
         6 => budget: u64,
         /// When it ends, Unix milliseconds.
         7 => deadline_ms: u64,
+        /// Classes of data that the giver had met.
+        8 => carried: Vec<String>,
     }
 }
 
 impl Terms {
     /// The delegation that these terms make once this credential signs it.
     pub fn under(&self, from: StatementId) -> Delegation {
-        let Self { agent, device, tools, data, depth, budget, deadline_ms } = self.clone();
-        Delegation { from, agent, device, tools, data, depth, budget, deadline_ms }
+        let Self { agent, device, tools, data, depth, budget, deadline_ms, carried } = self.clone();
+        Delegation { from, agent, device, tools, data, depth, budget, deadline_ms, carried }
     }
 }
 

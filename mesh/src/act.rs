@@ -16,6 +16,8 @@ use crate::task::Task;
 use belay_crdt::orders::Cut;
 use belay_crdt::releases::ReleaseInForce;
 use belay_identity::StatementId;
+use belay_identity::body::Delegation;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A permit whose audit record is being written.
@@ -239,7 +241,7 @@ impl Engine {
             lent: task.lent_lease(),
             origin: if task.delegator.is_some() { Origin::Arriving } else { Origin::Here },
             wall: task.wall,
-            carried: task.carried.clone(),
+            carried: carried(task, delegation.map(|said| said.body)),
             data_most: delegation.map_or(u64::MAX, |said| said.body.data),
             chain,
         }
@@ -250,6 +252,13 @@ impl Engine {
         let delegation = self.known.tasks.acting_delegation(&self.known.registry, &task.credential);
         delegation.map_or(u64::MAX, |said| said.body.budget.saturating_sub(task.effects))
     }
+}
+
+/// What a task has met: what it was given by whoever had met that, and what it met here.
+fn carried(task: &Task, delegation: Option<&Delegation>) -> Vec<String> {
+    let given = delegation.iter().flat_map(|said| &said.carried);
+    let all: BTreeSet<&String> = given.chain(&task.carried).collect();
+    all.into_iter().cloned().collect()
 }
 
 fn bounded(act: &Act) -> Result<(), Refusal> {

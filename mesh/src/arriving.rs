@@ -15,7 +15,8 @@ use crate::gate::{Act, Decision, GateTask, Origin};
 use crate::input::OnDisk;
 use crate::lease::Lease;
 use crate::limits::{
-    EARLY_AWARDS_MAX, RESERVATION_MS, RESERVATIONS_MAX, RESERVATIONS_PER_LINK_MAX, TASKS_MAX,
+    CARRIED_KEPT, CARRIED_NAME_BYTES_MAX, EARLY_AWARDS_MAX, RESERVATION_MS, RESERVATIONS_MAX,
+    RESERVATIONS_PER_LINK_MAX, TASKS_MAX,
 };
 use crate::lineage::Lineage;
 use crate::output::Output;
@@ -100,6 +101,7 @@ impl Engine {
 
     fn weigh_offer(&mut self, link: PublicKey, offer: &Offer) -> Result<Chain, String> {
         check_words(&offer.argv, &offer.terms.tools, &offer.needs)?;
+        check_carried(&offer.terms.carried)?;
         check_payload(offer.payload.as_ref())?;
         if self.work.offers.places.contains_key(&offer.nonce) {
             return Err("this offer stands here already".into());
@@ -214,8 +216,8 @@ impl Engine {
             lent: Lease::Own,
             origin: if own { Origin::Here } else { Origin::Arriving },
             wall: Wall::None,
-            carried: Vec::new(),
-            data_most: u64::MAX,
+            carried: kept.offer.terms.carried.clone(),
+            data_most: kept.offer.terms.data,
         };
         let act = Act {
             task: StatementId([0; 32]),
@@ -454,6 +456,15 @@ pub(crate) fn check_words(
     Err(format!(
         "the command line is empty, or with its tools and needs longer than {ARGV_BYTES_MAX} bytes"
     ))
+}
+
+/// What an offer says of data met before fits an event and a delegation below it.
+fn check_carried(carried: &[String]) -> Result<(), String> {
+    let short = carried.iter().all(|class| class.len() <= CARRIED_NAME_BYTES_MAX);
+    if carried.len() <= CARRIED_KEPT && short {
+        return Ok(());
+    }
+    Err(format!("the offer names more than {CARRIED_KEPT} classes of data, or one too long"))
 }
 
 /// The hash under which an award names a command line.

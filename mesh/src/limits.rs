@@ -273,8 +273,12 @@ pub const EVENT_EFFECTS_MAX: usize = 8;
 /// Links of a chain that an event names, the acting one last: as deep as a chain may be.
 pub const EVENT_CHAIN_MAX: usize = 32;
 
-/// Classes of data that an event keeps of what who acted had met: one for each release that judges.
+/// Classes of data that an event or a delegation names of what somebody had met: one for each
+/// release that judges, and what came from elsewhere.
 pub const CARRIED_KEPT: usize = 4;
+
+/// Bytes of the name of a class of data that work brings along: twice what a release may list.
+pub const CARRIED_NAME_BYTES_MAX: usize = 64;
 
 /// Names of arguments kept with a decision; more are not what decides.
 pub const DECISION_ARGS_KEPT: usize = 16;

@@ -17,7 +17,8 @@ use crate::gate::{Act, Decision, GateTask, Origin, Verb, Verdict};
 use crate::input::{AskId, Offload, OnDisk, Run};
 use crate::lease::Lease;
 use crate::limits::{
-    DELEGATION_BUDGET, DELEGATION_DEPTH, DELEGATION_MS, ERRANDS_MAX, MADE_MAX, OFFER_ANSWER_MS,
+    CARRIED_KEPT, DELEGATION_BUDGET, DELEGATION_DEPTH, DELEGATION_MS, ERRANDS_MAX, MADE_MAX,
+    OFFER_ANSWER_MS,
 };
 use crate::lineage::Lineage;
 use crate::output::{How, Refusal, RefusalKind};
@@ -134,6 +135,7 @@ impl Engine {
             deadline_ms: above
                 .map_or(self.wall_now_ms().saturating_add(DELEGATION_MS), |d| d.deadline_ms)
                 .min(task_ends_ms),
+            carried: giver.task.map(|task| self.carried_by(&task)).unwrap_or_default(),
         };
         if let Some(above) = above {
             check_narrows(above, &terms.under(above.from)).map_err(|error| {
@@ -174,6 +176,13 @@ impl Engine {
             args: program.into_iter().collect(),
         };
         Some((giver, act))
+    }
+
+    /// Classes of data that a task has met, as far as a delegation names them.
+    fn carried_by(&self, task: &StatementId) -> Vec<String> {
+        let task = self.work.task(task).map(|task| self.gate_task(task));
+        let carried = task.map(|task| task.carried).unwrap_or_default();
+        carried.into_iter().take(CARRIED_KEPT).collect()
     }
 
     /// What the device's owner does himself: no task of his runs, so nothing bounds it but orders.
@@ -290,6 +299,11 @@ impl Engine {
         errand.giver.task.and_then(|task| self.work.task(&task)).map_or(Ok(()), has_given_less)?;
         let lives = |task: &Task| task.ending.is_none() && task.paused.is_none();
         let parent = errand.giver.task.map(|task| self.work.task(&task).is_some_and(lives));
+        let met = errand.giver.task.map(|task| self.carried_by(&task)).unwrap_or_default();
+        if met != errand.terms.carried {
+            let why = "whoever gives this work has met other data since the offer";
+            return Err(Refusal::new(RefusalKind::Denied, why, "give it again"));
+        }
         if self.cut_of(errand.giver.chain()).is_none() && parent.unwrap_or(true) {
             return Ok(());
         }

@@ -308,6 +308,7 @@ impl Scenario {
             depth: 5,
             budget: 100,
             deadline_ms: 90_000,
+            carried: Vec::new(),
         }
     }
 

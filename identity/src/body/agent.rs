@@ -75,5 +75,7 @@ record! {
         7 => budget: u64,
         /// When it ends, Unix milliseconds.
         8 => deadline_ms: u64,
+        /// Classes of data that the giver had met: what it hands over may hold them.
+        9 => carried: Vec<String>,
     }
 }
