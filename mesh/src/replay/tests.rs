@@ -21,7 +21,7 @@ fn policies() -> Vec<String> {
         format!("@id(\"{id}\") {effect} ({who}, {TOOL}, resource) {when};\n")
     };
     let all = rule("all", "permit", "principal", "");
-    let shell = rule("manifest", "forbid", "principal", "when { resource.name like \"shell*\" }");
+    let shell = rule("no-shell", "forbid", "principal", "when { resource.name like \"shell*\" }");
     let planner = rule("planner", "permit", "principal in Belay::Agent::\"planner\"", "");
     let when = [
         "when { context.arg has command && context.arg.command like \"*rm*\" }",
