@@ -365,7 +365,7 @@ fn tasks() -> Vec<Body> {
             depth: 3,
             budget: 100,
             deadline_ms: WALL_MS + 60_000,
-            carried: Vec::new(),
+            carried: vec!["internal".into(), "secret".into()],
         }
         .into(),
         award(Some(id(0x58)), Some(WALL_MS + 60_000)),

@@ -82,7 +82,7 @@ fn offer(nonce: [u8; 16]) -> Offer {
         depth: 3,
         budget: 500,
         deadline_ms: 1_790_000_600_000,
-        carried: Vec::new(),
+        carried: vec!["internal".into()],
     };
     Offer {
         nonce,
