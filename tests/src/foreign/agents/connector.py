@@ -1,12 +1,23 @@
 """A connector with one tool, `mark`: it makes the file that its `path` names.
 
-Into the file go the variable TOKEN and the words that started this server's parent. A `path` of
-`nowhere` is a call that fails. Spoken on standard input and output, one message a line.
+Into the file go the variable TOKEN and the words that started the two processes above this server:
+its keeper and the gateway, where it has them. A `path` of `nowhere` is a call that fails. Spoken on standard input and output, one message a line.
 """
 
 import json
 import os
 import sys
+
+
+def words(pid):
+    with open(f"/proc/{pid}/cmdline") as kept:
+        return kept.read().replace("\0", " ")
+
+
+def above(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[1]
+
 
 for line in sys.stdin:
     said = json.loads(line)
@@ -26,8 +37,9 @@ for line in sys.stdin:
         path = said["params"]["arguments"]["path"]
         failed = path == "nowhere"
         if not failed:
-            with open(f"/proc/{os.getppid()}/cmdline") as words, open(path, "w") as made:
-                made.write(os.environ.get("TOKEN", "") + " " + words.read().replace("\0", " "))
+            with open(path, "w") as made:
+                parent = os.getppid()
+                made.write(os.environ.get("TOKEN", "") + " " + words(parent) + words(above(parent)))
         text = "there is no such place" if failed else "made"
         answer["result"] = {"content": [{"type": "text", "text": text}], "isError": failed}
     else:
