@@ -266,7 +266,7 @@ fn text(expr: &Expr) -> Option<Text> {
     }
 }
 
-fn is_var(expr: &Expr, var: &Var) -> bool {
+pub(super) fn is_var(expr: &Expr, var: &Var) -> bool {
     matches!(expr, Expr::Var(known) if known == var)
 }
 

@@ -4,9 +4,9 @@
 //! For whoever looks what a No came near to; what is told is tried first, so what cannot be read is
 //! left out of a way. Refused here: filing and judging; both rest on guards that are necessary.
 
-use super::guard::{Guard, Guards, compared, guard, not};
+use super::guard::{Guard, Guards, compared, guard, is_var, not};
 use cedar_policy::Policy;
-use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, UnaryOp};
+use cedar_policy::pst::{BinaryOp, Clause, Expr, Literal, UnaryOp, Var};
 
 /// Most ways of one rule that are looked at, in the order in which it names them: people write no
 /// more of them on purpose.
@@ -50,13 +50,17 @@ fn of(expr: &Expr, holds: bool) -> Vec<Vec<Guard>> {
     }
 }
 
-/// A set of names with what is asked in it is one way for each; anything else is one guard.
+/// A set with one of the circumstances in it is one way for each of its names. A list of what may be
+/// acted on is none: nobody is told to act on something else. Anything else is one guard.
 fn one_of(left: &Expr, right: &Expr) -> Vec<Vec<Guard>> {
     let Expr::Set(names) = left else {
         return vec![
             compared(BinaryOp::Contains, left, right).map(|(guard, _)| guard).into_iter().collect(),
         ];
     };
+    if matches!(right, Expr::GetAttr { expr, .. } if !is_var(expr, &Var::Context)) {
+        return vec![Vec::new()];
+    }
     let each = names.iter().filter_map(|name| compared(BinaryOp::Eq, right, name));
     let ways: Vec<Vec<Guard>> = each.map(|(guard, _)| vec![guard]).take(WAYS_MAX).collect();
     if ways.is_empty() { vec![Vec::new()] } else { ways }

@@ -193,6 +193,10 @@ fn a_no_names_the_attribute_that_flips_it() {
     let ways = "(principal, action, resource) when { (context.wall == \"sealed\" && context.arriving) \
                 || (context.dataClass == \"open\" && context.arriving) }";
     assert_eq!(loaded(&call(ways)).near_miss(&asked).flip, None, "each way lacks two");
+    let others = "(principal, action == Belay::Action::\"tool.call\", resource) when { \
+                  [\"git/push\", \"git/pull\"].contains(resource.name) }";
+    let others = loaded(&format!("@id(\"r\") permit {others};"));
+    assert_eq!(others.near_miss(&asked).flip, None, "nobody is told to act on something else");
     assert_eq!(loaded(&call("(principal, action, resource)")).near_miss(&asked).flip, None);
 }
 
