@@ -50,8 +50,8 @@ fn of(expr: &Expr, holds: bool) -> Vec<Vec<Guard>> {
     }
 }
 
-/// A set with one of the circumstances in it is one way for each of its names. A list of what may be
-/// acted on is none: nobody is told to act on something else. Anything else is one guard.
+/// A set with one of the circumstances in it is one way for each of its names. A list of what may
+/// be acted on is none: nobody is told to act on something else. Anything else is one guard.
 fn one_of(left: &Expr, right: &Expr) -> Vec<Vec<Guard>> {
     let Expr::Set(names) = left else {
         return vec![
